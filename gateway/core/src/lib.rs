@@ -1,0 +1,15 @@
+//! The pure core of Events Gateway: its words and rules.
+//!
+//! Nothing here knows an async runtime, a client library or a clock: time and randomness come in as arguments, and the
+//! compiler checks it, because this crate depends on none of them.
+
+pub mod channel;
+pub mod event;
+pub mod position;
+pub mod source;
+pub mod time;
+
+pub use channel::Channel;
+pub use event::Event;
+pub use position::{Epoch, Epochs, Position, Standing};
+pub use time::Timestamp;

@@ -1,0 +1,3 @@
+//! Events Gateway: from Kafka, through Redis, to the browsers that events are for.
+
+pub mod backlog;
