@@ -4,8 +4,10 @@
 //! compiler checks it, because this crate depends on none of them.
 
 pub mod channel;
+pub mod envelope;
 pub mod event;
 pub mod position;
+pub mod record;
 pub mod source;
 pub mod time;
 
