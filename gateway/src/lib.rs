@@ -1,3 +1,4 @@
 //! Events Gateway: from Kafka, through Redis, to the browsers that events are for.
 
 pub mod backlog;
+pub mod config;
