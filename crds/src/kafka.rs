@@ -75,7 +75,7 @@ pub struct Kafka {
     /// Where records go that can't become events. Absent: they are counted and logged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<DeadLetters>,
-    /// Largest record value taken, in bytes; larger ones are dead letters, undecoded. The default is 1 MiB of data and
+    /// Largest record taken, in bytes of key, value and headers together; larger ones are dead letters, undecoded. The default is 1 MiB of data and
     /// 64 KiB for what is around it.
     #[schemars(range(min = 1_024, max = 67_108_864))]
     pub max_record_bytes: i32,

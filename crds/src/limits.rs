@@ -10,10 +10,6 @@ pub struct Limits {
     /// Most streams at a time; further requests are refused retryably.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub streams: i32,
-    /// Most streams from one peer address. Absent: no such bound (behind a load balancer all come from one address).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub streams_per_address: Option<i32>,
     /// Most channels owned at a time; requests that need more are refused retryably.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub channels: i32,
@@ -32,7 +28,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams: 9_900,
-            streams_per_address: None,
             channels: 100_000,
             ring_bytes: 256 << 20,
             backlog_reads: 64,

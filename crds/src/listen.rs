@@ -20,6 +20,12 @@ pub struct Listen {
     /// Most connections at a time, streams included. More wait in the kernel's queue. Each needs a file descriptor.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_connections: i32,
+    /// Threads that serve connections. Absent: one for each core that the process may use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_024))]
+    pub workers: Option<i32>,
+    /// How long a connection without a request is kept.
+    pub keep_alive: Duration<SECOND, { 600 * SECOND }>,
     /// How long a client may take to send its request's head.
     pub head_timeout: Duration<SECOND, { 60 * SECOND }>,
     /// Serves TLS (1.2 and 1.3) instead of plain HTTP. Absent: plain, for use behind an ingress.
@@ -36,6 +42,8 @@ impl Default for Listen {
             port: 8080,
             path_prefix: "/api/v1".into(),
             max_connections: 10_000,
+            workers: None,
+            keep_alive: Duration::millis(5 * SECOND),
             head_timeout: Duration::millis(10 * SECOND),
             tls: None,
             cors: Cors::default(),

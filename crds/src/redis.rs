@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::duration::{Duration, HOUR, MINUTE, SECOND};
+use crate::duration::{Duration, MINUTE, SECOND};
 use crate::secret::Secret;
 use crate::text::{FilePath, HostPort, Identifier, KeyPrefix};
 
@@ -26,9 +26,6 @@ pub struct Redis {
     /// The password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// Number of the database; a cluster has only 0.
-    #[schemars(range(min = 0, max = 65_535))]
-    pub database: i32,
     /// Speaks TLS with Redis (and the sentinels). Absent: plain TCP. `tls: {}` trusts the public authorities.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ClientTls>,
@@ -39,8 +36,6 @@ pub struct Redis {
     pub connect_timeout: Duration<{ SECOND / 10 }, MINUTE>,
     /// How long Redis may take to answer; then the call counts as failed and is repeated.
     pub command_timeout: Duration<{ SECOND / 10 }, MINUTE>,
-    /// How long a channel that nobody writes to or subscribes to is kept; at least the retention.
-    pub expiry: Duration<HOUR, { 24 * 365 * HOUR }>,
 }
 
 impl Default for Redis {
@@ -51,12 +46,10 @@ impl Default for Redis {
             sentinel: None,
             username: None,
             password: None,
-            database: 0,
             tls: None,
             prefix: "egw:".into(),
             connect_timeout: Duration::millis(2 * SECOND),
             command_timeout: Duration::millis(2 * SECOND),
-            expiry: Duration::millis(7 * 24 * HOUR),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::{Expression, Label, Template};
 
-/// A named list of rules; the first whose condition holds makes the event.
+/// A named list of rules; the first whose condition holds makes the event. A record that no rule takes is unroutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Route {
@@ -16,31 +16,18 @@ pub struct Route {
     /// Tried in order.
     #[schemars(length(min = 1, max = 32))]
     pub rules: Vec<Rule>,
-    /// What becomes of a record that no rule takes.
-    #[serde(default)]
-    pub otherwise: Otherwise,
 }
 
-/// What becomes of a record that no rule takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Otherwise {
-    /// It goes to the dead letters as unroutable.
-    #[default]
-    DeadLetter,
-    /// It is not for browsers: skipped, and counted.
-    Skip,
-}
-
-/// How a record becomes an event. Templates hold placeholders in braces: `{key}`, `{topic}`, `{header.NAME}`,
-/// `{value./json/pointer}`.
+/// How a record becomes an event. Templates are texts with references in braces: `{key}`, `{topic}`, `{header.NAME}`,
+/// `{value}` (the whole value) and `{value./json/pointer}`; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// CEL condition; the rule is taken where it is true. Absent: always.
+    /// CEL condition over `key`, `headers`, `topic` and `value`; the rule is taken where it is true. Absent: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Expression>,
-    /// Templates of the channels that the event is for. A value fills exactly one segment.
+    /// Templates of the channels that the event is for. What a reference finds fills exactly one
+    /// segment; `{value./to/*}` makes one channel of each element of a list.
     #[schemars(length(min = 1, max = 64))]
     pub channels: Vec<Template>,
     /// Template of the event's type. Absent: `message`.
@@ -60,6 +47,6 @@ pub struct Rule {
     pub time: Option<Template>,
     /// Templates of further values, by name.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 64))]
     pub attributes: BTreeMap<String, Template>,
 }

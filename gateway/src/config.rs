@@ -153,7 +153,7 @@ impl Config {
         let root = Place::root();
         let listen = Listen::prove(&raw.listen, &root.key("listen"), problems);
         let admin = Admin::prove(&raw.admin, &raw.listen, environment, &root.key("admin"), problems);
-        let redis = Redis::prove(&raw.redis, &raw.channels, environment, &root.key("redis"), problems);
+        let redis = Redis::prove(&raw.redis, environment, &root.key("redis"), problems);
         let routes = routes::prove(&raw.routes, &root.key("routes"), problems);
         let kafka = Kafka::prove(&raw.kafka, &raw.routes, environment, &root.key("kafka"), problems);
         let channels = Channels::prove(&raw.channels, &raw.streams, &root.key("channels"), problems);

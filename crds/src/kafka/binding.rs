@@ -28,7 +28,7 @@ pub struct Binding {
     /// What the records are.
     #[serde(default)]
     pub kind: Kind,
-    /// The route that makes events of the records. Absent: the default envelope and CloudEvents are recognised.
+    /// The route that makes events, or commands, of the records. Absent: the default envelope and CloudEvents are recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Label>,
     /// Where a group begins that has never committed.
@@ -131,8 +131,12 @@ impl JsonSchema for Start {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "`earliest`: at the oldest record. `latest`: after the newest. `error`: nowhere, the binding rests \
-                            and says so until offsets are committed by hand. `2h ago`: at the first record younger than that.",
+            "x-meanings": [
+                "`earliest`: At the oldest record.",
+                "`latest`: After the newest record.",
+                "`error`: Nowhere: the binding rests and says so, until offsets are committed by hand.",
+                "`2h ago`: At the first record younger than that.",
+            ],
             "pattern": "^(earliest|latest|error|([0-9]{1,9}(ms|s|m|h))+ ago)$",
             "maxLength": 36,
             "x-kind": "start",

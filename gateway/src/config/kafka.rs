@@ -34,7 +34,7 @@ pub struct Kafka {
     pub bindings: Vec<Binding>,
     /// The topic for records that can't become events; none of those that are read.
     pub dead_letters: Option<String>,
-    /// Largest record value, in bytes.
+    /// Largest record, in bytes of key, value and headers.
     pub max_record_bytes: NonZeroUsize,
     /// Most bytes read and not yet appended, for each binding.
     pub max_pending_bytes: NonZeroUsize,

@@ -21,6 +21,10 @@ pub struct Listen {
     pub path_prefix: String,
     /// Most connections at a time.
     pub max_connections: NonZeroUsize,
+    /// Threads that serve; `None`: one a core.
+    pub workers: Option<NonZeroUsize>,
+    /// How long a connection without a request is kept.
+    pub keep_alive: Duration,
     /// How long a request's head may take.
     pub head_timeout: Duration,
     /// TLS instead of plain HTTP.
@@ -74,11 +78,17 @@ impl Listen {
     pub(super) fn prove(raw: &raw::listen::Listen, place: &Place, problems: &mut Problems) -> Option<Self> {
         let address = socket(&raw.address, raw.port, place, problems);
         let max_connections = text::count(raw.max_connections, place.key("maxConnections"), problems);
+        let workers = match raw.workers {
+            Some(number) => text::count(number, place.key("workers"), problems).map(Some),
+            None => Some(None),
+        };
         let cors = Cors::prove(&raw.cors, &place.key("cors"), problems);
         Some(Self {
             address: address?,
             path_prefix: raw.path_prefix.0.clone(),
             max_connections: max_connections?,
+            workers: workers?,
+            keep_alive: raw.keep_alive.get(),
             head_timeout: raw.head_timeout.get(),
             tls: raw.tls.as_ref().map(|tls| ServerTls {
                 cert_file: PathBuf::from(&*tls.cert_file),

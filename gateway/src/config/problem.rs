@@ -92,6 +92,14 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Words of a parser may hold parts of the file: no control character of it reaches a terminal, and no long text a log.
+fn one_line(text: &str) -> String {
+    text.chars()
+        .take(1_000)
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
+}
+
 /// Everything that is wrong, at most one problem a place, sorted by place. Displayed one a line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
@@ -105,7 +113,7 @@ impl Problems {
                 at,
                 Problem {
                     place,
-                    problem: problem.to_string().replace(['\n', '\r'], " "),
+                    problem: one_line(&problem.to_string()),
                 },
             );
         }

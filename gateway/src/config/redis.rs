@@ -20,8 +20,6 @@ pub struct Redis {
     pub username: Option<Secret>,
     /// Its password.
     pub password: Option<Secret>,
-    /// 0 in a cluster.
-    pub database: u16,
     /// TLS instead of plain TCP, also with sentinels.
     pub tls: Option<ClientTls>,
     /// What keys and shard channels begin with; holds no brace.
@@ -30,8 +28,6 @@ pub struct Redis {
     pub connect_timeout: Duration,
     /// How long an answer may take.
     pub command_timeout: Duration,
-    /// How long the keys of an unused channel are kept; at least the retention.
-    pub expiry: Duration,
 }
 
 /// How Redis is run.
@@ -116,7 +112,6 @@ impl ClientTls {
 impl Redis {
     pub(super) fn prove(
         raw: &raw::redis::Redis,
-        channels: &raw::channels::Channels,
         environment: &Environment,
         place: &Place,
         problems: &mut Problems,
@@ -125,27 +120,17 @@ impl Redis {
         let username = Secret::prove_option(raw.username.as_ref(), environment, &place.key("username"), problems);
         let password = Secret::prove_option(raw.password.as_ref(), environment, &place.key("password"), problems);
         let tls = ClientTls::prove_option(raw.tls.as_ref(), &place.key("tls"), problems);
-        let database = u16::try_from(raw.database).map_err(|_| "must be 0 to 65535");
-        let database = problems.take(place.key("database"), database);
-        if raw.mode == RedisMode::Cluster && raw.database != 0 {
-            problems.add(place.key("database"), "must be 0: a cluster has no other");
-        }
         if raw.username.is_some() && raw.password.is_none() {
             problems.add(place.key("password"), "is required beside username");
-        }
-        if raw.expiry.get() < channels.retention.age.get() {
-            problems.add(place.key("expiry"), "must be at least channels.retention.age");
         }
         Some(Self {
             mode: mode?,
             username: username?,
             password: password?,
-            database: database?,
             tls: tls?,
             prefix: raw.prefix.0.clone(),
             connect_timeout: raw.connect_timeout.get(),
             command_timeout: raw.command_timeout.get(),
-            expiry: raw.expiry.get(),
         })
     }
 }

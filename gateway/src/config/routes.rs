@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use events_gateway_crds as raw;
-pub use raw::routes::Otherwise;
 
 use super::problem::{Place, Problems};
 use super::text;
@@ -15,8 +14,6 @@ pub struct Route {
     pub name: String,
     /// At least one, each reachable.
     pub rules: Vec<Rule>,
-    /// What becomes of a record that no rule takes.
-    pub otherwise: Otherwise,
 }
 
 /// How a record becomes an event.
@@ -40,13 +37,24 @@ pub struct Rule {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// Longest name of an attribute, in bytes.
-pub const MAX_ATTRIBUTE_NAME_BYTES: usize = 100;
-
-/// The place of a rule, for problems with its templates.
+/// The place of a value of a rule, for problems with its templates: `field` is `when`, `channels[1]`, `kind` or
+/// `attributes.NAME`, as the core names them; empty for the rule as a whole.
 #[must_use]
-pub fn place(route: usize, rule: usize) -> Place {
-    Place::root().key("routes").index(route).key("rules").index(rule)
+pub fn place(route: usize, rule: usize, field: &str) -> Place {
+    let rule = Place::root().key("routes").index(route).key("rules").index(rule);
+    if let Some(name) = field.strip_prefix("attributes.") {
+        return rule.key("attributes").key(name);
+    }
+    let channel = field
+        .strip_prefix("channels[")
+        .and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+    match (field, channel) {
+        ("", _) => rule,
+        (_, Some(index)) => rule.key("channels").index(index),
+        // In the file it is called what it is called in the envelope.
+        ("kind", _) => rule.key("type"),
+        (field, None) => rule.key(field),
+    }
 }
 
 pub(super) fn prove(raw: &[raw::routes::Route], place: &Place, problems: &mut Problems) -> Option<Vec<Route>> {
@@ -60,16 +68,9 @@ pub(super) fn prove(raw: &[raw::routes::Route], place: &Place, problems: &mut Pr
     for (index, route) in raw.iter().enumerate() {
         let rules = place.index(index).key("rules");
         let unconditional = route.rules.iter().position(|rule| rule.when.is_none());
-        for (index, rule) in route.rules.iter().enumerate() {
+        for index in 0..route.rules.len() {
             if unconditional.is_some_and(|before| before < index) {
                 problems.add(rules.index(index), "is never tried: a rule before it has no condition");
-            }
-            for name in rule.attributes.keys() {
-                let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-                if name.is_empty() || name.len() > MAX_ATTRIBUTE_NAME_BYTES || !name.bytes().all(plain) {
-                    let expected = "an attribute's name is 1 to 100 letters, digits, '_', '.' and '-'";
-                    problems.add(rules.index(index).key("attributes").key(name), expected);
-                }
             }
         }
     }
@@ -91,7 +92,24 @@ pub(super) fn prove(raw: &[raw::routes::Route], place: &Place, problems: &mut Pr
     let route = |route: &raw::routes::Route| Route {
         name: route.name.0.clone(),
         rules: route.rules.iter().map(rule).collect(),
-        otherwise: route.otherwise,
     };
     Some(raw.iter().map(route).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn fields_of_a_rule_have_their_places_in_the_file() {
+        for (field, expected) in [
+            ("", "routes[1].rules[2]"),
+            ("when", "routes[1].rules[2].when"),
+            ("kind", "routes[1].rules[2].type"),
+            ("channels[3]", "routes[1].rules[2].channels[3]"),
+            ("attributes.a.b", "routes[1].rules[2].attributes[\"a.b\"]"),
+        ] {
+            assert_eq!(place(1, 2, field).to_string(), expected);
+        }
+    }
 }

@@ -49,8 +49,6 @@ pub struct Drain {
 pub struct Limits {
     /// Most streams; not more than connections.
     pub streams: NonZeroUsize,
-    /// Most streams from one address.
-    pub streams_per_address: Option<NonZeroUsize>,
     /// Most channels owned.
     pub channels: NonZeroUsize,
     /// Most memory for events of all channels.
@@ -117,10 +115,6 @@ impl Limits {
         if raw.streams > listen.max_connections {
             problems.add(place.key("streams"), "must be at most listen.maxConnections");
         }
-        let streams_per_address = match raw.streams_per_address {
-            Some(number) => text::count(number, place.key("streamsPerAddress"), problems).map(Some),
-            None => Some(None),
-        };
         let channels = text::count(raw.channels, place.key("channels"), problems);
         let ring_bytes = text::count(raw.ring_bytes, place.key("ringBytes"), problems);
         let backlog_reads = text::count(raw.backlog_reads, place.key("backlogReads"), problems);
@@ -128,7 +122,6 @@ impl Limits {
         let held_refusals = problems.take(place.key("heldRefusals"), held);
         Some(Self {
             streams: streams?,
-            streams_per_address: streams_per_address?,
             channels: channels?,
             ring_bytes: ring_bytes?,
             backlog_reads: backlog_reads?,

@@ -23,7 +23,7 @@ pub struct Binding {
     pub consumers: NonZeroUsize,
     /// What the records are.
     pub kind: Kind,
-    /// Name of an existing route; `None`: default envelope and CloudEvents. Always `None` for commands.
+    /// Name of an existing route; `None`: default envelope and CloudEvents.
     pub route: Option<String>,
     /// Where a group begins that has never committed.
     pub start: Start,
@@ -99,17 +99,12 @@ pub(super) fn prove(
     );
     let mut proven = Vec::with_capacity(raw.len());
     for ((at, binding), group_id) in each().zip(groups.iter().cloned()) {
-        if let Some(route) = &binding.route {
-            if binding.kind == Kind::Commands {
-                problems.add(
-                    at.key("route"),
-                    "goes only with kind events: commands have a form of their own",
-                );
-            } else if !routes.contains(&**route) {
-                let near = crate::config::suggest::closest(route, routes.iter().copied());
-                let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                problems.add(at.key("route"), format!("names no route{near}"));
-            }
+        if let Some(route) = &binding.route
+            && !routes.contains(&**route)
+        {
+            let near = crate::config::suggest::closest(route, routes.iter().copied());
+            let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            problems.add(at.key("route"), format!("names no route{near}"));
         }
         // '.' and '..' follow the pattern and are no topics (Kafka's own rule).
         for (index, topic) in binding.topics.iter().enumerate() {
