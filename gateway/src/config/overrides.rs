@@ -89,7 +89,12 @@ fn set(document: &mut Value, schema: &Value, segments: &[Segment], text: &str) -
     let (mut value, mut node, mut place) = (document, schema, Place::root());
     for segment in segments {
         let step = step(value, node, segment)?;
-        place = place.then(step.clone());
+        if node["x-kind"] == "secret" {
+            // A secret has one source: the override's replaces the file's. Two overrides of it are two for one value.
+            *value = Value::Null;
+        } else {
+            place = place.then(step.clone());
+        }
         (value, node) = match step {
             Step::Key(key) => {
                 let child = if node["properties"].is_object() {
@@ -242,11 +247,21 @@ mod tests {
     #[test]
     fn a_secret_is_replaced_as_a_whole() {
         let document = json!({ "redis": { "password": { "file": "/run/password" } } });
-        let (document, problems) = applied(document, &[("EVENTS_GATEWAY__REDIS__PASSWORD", "s3cret")]);
+        let (changed, problems) = applied(document.clone(), &[("EVENTS_GATEWAY__REDIS__PASSWORD", "s3cret")]);
         assert_eq!(
-            (document, &*problems),
-            (json!({ "redis": { "password": { "value": "s3cret" } } }), "")
+            (&changed["redis"]["password"], &*problems),
+            (&json!({ "value": "s3cret" }), "")
         );
+        let (changed, problems) = applied(document.clone(), &[("EVENTS_GATEWAY__REDIS__PASSWORD__ENV", "SECRET")]);
+        assert_eq!(
+            (&changed["redis"]["password"], &*problems),
+            (&json!({ "env": "SECRET" }), "")
+        );
+        let both = [
+            ("EVENTS_GATEWAY__REDIS__PASSWORD__ENV", "A"),
+            ("EVENTS_GATEWAY__REDIS__PASSWORD__FILE", "b"),
+        ];
+        assert!(applied(document, &both).1.contains("sets the same value as"));
     }
 
     #[test]

@@ -116,7 +116,6 @@ streams: {heartbeat: 1h, maxAge: 5, retry: 2 s}
         "kafka.bindings[0].route: names no route; did you mean orders?",
         "kafka.bindings[1].colour: is not a known key; known here: consumers, groupId, isolation, kind, name, route, start, topics",
         "kafka.bindings[1].topics[0]: the topic stands at kafka.bindings[0].topics[0] already",
-        "kafka.bindings[2].groupId: the consumer group stands at kafka.bindings[1].groupId already",
         "kafka.bindings[2].name: the name stands at kafka.bindings[1].name already",
         "kafka.bindings[2].topics: needs at least 1 item",
         "kafka.bootstrap[0]: expected a host and a port such as redis:6379 (no scheme, no credentials)",

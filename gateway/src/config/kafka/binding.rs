@@ -79,9 +79,12 @@ pub(super) fn prove(
         problems,
     );
     text::distinct(
-        each()
-            .zip(&groups)
-            .map(|((at, _), group)| (at.key("groupId"), group.as_str())),
+        each().zip(&groups).map(|((at, binding), group)| {
+            (
+                at.key(if binding.group_id.is_some() { "groupId" } else { "name" }),
+                group.as_str(),
+            )
+        }),
         "the consumer group",
         problems,
     );
