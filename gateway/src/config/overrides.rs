@@ -51,7 +51,7 @@ pub(super) fn apply(
         match set(document, schema, &segments, text) {
             Ok(place) => match origins.0.iter().find(|(set, _)| set.holds(&place) || place.holds(set)) {
                 Some((_, other)) => {
-                    problems.add(Place::root().key(variable), format!("sets the same value as {other}"))
+                    problems.add(Place::root().key(variable), format!("sets the same value as {other}"));
                 }
                 None => origins.0.push((place, variable.into())),
             },
