@@ -3,3 +3,4 @@
 pub mod backlog;
 pub mod clock;
 pub mod hub;
+pub mod config;
