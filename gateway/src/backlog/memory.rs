@@ -15,15 +15,18 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::channel::{Moment, Stored};
 use super::{
-    Announcement, Appended, Backlog, BacklogError, Batch, ConnectionEntry, Control, DataSet, Directory, Lease, Listener,
-    Marked, Offsets, Page, Token, Watermarks,
+    Announcement, Appended, Backlog, BacklogError, Batch, ConnectionEntry, Control, DataSet, Directory, Lease,
+    Listener, Marked, Offsets, Page, Token, Watermarks,
 };
 
 /// The name of the only primary.
 const PRIMARY: &str = "memory";
 
-/// How much is kept, and what tells the time.
-#[derive(Clone)]
+/// What tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// How much is kept.
+#[derive(Debug, Clone)]
 pub struct Options {
     /// How many events a channel's backlog keeps.
     pub retained_events: usize,
@@ -31,8 +34,6 @@ pub struct Options {
     pub retained_age: Duration,
     /// When an ownership that isn't verified lapses.
     pub ownership: Duration,
-    /// The server's clock.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl Default for Options {
@@ -41,7 +42,6 @@ impl Default for Options {
             retained_events: 10_000,
             retained_age: Duration::from_secs(4 * 3600),
             ownership: Duration::from_secs(45),
-            clock: Arc::new(|| Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))),
         }
     }
 }
@@ -53,8 +53,16 @@ fn millis(duration: Duration) -> u64 {
 /// What stands for the server. Cheap to clone; clones are the same store.
 #[derive(Clone)]
 pub struct Store {
-    options: Arc<Options>,
+    clock: Clock,
     state: Arc<Mutex<State>>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(Arc::new(|| {
+            Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
+        }))
+    }
 }
 
 /// What a restarted store finds.
@@ -82,6 +90,8 @@ pub struct Snapshot {
 struct State {
     /// Of this life of the store.
     identity: u64,
+    /// Above all positions given out in any life.
+    floor: u64,
     kept: Snapshot,
     clients: HashMap<u64, Client>,
     connected: u64,
@@ -96,7 +106,10 @@ struct Client {
 impl State {
     fn tell(&self, channel: &Channel, tell: impl Fn(&dyn Listener)) {
         let hears = |client: &&Client| !client.is_cut_off && client.subscribed.contains_key(channel);
-        self.clients.values().filter(hears).for_each(|client| tell(&*client.listener));
+        self.clients
+            .values()
+            .filter(hears)
+            .for_each(|client| tell(&*client.listener));
     }
 
     fn resume(client: &Client) {
@@ -107,20 +120,34 @@ impl State {
 }
 
 impl Store {
-    /// An empty store.
+    /// An empty store whose server tells this time.
     #[must_use]
-    pub fn new(options: Options) -> Self {
-        Self { options: Arc::new(options), state: Arc::default() }
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            state: Arc::default(),
+        }
     }
 
     /// One replica's access.
     #[must_use]
-    pub fn connect(&self, listener: Arc<dyn Listener>) -> MemoryBacklog {
+    pub fn connect(&self, options: Options, listener: Arc<dyn Listener>) -> MemoryBacklog {
         let mut state = self.state.lock();
         state.connected += 1;
         let client = state.connected;
-        state.clients.insert(client, Client { listener, subscribed: HashMap::new(), is_cut_off: false });
-        MemoryBacklog { store: self.clone(), client }
+        state.clients.insert(
+            client,
+            Client {
+                listener,
+                subscribed: HashMap::new(),
+                is_cut_off: false,
+            },
+        );
+        MemoryBacklog {
+            store: self.clone(),
+            options,
+            client,
+        }
     }
 
     /// What is stored now.
@@ -148,13 +175,20 @@ impl Store {
 
     /// Puts something else in the place of a channel's backlog.
     pub fn spoil(&self, channel: &Channel) {
-        self.state.lock().kept.channels.entry(channel.clone()).or_default().spoilt = true;
+        self.state
+            .lock()
+            .kept
+            .channels
+            .entry(channel.clone())
+            .or_default()
+            .spoilt = true;
     }
 }
 
 /// One replica's access to a [`Store`]. Dropping it disconnects.
 pub struct MemoryBacklog {
     store: Store,
+    options: Options,
     client: u64,
 }
 
@@ -185,7 +219,7 @@ impl MemoryBacklog {
         if state.clients.get(&self.client).is_none_or(|client| client.is_cut_off) {
             return Err(BacklogError::Unavailable("cut off".into()));
         }
-        Ok((state, (self.store.options.clock)()))
+        Ok((state, (self.store.clock)()))
     }
 
     /// Runs a verb on a channel as one step.
@@ -196,8 +230,16 @@ impl MemoryBacklog {
         tell: impl FnOnce(&State, &T),
     ) -> Result<T, BacklogError> {
         let (mut state, now) = self.state()?;
-        let moment = Moment { options: &self.store.options, identity: state.identity, now };
-        let answer = verb(state.kept.channels.entry(channel.clone()).or_default(), moment)?;
+        let moment = Moment {
+            options: &self.options,
+            identity: state.identity,
+            now,
+            floor: state.floor,
+        };
+        let stored = state.kept.channels.entry(channel.clone()).or_default();
+        let answer = verb(stored, moment)?;
+        let floor = stored.floor();
+        state.floor = state.floor.max(floor);
         // Told under the lock, so that every owner hears in the order of the appends.
         tell(&state, &answer);
         Ok(answer)
@@ -209,7 +251,11 @@ impl MemoryBacklog {
             client.subscribed.insert(channel.clone(), token.clone());
         }
         drop(state);
-        self.on(channel, |stored, moment| stored.register(moment, token, breaks), |_, _| {})
+        self.on(
+            channel,
+            |stored, moment| stored.register(moment, token, breaks),
+            |_, _| {},
+        )
     }
 }
 
@@ -260,7 +306,10 @@ impl Backlog for MemoryBacklog {
     }
 
     async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>> {
-        owned.iter().map(|(channel, token)| self.own(channel, token, breaks)).collect()
+        owned
+            .iter()
+            .map(|(channel, token)| self.own(channel, token, breaks))
+            .collect()
     }
 
     async fn read(&self, channel: &Channel, after: Position, limit: usize) -> Result<Page, BacklogError> {
@@ -268,7 +317,8 @@ impl Backlog for MemoryBacklog {
     }
 
     async fn close_before(&self, channel: &Channel, time: Timestamp) -> Result<Timestamp, BacklogError> {
-        let tell = |state: &State, before: &Timestamp| state.tell(channel, |listener| listener.closed(channel, *before));
+        let tell =
+            |state: &State, before: &Timestamp| state.tell(channel, |listener| listener.closed(channel, *before));
         self.on(channel, |stored, moment| stored.close_before(moment, time), tell)
     }
 
@@ -281,7 +331,10 @@ impl Backlog for MemoryBacklog {
 impl Watermarks for MemoryBacklog {
     async fn data_set(&self) -> Result<DataSet, BacklogError> {
         let (state, _) = self.state()?;
-        Ok(DataSet(Arc::new(BTreeMap::from([(PRIMARY.into(), state.identity.to_string())]))))
+        Ok(DataSet(Arc::new(BTreeMap::from([(
+            PRIMARY.into(),
+            state.identity.to_string(),
+        )]))))
     }
 
     async fn remembered(&self, group: &str) -> Result<Offsets, BacklogError> {
@@ -301,7 +354,9 @@ impl Watermarks for MemoryBacklog {
         let known = state.kept.watermarks.entry(group.into()).or_default();
         let remembers = |(partition, offset)| known.get(partition).is_some_and(|known| known >= offset);
         if !is_same || !marked.iter().all(remembers) {
-            return Ok(Marked::Forgotten { remembered: known.clone() });
+            return Ok(Marked::Forgotten {
+                remembered: known.clone(),
+            });
         }
         known.extend(offsets.clone());
         Ok(Marked::Stored)
@@ -312,13 +367,19 @@ impl Watermarks for MemoryBacklog {
 impl Directory for MemoryBacklog {
     async fn renew(&self, lease: &Lease, ttl: Duration, first: bool) -> Result<bool, BacklogError> {
         let (mut state, now) = self.state()?;
-        let expiry = self.store.options.retained_age.max(Duration::from_secs(7 * 24 * 3600));
-        state.kept.channels.retain(|_, stored| now.millis_since(stored.touched) < millis(expiry));
+        let expiry = self.options.retained_age.max(Duration::from_secs(7 * 24 * 3600));
+        state
+            .kept
+            .channels
+            .retain(|_, stored| now.millis_since(stored.touched) < millis(expiry));
         state.kept.leases.retain(|_, (_, until)| *until > now);
         if state.kept.leases.contains_key(&lease.replica) == first {
             return Ok(false);
         }
-        state.kept.leases.insert(lease.replica.clone(), (lease.clone(), Timestamp(now.0 + millis(ttl))));
+        state
+            .kept
+            .leases
+            .insert(lease.replica.clone(), (lease.clone(), Timestamp(now.0 + millis(ttl))));
         Ok(true)
     }
 
@@ -344,14 +405,23 @@ impl Directory for MemoryBacklog {
     ) -> Result<(), BacklogError> {
         let (mut state, _) = self.state()?;
         let known = state.kept.connections.entry(replica.into()).or_default();
-        known.extend(opened.iter().map(|connection| (connection.connection.clone(), connection.clone())));
+        known.extend(
+            opened
+                .iter()
+                .map(|connection| (connection.connection.clone(), connection.clone())),
+        );
         known.retain(|connection, _| !closed.contains(connection));
         Ok(())
     }
 
     async fn connections(&self, replica: &str) -> Result<Vec<ConnectionEntry>, BacklogError> {
         let (state, _) = self.state()?;
-        Ok(state.kept.connections.get(replica).map(|known| known.values().cloned().collect()).unwrap_or_default())
+        Ok(state
+            .kept
+            .connections
+            .get(replica)
+            .map(|known| known.values().cloned().collect())
+            .unwrap_or_default())
     }
 
     async fn owners(&self, channel: &Channel) -> Result<Vec<(String, Timestamp)>, BacklogError> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 /// A free loopback port below the range from which Cluster's bus port (+ 10,000) would overflow.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let port = if port > 55_000 { port - 20_000 } else { port };
@@ -19,8 +19,8 @@ pub fn free_port() -> u16 {
 }
 
 /// One `redis-server` process.
-pub struct Server {
-    pub port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     child: Option<Child>,
     arguments: Vec<String>,
     directory: tempfile::TempDir,
@@ -36,51 +36,82 @@ impl Drop for Server {
 
 impl Server {
     /// Starts a server with further arguments, and waits until it answers.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::prepared(arguments, |_| Vec::new())
     }
 
     /// As [`Self::start`], with arguments that depend on the server's directory.
-    pub fn prepared(arguments: &[&str], more: impl FnOnce(&Path) -> Vec<String>) -> Self {
+    pub(crate) fn prepared(arguments: &[&str], more: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).chain(more(directory.path())).collect();
-        let mut server = Self { port: free_port(), child: None, arguments, directory, login: None };
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .chain(more(directory.path()))
+            .collect();
+        let mut server = Self {
+            port: free_port(),
+            child: None,
+            arguments,
+            directory,
+            login: None,
+        };
         server.launch();
         server
     }
 
     /// Later commands of the test log in so.
-    pub fn log_in(&mut self, user: &str, password: &str) {
+    pub(crate) fn log_in(&mut self, user: &str, password: &str) {
         self.login = Some((user.into(), password.into()));
     }
 
     fn launch(&mut self) {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
-        if let Some(sentinel) = self.arguments.first().filter(|argument| argument.ends_with("sentinel.conf")) {
+        if let Some(sentinel) = self
+            .arguments
+            .first()
+            .filter(|argument| argument.ends_with("sentinel.conf"))
+        {
             command.arg(sentinel).arg("--sentinel");
         } else {
-            command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+            command.args([
+                "--port",
+                &port,
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ]);
             command.args(["--repl-diskless-sync-delay", "0", "--repl-timeout", "10"]);
             command.args(&self.arguments).arg("--dir").arg(self.directory.path());
         }
         let log = std::fs::File::create(self.directory.path().join("log")).unwrap();
-        self.child = Some(command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn().expect("redis-server starts"));
+        self.child = Some(
+            command
+                .stdin(Stdio::null())
+                .stdout(log)
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("redis-server starts"),
+        );
         let tls = self.arguments.iter().any(|argument| argument == "--tls-port");
         until("the server answers", || {
-            tls && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() || !tls && self.try_command(&["PING"]).is_some()
+            tls && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+                || !tls && self.try_command(&["PING"]).is_some()
         });
     }
 
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().to_owned()
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -88,12 +119,12 @@ impl Server {
     }
 
     /// Kills the process and starts it again on the same port and directory.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         self.launch();
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
@@ -111,18 +142,19 @@ impl Server {
     }
 
     /// Runs a command and answers what it gave.
-    pub fn command(&self, arguments: &[&str]) -> Value {
-        self.try_command(arguments).unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
+    pub(crate) fn command(&self, arguments: &[&str]) -> Value {
+        self.try_command(arguments)
+            .unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
     }
 
     /// Runs a command whose answer is a text.
-    pub fn text(&self, arguments: &[&str]) -> String {
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
         redis::from_redis_value(self.command(arguments)).unwrap()
     }
 }
 
 /// Polls until a condition holds; fails after 20 s.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within 20 s");
@@ -131,12 +163,12 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Three primaries that share the slots.
-pub struct Cluster {
-    pub nodes: Vec<Server>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Server>,
 }
 
 impl Cluster {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
         let nodes: Vec<_> = (0..3).map(|_| Server::start(&arguments)).collect();
         for (index, node) in nodes.iter().enumerate() {
@@ -148,20 +180,23 @@ impl Cluster {
         until("the cluster is complete", || {
             nodes.iter().all(|node| {
                 let info = node.text(&["CLUSTER", "INFO"]);
-                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+                info.contains("cluster_state:ok")
+                    && info.contains("cluster_known_nodes:3")
                     && info.contains("cluster_slots_assigned:16384")
             })
         });
         Self { nodes }
     }
 
-    pub fn owner(&self, slot: u16) -> usize {
+    pub(crate) fn owner(&self, slot: u16) -> usize {
         let slots = |index: usize| ((index * 16_384).div_ceil(3), ((index + 1) * 16_384).div_ceil(3) - 1);
-        (0..3).find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot))).unwrap()
+        (0..3)
+            .find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot)))
+            .unwrap()
     }
 
     /// Moves a slot with its keys, as `redis-cli --cluster reshard` does, pausing in each half-way state.
-    pub fn migrate(&self, slot: u16, from: usize, to: usize, pause: Duration) {
+    pub(crate) fn migrate(&self, slot: u16, from: usize, to: usize, pause: Duration) {
         let id = |index: usize| self.nodes[index].text(&["CLUSTER", "MYID"]);
         let (source, target, number) = (&self.nodes[from], &self.nodes[to], slot.to_string());
         target.command(&["CLUSTER", "SETSLOT", &number, "IMPORTING", &id(from)]);
@@ -182,13 +217,13 @@ impl Cluster {
 }
 
 /// A primary, a replica, and sentinels that watch them.
-pub struct Sentinels {
-    pub nodes: Vec<Server>,
-    pub sentinels: Vec<Server>,
+pub(crate) struct Sentinels {
+    pub(crate) nodes: Vec<Server>,
+    pub(crate) sentinels: Vec<Server>,
 }
 
 impl Sentinels {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let primary = Server::start(&[]);
         let port = primary.port.to_string();
         let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
@@ -201,7 +236,10 @@ impl Sentinels {
                 info.contains("slaves=1") && info.contains("sentinels=3")
             })
         });
-        Self { nodes: vec![primary, replica], sentinels }
+        Self {
+            nodes: vec![primary, replica],
+            sentinels,
+        }
     }
 
     fn sentinel(primary: u16) -> Server {
@@ -215,15 +253,22 @@ impl Sentinels {
         );
         std::fs::write(&path, configuration).unwrap();
         let arguments = vec![path.display().to_string()];
-        let mut server = Server { port, child: None, arguments, directory, login: None };
+        let mut server = Server {
+            port,
+            child: None,
+            arguments,
+            directory,
+            login: None,
+        };
         server.launch();
         server
     }
 
     /// The port that the sentinels name.
-    pub fn primary(&self) -> u16 {
+    pub(crate) fn primary(&self) -> u16 {
         let named: Vec<String> =
-            redis::from_redis_value(self.sentinels[0].command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"])).unwrap();
+            redis::from_redis_value(self.sentinels[0].command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]))
+                .unwrap();
         named[1].parse().unwrap()
     }
 }

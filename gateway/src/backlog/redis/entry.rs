@@ -21,11 +21,18 @@ const EXACT: u64 = 1 << 53;
 pub(super) fn write(cmd: &mut Cmd, batch: &Batch) -> Result<(), BacklogError> {
     for Placed { event, once } in &batch.events {
         if event.origin.place >= EXACT {
-            return Err(BacklogError::Refused(format!("place {} can't be counted", event.origin.place)));
+            return Err(BacklogError::Refused(format!(
+                "place {} can't be counted",
+                event.origin.place
+            )));
         }
         let flags = u8::from(event.id.is_some()) | u8::from(event.key.is_some()) << 1;
         let once = once.as_deref().map(|once| digest(batch, once)).unwrap_or_default();
-        cmd.arg(event.origin.place).arg(once).arg(flags).arg(&*event.kind).arg(&event.data[..]);
+        cmd.arg(event.origin.place)
+            .arg(once)
+            .arg(flags)
+            .arg(&*event.kind)
+            .arg(&event.data[..]);
         cmd.arg(event.time.0.min(EXACT - 1));
         if event.attributes.is_empty() {
             cmd.arg("{}");
@@ -34,7 +41,8 @@ pub(super) fn write(cmd: &mut Cmd, batch: &Batch) -> Result<(), BacklogError> {
                 .map_err(|error| BacklogError::Refused(format!("failed to write the attributes: {error}")))?;
             cmd.arg(json);
         }
-        cmd.arg(event.id.as_deref().unwrap_or_default()).arg(event.key.as_deref().unwrap_or_default());
+        cmd.arg(event.id.as_deref().unwrap_or_default())
+            .arg(event.key.as_deref().unwrap_or_default());
     }
     Ok(())
 }
@@ -96,7 +104,11 @@ pub(super) fn standing(value: Value) -> Result<Standing, BacklogError> {
             let mut parts = epoch.split(',');
             let mut position = || parts.next()?.parse().ok().map(Position);
             let (start, end) = (position()?, position()?);
-            Some(Epoch { start, end, torn: self::torn(parts.next()?)? })
+            Some(Epoch {
+                start,
+                end,
+                torn: self::torn(parts.next()?)?,
+            })
         })
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| malformed(what))?;
@@ -152,5 +164,16 @@ pub(super) fn entry(value: Value) -> Result<(Position, Arc<Event>), BacklogError
     let (Some(kind), Some(data), Some(time), Some(origin)) = (kind, data, time, origin) else {
         return Err(malformed(what));
     };
-    Ok((position, Arc::new(Event { kind: kind.into(), data, time, attributes: known, id, key, origin })))
+    Ok((
+        position,
+        Arc::new(Event {
+            kind: kind.into(),
+            data,
+            time,
+            attributes: known,
+            id,
+            key,
+            origin,
+        }),
+    ))
 }
