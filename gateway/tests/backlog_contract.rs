@@ -2,6 +2,8 @@
 
 #[path = "backlog_contract/durable.rs"]
 mod durable;
+#[path = "backlog_contract/measure.rs"]
+mod measure;
 #[path = "backlog_contract/modes.rs"]
 mod modes;
 #[path = "backlog_contract/servers.rs"]

@@ -103,6 +103,10 @@ impl Server {
         });
     }
 
+    pub(crate) fn pid(&self) -> String {
+        self.child.as_ref().unwrap().id().to_string()
+    }
+
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -125,8 +129,13 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &self.pid()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     fn try_command(&self, arguments: &[&str]) -> Option<Value> {

@@ -1,18 +1,18 @@
 //! The announcements as scripts publish them, decoded strictly.
 //!
-//! Numbers are big-endian, texts have their length (4 bytes) before them. Byte 0 is the format version (1), byte 1 the
-//! kind. Kind 1, events: epoch start, first position (8 bytes each), count (4), generation (8), source; then per event:
-//! flags (1 byte; 1 = has an id, 2 = has a key), place, time (8 each), type, data, attributes (JSON), id, key.
-//! Kind 2: closed-before (8). Nothing may follow.
+//! Numbers are big-endian. Byte 0 is the format version (1), byte 1 the kind. Kind 1, events: epoch start, first position
+//! (8 bytes each), count (4), generation (8), length of the source (4), source; then per event a head of 37 bytes and its
+//! texts: flags (1 byte; 1 = has an id, 2 = has a key), place, time (8 each), the lengths of type, data, attributes (JSON),
+//! id and key (4 each); then these five. Kind 2: closed-before (8). Nothing may follow.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use events_gateway_core::source::{Generation, Origin, SourceId};
 use events_gateway_core::{Event, Position, Timestamp};
 
-use crate::backlog::MAX_BATCH_EVENTS;
+use crate::backlog::{BacklogError, MAX_BATCH_EVENTS};
 
 /// The one format that this release writes and reads.
 const VERSION: u8 = 1;
@@ -56,9 +56,8 @@ fn byte(payload: &mut Bytes) -> Result<u8, Malformed> {
     payload.try_get_u8().map_err(|_| Malformed::Short)
 }
 
-/// The next text, sharing the payload's memory.
-fn bytes(payload: &mut Bytes) -> Result<Bytes, Malformed> {
-    let length = length(payload)?;
+/// The next bytes, sharing the payload's memory.
+fn bytes(payload: &mut Bytes, length: usize) -> Result<Bytes, Malformed> {
     if payload.len() < length {
         Err(Malformed::Short)
     } else {
@@ -66,8 +65,8 @@ fn bytes(payload: &mut Bytes) -> Result<Bytes, Malformed> {
     }
 }
 
-fn text(payload: &mut Bytes, field: &'static str) -> Result<Arc<str>, Malformed> {
-    let bytes = bytes(payload)?;
+fn text(payload: &mut Bytes, length: usize, field: &'static str) -> Result<Arc<str>, Malformed> {
+    let bytes = bytes(payload, length)?;
     std::str::from_utf8(&bytes)
         .map(Arc::from)
         .map_err(|_| Malformed::Field(field))
@@ -80,6 +79,23 @@ pub(super) fn attributes(json: &[u8]) -> Option<BTreeMap<String, String>> {
     } else {
         serde_json::from_slice(json).ok()
     }
+}
+
+/// Bytes of an event's head.
+const HEAD: usize = 37;
+
+/// What stands before the type, data, attributes, id and key of an event, which have these lengths.
+pub(super) fn head(flags: u8, place: u64, time: u64, lengths: [usize; 5]) -> Result<[u8; HEAD], BacklogError> {
+    let mut head = [0; HEAD];
+    let mut rest = &mut head[..];
+    rest.put_u8(flags);
+    rest.put_u64(place);
+    rest.put_u64(time);
+    for length in lengths {
+        let too_large = |_| BacklogError::Refused(format!("a field of {length} bytes is too large"));
+        rest.put_u32(u32::try_from(length).map_err(too_large)?);
+    }
+    Ok(head)
 }
 
 /// Reads a payload. The data of its events share the payload's memory.
@@ -113,7 +129,8 @@ fn events(payload: &mut Bytes) -> Result<Message, Malformed> {
         return Err(Malformed::Field("position or count"));
     }
     let generation = Generation(number(payload)?);
-    let source = source(&text(payload, "source")?).ok_or(Malformed::Field("source"))?;
+    let source_length = length(payload)?;
+    let source = source(&text(payload, source_length, "source")?).ok_or(Malformed::Field("source"))?;
     let mut events = Vec::with_capacity(count);
     for _ in 0..count {
         let flags = byte(payload)?;
@@ -122,13 +139,17 @@ fn events(payload: &mut Bytes) -> Result<Message, Malformed> {
         }
         let place = number(payload)?;
         let time = Timestamp(number(payload)?);
-        let kind = text(payload, "type")?;
-        let data = bytes(payload)?;
+        let mut lengths = [0; 5];
+        for length in &mut lengths {
+            *length = self::length(payload)?;
+        }
+        let kind = text(payload, lengths[0], "type")?;
+        let data = bytes(payload, lengths[1])?;
         if std::str::from_utf8(&data).is_err() {
             return Err(Malformed::Field("data"));
         }
-        let attributes = attributes(&bytes(payload)?).ok_or(Malformed::Field("attributes"))?;
-        let (id, key) = (text(payload, "id")?, text(payload, "key")?);
+        let attributes = attributes(&bytes(payload, lengths[2])?).ok_or(Malformed::Field("attributes"))?;
+        let (id, key) = (text(payload, lengths[3], "id")?, text(payload, lengths[4], "key")?);
         events.push(Arc::new(Event {
             kind,
             data,
@@ -148,7 +169,6 @@ fn events(payload: &mut Bytes) -> Result<Message, Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::BufMut;
     use proptest::prelude::*;
 
     use super::*;
@@ -159,16 +179,11 @@ mod tests {
         payload.put_u64(12);
         payload.put_u32(1);
         payload.put_u64(5);
-        for text in ["b/t/0", "", "kind", "data", r#"{"a":"b"}"#, "id", ""] {
-            if text.is_empty() && payload.len() < 60 {
-                payload.put_u8(1);
-                payload.put_u64(42);
-                payload.put_u64(1_000);
-                continue;
-            }
-            payload.put_u32(u32::try_from(text.len()).unwrap());
-            payload.put_slice(text.as_bytes());
-        }
+        payload.put_u32(5);
+        payload.put_slice(b"b/t/0");
+        let texts = ["kind", "data", r#"{"a":"b"}"#, "id", ""];
+        payload.put_slice(&head(1, 42, 1_000, texts.map(str::len)).unwrap());
+        payload.put_slice(texts.concat().as_bytes());
         payload
     }
 

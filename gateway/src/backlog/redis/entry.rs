@@ -11,13 +11,13 @@ use events_gateway_core::{Epoch, Epochs, Event, Position, Standing, Timestamp};
 use redis::{Cmd, Value};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::announcement::attributes;
+use super::announcement::{self, attributes};
 use crate::backlog::{BacklogError, Batch, Placed};
 
 /// Scripts count in doubles, which hold integers below this exactly.
 const EXACT: u64 = 1 << 53;
 
-/// Adds the events of a batch to an append's arguments, nine each.
+/// Adds the events of a batch to an append's arguments, ten each.
 pub(super) fn write(cmd: &mut Cmd, batch: &Batch) -> Result<(), BacklogError> {
     for Placed { event, once } in &batch.events {
         if event.origin.place >= EXACT {
@@ -28,21 +28,31 @@ pub(super) fn write(cmd: &mut Cmd, batch: &Batch) -> Result<(), BacklogError> {
         }
         let flags = u8::from(event.id.is_some()) | u8::from(event.key.is_some()) << 1;
         let once = once.as_deref().map(|once| digest(batch, once)).unwrap_or_default();
-        cmd.arg(event.origin.place)
-            .arg(once)
-            .arg(flags)
-            .arg(&*event.kind)
-            .arg(&event.data[..]);
-        cmd.arg(event.time.0.min(EXACT - 1));
-        if event.attributes.is_empty() {
-            cmd.arg("{}");
+        let time = event.time.0.min(EXACT - 1);
+        let attributes = if event.attributes.is_empty() {
+            "{}".into()
         } else {
-            let json = serde_json::to_vec(&event.attributes)
-                .map_err(|error| BacklogError::Refused(format!("failed to write the attributes: {error}")))?;
-            cmd.arg(json);
-        }
-        cmd.arg(event.id.as_deref().unwrap_or_default())
-            .arg(event.key.as_deref().unwrap_or_default());
+            serde_json::to_string(&event.attributes)
+                .map_err(|error| BacklogError::Refused(format!("failed to write the attributes: {error}")))?
+        };
+        let (id, key) = (
+            event.id.as_deref().unwrap_or_default(),
+            event.key.as_deref().unwrap_or_default(),
+        );
+        cmd.arg(event.origin.place).arg(once).arg(flags).arg(time);
+        cmd.arg(&*event.kind)
+            .arg(&event.data[..])
+            .arg(&attributes)
+            .arg(id)
+            .arg(key);
+        let lengths = [
+            event.kind.len(),
+            event.data.len(),
+            attributes.len(),
+            id.len(),
+            key.len(),
+        ];
+        cmd.arg(&announcement::head(flags, event.origin.place, time, lengths)?[..]);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 -- append: skips repeats, assigns positions, stores, announces. Answers {0} where the data set isn't the caller's, else
 -- {1, stored, repeats, head}.
 -- ARGV: identity, shard channel, source, generation, breaks, retained events, retention ms, expiry ms; then per event:
--- place, once, flags (1 = has id, 2 = has key), type, data, time, attributes, id, key.
+-- place, once, flags (1 = has id, 2 = has key), time, type, data, attributes, id, key, and the head of its announcement.
 
 local server = identity()
 if ARGV[1] ~= server then
@@ -9,10 +9,10 @@ if ARGV[1] ~= server then
 end
 local source, generation, breaks = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local retained, retention, expire = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local FIRST, WIDTH = 9, 9
+local FIRST, WIDTH = 9, 10
 local count = (#ARGV - FIRST + 1) / WIDTH
 
-local meta, failed, kind = load_meta('s:' .. source)
+local meta, failed = load_meta('s:' .. source)
 failed = failed or ensure(meta, server, breaks, expire)
 if failed then
   return failed
@@ -50,23 +50,33 @@ local function remember(id)
 end
 
 local origin = source .. '/' .. ARGV[4] .. '/'
+local backlog, xadd = KEYS[1], redis.pcall
+local function add(i, place, flags)
+  local id = text(meta.last + 1) .. '-0'
+  if flags == '0' then
+    return xadd('XADD', backlog, 'MAXLEN', '~', retained, id, 'type', ARGV[i + 4], 'data', ARGV[i + 5], 'time', ARGV[i + 3],
+      'attributes', ARGV[i + 6], 'source', origin .. place)
+  elseif flags == '1' then
+    return xadd('XADD', backlog, 'MAXLEN', '~', retained, id, 'type', ARGV[i + 4], 'data', ARGV[i + 5], 'time', ARGV[i + 3],
+      'attributes', ARGV[i + 6], 'source', origin .. place, 'id', ARGV[i + 7])
+  elseif flags == '2' then
+    return xadd('XADD', backlog, 'MAXLEN', '~', retained, id, 'type', ARGV[i + 4], 'data', ARGV[i + 5], 'time', ARGV[i + 3],
+      'attributes', ARGV[i + 6], 'source', origin .. place, 'key', ARGV[i + 8])
+  end
+  return xadd('XADD', backlog, 'MAXLEN', '~', retained, id, 'type', ARGV[i + 4], 'data', ARGV[i + 5], 'time', ARGV[i + 3],
+    'attributes', ARGV[i + 6], 'source', origin .. place, 'id', ARGV[i + 7], 'key', ARGV[i + 8])
+end
+
 local first, stored, remembered = nil, 0, false
-local parts = { '' }
+local parts, used = { '' }, 1
 for i = FIRST, #ARGV, WIDTH do
   local at = tonumber(ARGV[i])
   if at > place then
     place = at
-    local once, flags = ARGV[i + 1], tonumber(ARGV[i + 2])
+    local once = ARGV[i + 1]
     if once == '' or not seen(once) then
-      local entry = { 'XADD', KEYS[1], 'MAXLEN', '~', retained, text(meta.last + 1) .. '-0', 'type', ARGV[i + 3],
-        'data', ARGV[i + 4], 'time', ARGV[i + 5], 'attributes', ARGV[i + 6], 'source', origin .. ARGV[i] }
-      if flags % 2 == 1 then
-        entry[#entry + 1], entry[#entry + 2] = 'id', ARGV[i + 7]
-      end
-      if flags >= 2 then
-        entry[#entry + 1], entry[#entry + 2] = 'key', ARGV[i + 8]
-      end
-      local added = redis.pcall(unpack(entry))
+      local flags = ARGV[i + 2]
+      local added = add(i, ARGV[i], flags)
       if type(added) == 'table' and added.err then
         if first or not string.find(added.err, 'equal or smaller', 1, true) then
           return redis.error_reply(added.err)
@@ -76,15 +86,17 @@ for i = FIRST, #ARGV, WIDTH do
         if failed then
           return failed
         end
-        entry[6] = text(meta.last + 1) .. '-0'
-        redis.call(unpack(entry))
+        added = add(i, ARGV[i], flags)
+        if type(added) == 'table' and added.err then
+          return redis.error_reply(added.err)
+        end
       end
       meta.last = meta.last + 1
       first = first or meta.last
       stored = stored + 1
-      parts[stored + 1] = struct.pack('>BI8I8I4c0I4c0I4c0I4c0I4c0', flags, at, tonumber(ARGV[i + 5]),
-        #ARGV[i + 3], ARGV[i + 3], #ARGV[i + 4], ARGV[i + 4], #ARGV[i + 6], ARGV[i + 6],
-        #ARGV[i + 7], ARGV[i + 7], #ARGV[i + 8], ARGV[i + 8])
+      parts[used + 1], parts[used + 2], parts[used + 3] = ARGV[i + 9], ARGV[i + 4], ARGV[i + 5]
+      parts[used + 4], parts[used + 5], parts[used + 6] = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
+      used = used + 6
       if once ~= '' then
         remember(once)
         remembered = true
@@ -101,7 +113,7 @@ if stored > 0 then
   parts[1] = struct.pack('>BBI8I8I4I8I4c0', 1, 1, meta.epoch, first, stored, generation, #source, source)
   redis.call('SPUBLISH', ARGV[2], table.concat(parts))
 end
-if kind == 'none' or due(meta) then
+if first == meta.epoch or due(meta) then
   refresh(meta, expire)
 end
 trim(meta, retention)

@@ -17,16 +17,18 @@ end
 
 -- It changes on every restart, promotion and change of primary, and never else.
 local function identity()
-  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  local info = redis.call('INFO', 'replication')
+  local _, before = string.find(info, 'master_replid:', 1, true)
+  return string.sub(info, before + 1, before + 40)
 end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- The meta as numbers; nil where a field is absent. The second answer is an error: a key holds something else. The third is
--- the backlog's type.
+-- The meta as numbers; nil where a field is absent. The second answer is an error: a key holds something else. With
+-- `extra`, a field of the caller's, the backlog's type is left to the caller, whose first write will tell.
 local function load_meta(extra)
-  local kind = redis.call('TYPE', KEYS[1]).ok
+  local kind = extra and 'stream' or redis.call('TYPE', KEYS[1]).ok
   if kind ~= 'stream' and kind ~= 'none' then
     return nil, redis.error_reply('WRONGTYPE the backlog key of this channel holds a ' .. kind)
   end
@@ -35,7 +37,7 @@ local function load_meta(extra)
   local meta = { identity = raw[2], torn = raw[5] or '', closed = raw[9] or '', extra = raw[11] }
   if not raw[1] then
     meta.identity, meta.refreshed, meta.aged, meta.ids = nil, 0, 0, 0
-    return meta, nil, kind
+    return meta
   end
   meta.last, meta.epoch = tonumber(raw[3]), tonumber(raw[4])
   if raw[1] ~= '1' or not meta.identity or not meta.last or not meta.epoch then
@@ -45,7 +47,7 @@ local function load_meta(extra)
   meta.refreshed = tonumber(raw[7] or '0') or 0
   meta.aged = tonumber(raw[8] or '0') or 0
   meta.ids = tonumber(raw[10] or '0') or 0
-  return meta, nil, kind
+  return meta
 end
 
 local function due(meta)
