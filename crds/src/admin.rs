@@ -23,10 +23,6 @@ pub struct Admin {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self {
-            address: "0.0.0.0".into(),
-            port: 9090,
-            token: None,
-        }
+        Self { address: "0.0.0.0".into(), port: 9090, token: None }
     }
 }

@@ -66,10 +66,7 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            events: 1_000,
-            age: Duration::millis(4 * HOUR),
-        }
+        Self { events: 1_000, age: Duration::millis(4 * HOUR) }
     }
 }
 

@@ -92,21 +92,14 @@ impl<const MIN: i64, const MAX: i64> Duration<MIN, MAX> {
     /// constant, in the first test otherwise.
     #[must_use]
     pub const fn millis(millis: i64) -> Self {
-        assert!(
-            MIN >= 0 && MIN <= millis && millis <= MAX,
-            "a duration of the program is out of its own bounds"
-        );
+        assert!(MIN >= 0 && MIN <= millis && millis <= MAX, "a duration of the program is out of its own bounds");
         Self(millis)
     }
 
     /// Reads and checks a text.
     pub fn parse(text: &str) -> Result<Self, DurationError> {
         let millis = parse_millis(text)?;
-        if (MIN..=MAX).contains(&millis) {
-            Ok(Self(millis))
-        } else {
-            Err(DurationError::Bounds(MIN, MAX))
-        }
+        if (MIN..=MAX).contains(&millis) { Ok(Self(millis)) } else { Err(DurationError::Bounds(MIN, MAX)) }
     }
 
     /// The same as the standard library's.
@@ -177,25 +170,10 @@ mod tests {
 
     #[test]
     fn what_has_no_unit_or_another_one_is_refused() {
-        for text in [
-            "",
-            "30",
-            "s",
-            "1d",
-            "-1s",
-            "1.5s",
-            "1 s",
-            "1s ",
-            "1234567890s",
-            "١s",
-            "1S",
-        ] {
+        for text in ["", "30", "s", "1d", "-1s", "1.5s", "1 s", "1s ", "1234567890s", "١s", "1S"] {
             assert_eq!(parse_millis(text), Err(DurationError::Form), "{text}");
         }
-        assert_eq!(
-            Duration::<1_000, 2_000>::parse("3s"),
-            Err(DurationError::Bounds(1_000, 2_000))
-        );
+        assert_eq!(Duration::<1_000, 2_000>::parse("3s"), Err(DurationError::Bounds(1_000, 2_000)));
         assert_eq!(DurationError::Bounds(SECOND, HOUR).to_string(), "must be 1s to 1h");
     }
 }

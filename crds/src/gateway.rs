@@ -63,22 +63,15 @@ impl Gateway {
         let sasl = self.kafka.security.sasl.as_mut();
         let sasl = sasl.into_iter().flat_map(|sasl| {
             let oauth = sasl.oauth.as_mut().map(|oauth| &mut oauth.client_secret);
-            [sasl.username.as_mut(), sasl.password.as_mut(), oauth]
-                .into_iter()
-                .flatten()
+            [sasl.username.as_mut(), sasl.password.as_mut(), oauth].into_iter().flatten()
         });
         let sentinel = redis.sentinel.as_mut();
-        let sentinel = sentinel
+        let sentinel =
+            sentinel.into_iter().flat_map(|sentinel| [sentinel.username.as_mut(), sentinel.password.as_mut()]);
+        [self.admin.token.as_mut(), redis.username.as_mut(), redis.password.as_mut()]
             .into_iter()
-            .flat_map(|sentinel| [sentinel.username.as_mut(), sentinel.password.as_mut()]);
-        [
-            self.admin.token.as_mut(),
-            redis.username.as_mut(),
-            redis.password.as_mut(),
-        ]
-        .into_iter()
-        .chain(sentinel)
-        .flatten()
-        .chain(sasl)
+            .chain(sentinel)
+            .flatten()
+            .chain(sasl)
     }
 }

@@ -26,12 +26,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            streams: 9_900,
-            channels: 100_000,
-            ring_bytes: 256 << 20,
-            backlog_reads: 64,
-            held_refusals: 1_000,
-        }
+        Self { streams: 9_900, channels: 100_000, ring_bytes: 256 << 20, backlog_reads: 64, held_refusals: 1_000 }
     }
 }

@@ -77,10 +77,6 @@ pub struct Cors {
 
 impl Default for Cors {
     fn default() -> Self {
-        Self {
-            origins: Vec::new(),
-            credentials: false,
-            max_age: Duration::millis(HOUR),
-        }
+        Self { origins: Vec::new(), credentials: false, max_age: Duration::millis(HOUR) }
     }
 }

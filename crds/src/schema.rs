@@ -13,13 +13,8 @@ use crate::Gateway;
 /// The schema of [`Gateway`]: no nulls, and enumerations as plain lists whose meanings stand in the description.
 #[must_use]
 pub fn gateway() -> Value {
-    let settings = SchemaSettings::draft2020_12()
-        .with(|settings| settings.inline_subschemas = true)
-        .for_deserialize();
-    let mut schema = settings
-        .with_transform(Plain)
-        .into_generator()
-        .into_root_schema_for::<Gateway>();
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).for_deserialize();
+    let mut schema = settings.with_transform(Plain).into_generator().into_root_schema_for::<Gateway>();
     schema.insert("title".into(), json!("Events Gateway configuration"));
     schema.to_value()
 }
@@ -71,11 +66,7 @@ impl Transform for Plain {
                 .iter()
                 .filter_map(|variant| {
                     let meaning = variant.get("description")?.as_str()?;
-                    Some(format!(
-                        "`{}`: {}",
-                        variant["const"].as_str()?,
-                        meaning.replace('\n', " ")
-                    ))
+                    Some(format!("`{}`: {}", variant["const"].as_str()?, meaning.replace('\n', " ")))
                 })
                 .collect();
             object.insert("x-meanings".into(), json!(meanings));
@@ -110,11 +101,7 @@ mod tests {
                 Some("integer") => {
                     bound("minimum");
                     bound("maximum");
-                    assert!(
-                        matches!(node["format"].as_str(), Some("int32" | "int64")),
-                        "{at}: {}",
-                        node["format"]
-                    );
+                    assert!(matches!(node["format"].as_str(), Some("int32" | "int64")), "{at}: {}", node["format"]);
                 }
                 Some("object") if node["additionalProperties"].is_object() => bound("maxProperties"),
                 Some("object") => assert_eq!(node["additionalProperties"], json!(false), "{at} takes unknown keys"),
@@ -131,20 +118,14 @@ mod tests {
     fn kafka_with_its_brokers_and_bindings_is_required() {
         let schema = gateway();
         assert_eq!(schema["required"], json!(["kafka"]));
-        assert_eq!(
-            schema["properties"]["kafka"]["required"],
-            json!(["bindings", "bootstrap"])
-        );
+        assert_eq!(schema["properties"]["kafka"]["required"], json!(["bindings", "bootstrap"]));
     }
 
     #[test]
     fn every_key_is_described() {
         walk("", &gateway(), &mut |at, node| {
             if !at.ends_with("[]") {
-                assert!(
-                    node["description"].as_str().is_some_and(|text| !text.is_empty()),
-                    "{at} is not described"
-                );
+                assert!(node["description"].as_str().is_some_and(|text| !text.is_empty()), "{at} is not described");
             }
         });
     }

@@ -31,21 +31,14 @@ impl Secret {
     /// The same source, an inline value replaced by [`REDACTED`].
     #[must_use]
     pub fn redacted(&self) -> Self {
-        Self {
-            value: self.value.as_ref().map(|_| REDACTED.into()),
-            ..self.clone()
-        }
+        Self { value: self.value.as_ref().map(|_| REDACTED.into()), ..self.clone() }
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.value.as_ref().map(|_| REDACTED);
-        f.debug_struct("Secret")
-            .field("file", &self.file)
-            .field("env", &self.env)
-            .field("value", &value)
-            .finish()
+        f.debug_struct("Secret").field("file", &self.file).field("env", &self.env).field("value", &value).finish()
     }
 }
 
@@ -55,10 +48,7 @@ mod tests {
 
     #[test]
     fn an_inline_secret_is_never_shown() {
-        let secret = Secret {
-            value: Some("hunter2".into()),
-            ..Secret::default()
-        };
+        let secret = Secret { value: Some("hunter2".into()), ..Secret::default() };
         assert!(!format!("{secret:?}").contains("hunter2"));
         assert_eq!(secret.redacted().value.as_deref(), Some(REDACTED));
     }

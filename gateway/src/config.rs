@@ -80,9 +80,7 @@ pub fn no_rules(_: &Config, _: &mut Problems) {}
 /// The environment of this process.
 #[must_use]
 pub fn environment() -> Environment {
-    std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into()))
-        .collect()
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into(), value.to_string_lossy().into())).collect()
 }
 
 /// What `run` uses: reads the file, applies the environment, proves everything, and makes sure that every secret and
@@ -90,11 +88,7 @@ pub fn environment() -> Environment {
 pub fn load(path: &Path, environment: &Environment, rules: Rules<'_>) -> Result<Config, Problems> {
     let config = check(path, environment, rules)?;
     let unreadable = files::unreadable(&config);
-    if unreadable.is_empty() {
-        Ok(config)
-    } else {
-        Err(unreadable)
-    }
+    if unreadable.is_empty() { Ok(config) } else { Err(unreadable) }
 }
 
 /// What `check-config` uses: as [`load`], but secrets and certificates needn't be there.

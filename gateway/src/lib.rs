@@ -2,5 +2,5 @@
 
 pub mod backlog;
 pub mod clock;
-pub mod hub;
 pub mod config;
+pub mod hub;

@@ -87,10 +87,7 @@ impl Start {
             "earliest" => Some(Self::Earliest),
             "latest" => Some(Self::Latest),
             "error" => Some(Self::Error),
-            _ => text
-                .strip_suffix(" ago")
-                .and_then(|age| parse_millis(age).ok())
-                .map(Self::Ago),
+            _ => text.strip_suffix(" ago").and_then(|age| parse_millis(age).ok()).map(Self::Ago),
         }
     }
 }

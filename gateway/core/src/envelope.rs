@@ -119,10 +119,7 @@ impl Rejection {
     pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
         if detail.len() > MAX_DETAIL_BYTES {
-            let end = (0..=MAX_DETAIL_BYTES - 3)
-                .rev()
-                .find(|at| detail.is_char_boundary(*at))
-                .unwrap_or(0);
+            let end = (0..=MAX_DETAIL_BYTES - 3).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or(0);
             detail.truncate(end);
             detail.push_str("...");
         }

@@ -45,11 +45,8 @@ impl ChannelPattern {
     #[must_use]
     pub fn matches(&self, channel: &Channel) -> bool {
         let mut segments = channel.as_str().split(':');
-        self.0.split(':').all(|wanted| {
-            segments
-                .next()
-                .is_some_and(|segment| wanted == "*" || wanted == segment)
-        }) && segments.next().is_none()
+        self.0.split(':').all(|wanted| segments.next().is_some_and(|segment| wanted == "*" || wanted == segment))
+            && segments.next().is_none()
     }
 
     /// The pattern.
@@ -87,11 +84,7 @@ impl ChannelPatterns {
                 Err(error) => problems.push((index, error)),
             }
         }
-        if problems.is_empty() {
-            Ok(Self(patterns))
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Self(patterns)) } else { Err(problems) }
     }
 
     /// Whether any pattern matches.
@@ -125,9 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn matches(pattern: &str, channel: &str) -> bool {
-        ChannelPattern::parse(pattern)
-            .unwrap()
-            .matches(&Channel::parse(channel).unwrap())
+        ChannelPattern::parse(pattern).unwrap().matches(&Channel::parse(channel).unwrap())
     }
 
     #[test]
@@ -147,23 +138,11 @@ mod tests {
     fn what_is_no_pattern_is_refused() {
         assert_eq!(ChannelPattern::parse("user:4*"), Err(PatternError::PartOfSegment));
         assert_eq!(ChannelPattern::parse("**"), Err(PatternError::PartOfSegment));
-        assert_eq!(
-            ChannelPattern::parse(""),
-            Err(PatternError::Channel(ChannelError::Empty))
-        );
-        assert_eq!(
-            ChannelPattern::parse("a::b"),
-            Err(PatternError::Channel(ChannelError::Empty))
-        );
-        assert_eq!(
-            ChannelPattern::parse("a b"),
-            Err(PatternError::Channel(ChannelError::Byte { byte: b' ', at: 1 }))
-        );
+        assert_eq!(ChannelPattern::parse(""), Err(PatternError::Channel(ChannelError::Empty)));
+        assert_eq!(ChannelPattern::parse("a::b"), Err(PatternError::Channel(ChannelError::Empty)));
+        assert_eq!(ChannelPattern::parse("a b"), Err(PatternError::Channel(ChannelError::Byte { byte: b' ', at: 1 })));
         assert_eq!(ChannelPattern::parse(&"a".repeat(201)), Err(PatternError::TooLong(201)));
-        assert!(
-            Channel::parse("user:*").is_err(),
-            "no client can subscribe to a pattern"
-        );
+        assert!(Channel::parse("user:*").is_err(), "no client can subscribe to a pattern");
     }
 
     #[test]

@@ -68,11 +68,7 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn new(route: usize, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            route,
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { route, path: path.into(), message: message.into() }
     }
 }
 
@@ -108,19 +104,12 @@ impl Route {
             problem("name", "expected 1 to 64 bytes without control characters".into());
         }
         if spec.channels.is_empty() || spec.channels.len() > MAX_CHANNELS {
-            problem(
-                "channels",
-                format!("expected 1 to {MAX_CHANNELS} templates, found {}", spec.channels.len()),
-            );
+            problem("channels", format!("expected 1 to {MAX_CHANNELS} templates, found {}", spec.channels.len()));
         }
         if spec.attributes.len() > crate::envelope::MAX_ATTRIBUTES {
             problem(
                 "attributes",
-                format!(
-                    "at most {}, found {}",
-                    crate::envelope::MAX_ATTRIBUTES,
-                    spec.attributes.len()
-                ),
+                format!("at most {}, found {}", crate::envelope::MAX_ATTRIBUTES, spec.attributes.len()),
             );
         }
         let when = spec
@@ -135,9 +124,7 @@ impl Route {
             }
         }
         let mut optional = |path: &str, text: &Option<String>| -> Option<Template> {
-            Template::text(text.as_deref()?)
-                .map_err(|message| problem(path, message))
-                .ok()
+            Template::text(text.as_deref()?).map_err(|message| problem(path, message)).ok()
         };
         let kind = optional("kind", &spec.kind);
         let data = optional("data", &spec.data);
@@ -162,10 +149,7 @@ impl Route {
             problem("time", "a fixed time for all records; expected a reference".into());
         }
         if id.as_ref().and_then(Template::literal).is_some() {
-            problem(
-                "id",
-                "one id for all records would make each but the first a repeat; expected a reference".into(),
-            );
+            problem("id", "one id for all records would make each but the first a repeat; expected a reference".into());
         }
         (problems.len() == before).then(|| Self {
             name: spec.name.clone(),
@@ -197,9 +181,7 @@ impl Route {
         };
         let kind = optional("kind", &self.kind)?;
         if let (Some(template), None) = (&self.kind, &kind) {
-            return Err(Rejection::unroutable(format!(
-                "kind: {template} finds nothing in this record"
-            )));
+            return Err(Rejection::unroutable(format!("kind: {template} finds nothing in this record")));
         }
         let data = match &self.data {
             Some(template) => template.fill(input, "data")?,

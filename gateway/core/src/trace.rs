@@ -24,11 +24,7 @@ impl TraceContext {
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (version, rest) = (field(bytes, 0, 2)?, bytes.get(55..)?);
-        let well_ended = if version == 0 {
-            rest.is_empty()
-        } else {
-            rest.first().is_none_or(|byte| *byte == b'-')
-        };
+        let well_ended = if version == 0 { rest.is_empty() } else { rest.first().is_none_or(|byte| *byte == b'-') };
         if version == 0xff || !well_ended || [2, 35, 52].iter().any(|at| bytes[*at] != b'-') {
             return None;
         }
@@ -67,11 +63,7 @@ fn field(bytes: &[u8], from: usize, to: usize) -> Option<u128> {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace_id, self.parent_id, self.flags
-        )
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.parent_id, self.flags)
     }
 }
 
@@ -89,10 +81,7 @@ mod tests {
         assert_eq!(context.parent_id, 0x00f0_67aa_0ba9_02b7);
         assert!(context.is_sampled());
         assert_eq!(context.to_string(), GOOD);
-        assert_eq!(
-            TraceContext::parse(&format!("01{}-what-may-come", &GOOD[2..])),
-            Some(context)
-        );
+        assert_eq!(TraceContext::parse(&format!("01{}-what-may-come", &GOOD[2..])), Some(context));
     }
 
     #[test]

@@ -58,10 +58,7 @@ impl Channels {
         let overflow = raw.overflow.iter().map(|overflow| &overflow.pattern);
         let overflow = patterns(overflow, |index| at.index(index).key("pattern"), problems);
         text::distinct(
-            raw.overflow
-                .iter()
-                .enumerate()
-                .map(|(index, item)| (at.index(index).key("pattern"), &*item.pattern)),
+            raw.overflow.iter().enumerate().map(|(index, item)| (at.index(index).key("pattern"), &*item.pattern)),
             "the pattern",
             problems,
         );
@@ -76,10 +73,7 @@ impl Channels {
             defaults: defaults?,
             retention_events: retention_events?,
             retention_age: raw.retention.age.get(),
-            overflow: overflow?
-                .into_iter()
-                .zip(raw.overflow.iter().map(|overflow| overflow.policy))
-                .collect(),
+            overflow: overflow?.into_iter().zip(raw.overflow.iter().map(|overflow| overflow.policy)).collect(),
             overflow_default: raw.overflow_default,
             ring_events: ring_events?,
             ring_bytes: ring_bytes?,
@@ -93,10 +87,8 @@ fn patterns<'a>(
     place: impl Fn(usize) -> Place,
     problems: &mut Problems,
 ) -> Option<Vec<ChannelPattern>> {
-    let proven: Vec<Option<ChannelPattern>> = texts
-        .enumerate()
-        .map(|(index, text)| problems.take(place(index), text.parse()))
-        .collect();
+    let proven: Vec<Option<ChannelPattern>> =
+        texts.enumerate().map(|(index, text)| problems.take(place(index), text.parse())).collect();
     proven.into_iter().collect()
 }
 
@@ -109,14 +101,7 @@ fn defaults(
     if i64::try_from(raw.defaults.len()).is_ok_and(|count| count > i64::from(streams.max_channels)) {
         problems.add(place.clone(), "has more channels than streams.maxChannels");
     }
-    text::distinct(
-        raw.defaults
-            .iter()
-            .enumerate()
-            .map(|(i, name)| (place.index(i), &**name)),
-        "the channel",
-        problems,
-    );
+    text::distinct(raw.defaults.iter().enumerate().map(|(i, name)| (place.index(i), &**name)), "the channel", problems);
     let mut proven = Vec::with_capacity(raw.defaults.len());
     for (index, name) in raw.defaults.iter().enumerate() {
         let channel = problems.take(place.index(index), Channel::parse(name));

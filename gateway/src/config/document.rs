@@ -40,9 +40,7 @@ pub enum DocumentError {
 pub fn read(path: &Path) -> Result<String, DocumentError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(DocumentError::Read)?;
-    file.take(MAX_FILE_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(DocumentError::Read)?;
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(DocumentError::Read)?;
     if bytes.len() > MAX_FILE_BYTES {
         return Err(DocumentError::TooLarge);
     }
@@ -84,9 +82,7 @@ pub fn parse(text: &str) -> Result<Value, DocumentError> {
         }
         Ok(_) => Err(DocumentError::NotASection),
         Err(error) => {
-            let (line, column) = error
-                .location()
-                .map_or((0, 0), |location| (location.line(), location.column()));
+            let (line, column) = error.location().map_or((0, 0), |location| (location.line(), location.column()));
             let problem = error.without_snippet().to_string();
             // Its own words go on with the place, which stands in front already, and with advice to programmers.
             let cut = |text: &str, mark: &str| text.split(mark).next().unwrap_or_default().to_owned();
@@ -162,10 +158,7 @@ mod tests {
 
     #[test]
     fn only_true_and_false_are_booleans_and_whole_numbers_are_integers() {
-        assert_eq!(
-            parse("{a: no, b: true, c: 8080.0, d: 1.5}").unwrap(),
-            json!({"a":"no","b":true,"c":8080,"d":1.5})
-        );
+        assert_eq!(parse("{a: no, b: true, c: 8080.0, d: 1.5}").unwrap(), json!({"a":"no","b":true,"c":8080,"d":1.5}));
     }
 
     proptest! {

@@ -22,9 +22,7 @@ pub(super) fn unreadable(config: &Config) -> Problems {
     if let Some(token) = &config.admin.token {
         let read = token.read().map_err(|error| error.to_string()).and_then(|text| {
             let long_enough = text.expose().len() >= MIN_TOKEN_BYTES;
-            long_enough
-                .then_some(())
-                .ok_or_else(|| format!("needs at least {MIN_TOKEN_BYTES} bytes"))
+            long_enough.then_some(()).ok_or_else(|| format!("needs at least {MIN_TOKEN_BYTES} bytes"))
         });
         problems.take(admin.key("token"), read);
     }
@@ -44,11 +42,7 @@ pub(super) fn unreadable(config: &Config) -> Problems {
             secret(Some(password), sasl.key("password"), &mut problems);
         }
         Authentication::Oauth(oauth) => {
-            secret(
-                Some(&oauth.client_secret),
-                sasl.key("oauth").key("clientSecret"),
-                &mut problems,
-            );
+            secret(Some(&oauth.client_secret), sasl.key("oauth").key("clientSecret"), &mut problems);
             if let Some(path) = &oauth.ca_file {
                 file(path, sasl.key("oauth").key("caFile"), &mut problems);
             }

@@ -96,26 +96,16 @@ impl Kafka {
             revoke_timeout: raw.revoke_timeout.get(),
             retry_base: raw.retry_base.get(),
             retry_max: raw.retry_max.get(),
-            client_settings: raw
-                .client_settings
-                .iter()
-                .map(|(name, value)| (name.clone(), value.0.clone()))
-                .collect(),
+            client_settings: raw.client_settings.iter().map(|(name, value)| (name.clone(), value.0.clone())).collect(),
         })
     }
 }
 
 fn client_settings(raw: &raw::kafka::Kafka, place: &Place, problems: &mut Problems) {
     let allowed = raw::kafka::CLIENT_SETTINGS;
-    for name in raw
-        .client_settings
-        .keys()
-        .filter(|name| !allowed.contains(&name.as_str()))
-    {
+    for name in raw.client_settings.keys().filter(|name| !allowed.contains(&name.as_str())) {
         let suggestion = closest(name, allowed.iter().copied());
-        let suggestion = suggestion
-            .map(|near| format!("; did you mean {near}?"))
-            .unwrap_or_default();
+        let suggestion = suggestion.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         problems.add(
             place.key(name),
             format!("is not among the settings that may be set here (see the reference){suggestion}"),

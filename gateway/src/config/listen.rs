@@ -104,22 +104,14 @@ impl Cors {
         let origins = &place.key("origins");
         let any = raw.origins.iter().any(|origin| &**origin == "*");
         if any && raw.credentials {
-            problems.add(
-                place.key("credentials"),
-                "must be false while origins has *: any page could act for the user",
-            );
+            problems
+                .add(place.key("credentials"), "must be false while origins has *: any page could act for the user");
         }
         if any && raw.origins.len() > 1 {
-            problems.add(
-                origins.clone(),
-                "* stands for every origin: nothing can stand beside it",
-            );
+            problems.add(origins.clone(), "* stands for every origin: nothing can stand beside it");
         }
         text::distinct(
-            raw.origins
-                .iter()
-                .enumerate()
-                .map(|(index, origin)| (origins.index(index), &**origin)),
+            raw.origins.iter().enumerate().map(|(index, origin)| (origins.index(index), &**origin)),
             "the origin",
             problems,
         );
@@ -132,30 +124,17 @@ impl Cors {
         }
         let listed = proven?;
         let origins = if any { Origins::Any } else { Origins::Listed(listed) };
-        Some(Self {
-            origins,
-            credentials: raw.credentials,
-            max_age: raw.max_age.get(),
-        })
+        Some(Self { origins, credentials: raw.credentials, max_age: raw.max_age.get() })
     }
 }
 
 /// An origin as browsers write it (RFC 6454, section 6.2): anything else would never be equal to one.
 fn origin(text: &str) -> Result<String, String> {
-    let (scheme, authority) = text
-        .split_once("://")
-        .ok_or("expected an origin such as https://app.example.org")?;
+    let (scheme, authority) = text.split_once("://").ok_or("expected an origin such as https://app.example.org")?;
     let default = if scheme == "https" { ":443" } else { ":80" };
-    let written = authority
-        .strip_suffix(default)
-        .unwrap_or(authority)
-        .to_ascii_lowercase();
+    let written = authority.strip_suffix(default).unwrap_or(authority).to_ascii_lowercase();
     let written = format!("{scheme}://{written}");
-    if written == text {
-        Ok(written)
-    } else {
-        Err(format!("browsers write this origin as {written}"))
-    }
+    if written == text { Ok(written) } else { Err(format!("browsers write this origin as {written}")) }
 }
 
 impl Admin {
@@ -169,27 +148,19 @@ impl Admin {
         let address = socket(&raw.address, raw.port, place, problems);
         let token = Secret::prove_option(raw.token.as_ref(), environment, &place.key("token"), problems);
         if raw.port != 0 && raw.port == public.port {
-            problems.add(
-                place.key("port"),
-                "is the public listener's port: the admin listener needs one of its own",
-            );
+            problems.add(place.key("port"), "is the public listener's port: the admin listener needs one of its own");
         }
         if let Some(Some(Secret::Inline(text))) = &token
             && text.expose().len() < MIN_TOKEN_BYTES
         {
             problems.add(place.key("token"), format!("needs at least {MIN_TOKEN_BYTES} bytes"));
         }
-        Some(Self {
-            address: address?,
-            token: token?,
-        })
+        Some(Self { address: address?, token: token? })
     }
 }
 
 fn socket(address: &str, port: i32, place: &Place, problems: &mut Problems) -> Option<SocketAddr> {
-    let address = address
-        .parse::<IpAddr>()
-        .map_err(|_| "expected an IP address such as 0.0.0.0 or ::");
+    let address = address.parse::<IpAddr>().map_err(|_| "expected an IP address such as 0.0.0.0 or ::");
     let address = problems.take(place.key("address"), address);
     let port = text::port(port, place.key("port"), problems);
     Some(SocketAddr::new(address?, port?))

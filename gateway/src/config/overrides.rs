@@ -20,10 +20,7 @@ pub(super) struct Origins(Vec<(Place, String)>);
 impl Origins {
     /// The variable that set the value at this place.
     pub(super) fn of(&self, place: &Place) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(set, _)| set.holds(place))
-            .map(|(_, variable)| variable.as_str())
+        self.0.iter().find(|(set, _)| set.holds(place)).map(|(_, variable)| variable.as_str())
     }
 }
 
@@ -37,11 +34,7 @@ pub(super) fn apply(
     let mut overrides: Vec<(Vec<Segment>, &str, &str)> = environment
         .iter()
         .filter_map(|(name, value)| {
-            Some((
-                name.strip_prefix(PREFIX)?.split("__").map(Segment::new).collect(),
-                &**name,
-                &**value,
-            ))
+            Some((name.strip_prefix(PREFIX)?.split("__").map(Segment::new).collect(), &**name, &**value))
         })
         .collect();
     // So that item 2 of a list is appended before item 10.
@@ -70,19 +63,13 @@ struct Segment {
 
 impl Segment {
     fn new(text: &str) -> Self {
-        Self {
-            index: text.parse().ok(),
-            text: plain(text),
-        }
+        Self { index: text.parse().ok(), text: plain(text) }
     }
 }
 
 /// Case and separators don't count: `SESSION_TIMEOUT` and `sessionTimeout` are one key.
 fn plain(key: &str) -> String {
-    key.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect()
+    key.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 fn set(document: &mut Value, schema: &Value, segments: &[Segment], text: &str) -> Result<Place, String> {
@@ -105,25 +92,19 @@ fn set(document: &mut Value, schema: &Value, segments: &[Segment], text: &str) -
                 if value.is_null() {
                     *value = Value::Object(Map::new());
                 }
-                let map = value
-                    .as_object_mut()
-                    .ok_or("the file has no section there to put it into")?;
+                let map = value.as_object_mut().ok_or("the file has no section there to put it into")?;
                 (map.entry(key).or_insert(Value::Null), child)
             }
             Step::Index(index) => {
                 if value.is_null() {
                     *value = Value::Array(Vec::new());
                 }
-                let list = value
-                    .as_array_mut()
-                    .ok_or("the file has no list there to put it into")?;
+                let list = value.as_array_mut().ok_or("the file has no list there to put it into")?;
                 if index == list.len() {
                     list.push(Value::Null);
                 }
                 let length = list.len();
-                let item = list
-                    .get_mut(index)
-                    .ok_or_else(|| format!("the list has only {length} items before it"))?;
+                let item = list.get_mut(index).ok_or_else(|| format!("the list has only {length} items before it"))?;
                 (item, &node["items"])
             }
         };
@@ -134,25 +115,14 @@ fn set(document: &mut Value, schema: &Value, segments: &[Segment], text: &str) -
 
 fn step(value: &Value, node: &Value, segment: &Segment) -> Result<Step, String> {
     if node["type"] == "array" {
-        return segment
-            .index
-            .map(Step::Index)
-            .ok_or_else(|| "names a list: an index (0, 1, …) must follow".into());
+        return segment.index.map(Step::Index).ok_or_else(|| "names a list: an index (0, 1, …) must follow".into());
     }
     let known: Vec<&str> = if let Some(properties) = node["properties"].as_object() {
         properties.keys().map(String::as_str).collect()
     } else if node["additionalProperties"].is_object() {
-        let present = value
-            .as_object()
-            .into_iter()
-            .flat_map(|map| map.keys().map(String::as_str));
+        let present = value.as_object().into_iter().flat_map(|map| map.keys().map(String::as_str));
         present
-            .chain(
-                events_gateway_crds::kafka::CLIENT_SETTINGS
-                    .iter()
-                    .copied()
-                    .filter(|_| is_client_settings(node)),
-            )
+            .chain(events_gateway_crds::kafka::CLIENT_SETTINGS.iter().copied().filter(|_| is_client_settings(node)))
             .collect()
     } else {
         return Err("goes on below a single value".into());
@@ -162,19 +132,15 @@ fn step(value: &Value, node: &Value, segment: &Segment) -> Result<Step, String> 
     }
     let plain_known: Vec<String> = known.iter().map(|key| plain(key)).collect();
     let suggestion = closest(&segment.text, plain_known.iter().map(String::as_str));
-    Err(
-        match suggestion.and_then(|found| known.iter().find(|key| plain(key) == found)) {
-            Some(key) => format!("overrides no known key; did you mean {key}?"),
-            None => format!("overrides no known key; known there: {}", known.join(", ")),
-        },
-    )
+    Err(match suggestion.and_then(|found| known.iter().find(|key| plain(key) == found)) {
+        Some(key) => format!("overrides no known key; did you mean {key}?"),
+        None => format!("overrides no known key; known there: {}", known.join(", ")),
+    })
 }
 
 /// Only this map has keys that are known beforehand.
 fn is_client_settings(node: &Value) -> bool {
-    node["description"]
-        .as_str()
-        .is_some_and(|text| text.contains("librdkafka"))
+    node["description"].as_str().is_some_and(|text| text.contains("librdkafka"))
 }
 
 /// The text as the type that the schema wants. What doesn't fit stays text, and the schema's check tells.
@@ -198,17 +164,9 @@ mod tests {
     use serde_json::json;
 
     fn applied(mut document: Value, variables: &[(&str, &str)]) -> (Value, String) {
-        let environment = variables
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let environment = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut problems = Problems::default();
-        apply(
-            &mut document,
-            &events_gateway_crds::schema::gateway(),
-            &environment,
-            &mut problems,
-        );
+        apply(&mut document, &events_gateway_crds::schema::gateway(), &environment, &mut problems);
         (document, problems.to_string())
     }
 
@@ -248,27 +206,16 @@ mod tests {
     fn a_secret_is_replaced_as_a_whole() {
         let document = json!({ "redis": { "password": { "file": "/run/password" } } });
         let (changed, problems) = applied(document.clone(), &[("EVENTS_GATEWAY__REDIS__PASSWORD", "s3cret")]);
-        assert_eq!(
-            (&changed["redis"]["password"], &*problems),
-            (&json!({ "value": "s3cret" }), "")
-        );
+        assert_eq!((&changed["redis"]["password"], &*problems), (&json!({ "value": "s3cret" }), ""));
         let (changed, problems) = applied(document.clone(), &[("EVENTS_GATEWAY__REDIS__PASSWORD__ENV", "SECRET")]);
-        assert_eq!(
-            (&changed["redis"]["password"], &*problems),
-            (&json!({ "env": "SECRET" }), "")
-        );
-        let both = [
-            ("EVENTS_GATEWAY__REDIS__PASSWORD__ENV", "A"),
-            ("EVENTS_GATEWAY__REDIS__PASSWORD__FILE", "b"),
-        ];
+        assert_eq!((&changed["redis"]["password"], &*problems), (&json!({ "env": "SECRET" }), ""));
+        let both = [("EVENTS_GATEWAY__REDIS__PASSWORD__ENV", "A"), ("EVENTS_GATEWAY__REDIS__PASSWORD__FILE", "b")];
         assert!(applied(document, &both).1.contains("sets the same value as"));
     }
 
     #[test]
     fn items_are_appended_in_the_order_of_their_numbers() {
-        let names: Vec<String> = (0..12)
-            .map(|index| format!("EVENTS_GATEWAY__REDIS__NODES__{index}"))
-            .collect();
+        let names: Vec<String> = (0..12).map(|index| format!("EVENTS_GATEWAY__REDIS__NODES__{index}")).collect();
         let variables: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "r:1")).collect();
         let (document, problems) = applied(json!({}), &variables);
         assert_eq!(problems, "");
@@ -285,31 +232,17 @@ mod tests {
             ("EVENTS_GATEWAY__REDIS__NODES__4", "only 0 items"),
             ("EVENTS_GATEWAY__LISTEN__PORT__X", "below a single value"),
             ("EVENTS_GATEWAY__", "no known key"),
-            (
-                "EVENTS_GATEWAY__KAFKA__CLIENT_SETTINGS__PLUGIN_LIBRARY_PATHS",
-                "no known key",
-            ),
+            ("EVENTS_GATEWAY__KAFKA__CLIENT_SETTINGS__PLUGIN_LIBRARY_PATHS", "no known key"),
         ] {
             let (_, problems) = applied(json!({}), &[(variable, "1")]);
-            assert!(
-                problems.starts_with(&format!("{variable}: ")) && problems.contains(expected),
-                "{problems}"
-            );
+            assert!(problems.starts_with(&format!("{variable}: ")) && problems.contains(expected), "{problems}");
         }
     }
 
     #[test]
     fn two_variables_for_one_value_are_a_problem() {
-        let (_, problems) = applied(
-            json!({}),
-            &[
-                ("EVENTS_GATEWAY__LOG__LEVEL", "info"),
-                ("EVENTS_GATEWAY__log__level", "debug"),
-            ],
-        );
-        assert_eq!(
-            problems,
-            "EVENTS_GATEWAY__log__level: sets the same value as EVENTS_GATEWAY__LOG__LEVEL"
-        );
+        let (_, problems) =
+            applied(json!({}), &[("EVENTS_GATEWAY__LOG__LEVEL", "info"), ("EVENTS_GATEWAY__log__level", "debug")]);
+        assert_eq!(problems, "EVENTS_GATEWAY__log__level: sets the same value as EVENTS_GATEWAY__LOG__LEVEL");
     }
 }

@@ -77,10 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn fits(pattern: &str, channel: &str) -> bool {
-        pattern
-            .parse::<ChannelPattern>()
-            .unwrap()
-            .matches(&Channel::parse(channel).unwrap())
+        pattern.parse::<ChannelPattern>().unwrap().matches(&Channel::parse(channel).unwrap())
     }
 
     #[test]
@@ -97,14 +94,8 @@ mod tests {
         for text in ["user*", "**:a", "a:***", "a:*b"] {
             assert_eq!(text.parse::<ChannelPattern>(), Err(PatternError::Star), "{text}");
         }
-        assert_eq!(
-            "".parse::<ChannelPattern>(),
-            Err(PatternError::Channel(ChannelError::Empty))
-        );
-        assert_eq!(
-            "a::*".parse::<ChannelPattern>(),
-            Err(PatternError::Channel(ChannelError::Empty))
-        );
+        assert_eq!("".parse::<ChannelPattern>(), Err(PatternError::Channel(ChannelError::Empty)));
+        assert_eq!("a::*".parse::<ChannelPattern>(), Err(PatternError::Channel(ChannelError::Empty)));
     }
 
     proptest! {

@@ -94,10 +94,7 @@ impl fmt::Display for Problem {
 
 /// Words of a parser may hold parts of the file: no control character of it reaches a terminal, and no long text a log.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .take(1_000)
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
+    text.chars().take(1_000).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// Everything that is wrong, at most one problem a place, sorted by place. Displayed one a line.
@@ -109,13 +106,7 @@ impl Problems {
     pub fn add(&mut self, place: Place, problem: impl fmt::Display) {
         let order = |known: &Problem| -> Ordering { known.place.0.cmp(&place.0) };
         if let Err(at) = self.0.binary_search_by(order) {
-            self.0.insert(
-                at,
-                Problem {
-                    place,
-                    problem: one_line(&problem.to_string()),
-                },
-            );
+            self.0.insert(at, Problem { place, problem: one_line(&problem.to_string()) });
         }
     }
 

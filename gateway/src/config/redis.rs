@@ -79,10 +79,9 @@ pub struct Identity {
 impl ClientTls {
     pub(super) fn prove(raw: &raw::redis::ClientTls, place: &Place, problems: &mut Problems) -> Option<Self> {
         let identity = match (&raw.cert_file, &raw.key_file) {
-            (Some(cert), Some(key)) => Some(Identity {
-                cert_file: PathBuf::from(&**cert),
-                key_file: PathBuf::from(&**key),
-            }),
+            (Some(cert), Some(key)) => {
+                Some(Identity { cert_file: PathBuf::from(&**cert), key_file: PathBuf::from(&**key) })
+            }
             (None, None) => None,
             (Some(_), None) => {
                 problems.add(place.key("keyFile"), "is required beside certFile");
@@ -93,10 +92,7 @@ impl ClientTls {
                 return None;
             }
         };
-        Some(Self {
-            ca_file: raw.ca_file.as_ref().map(|path| PathBuf::from(&**path)),
-            identity,
-        })
+        Some(Self { ca_file: raw.ca_file.as_ref().map(|path| PathBuf::from(&**path)), identity })
     }
 
     /// Absent stays absent; the outer `None` says that something is wrong.
@@ -139,10 +135,7 @@ fn mode(raw: &raw::redis::Redis, environment: &Environment, place: &Place, probl
     let at = &place.key("nodes");
     let nodes = text::hosts(&raw.nodes, at, problems);
     text::distinct(
-        raw.nodes
-            .iter()
-            .enumerate()
-            .map(|(index, node)| (at.index(index), &**node)),
+        raw.nodes.iter().enumerate().map(|(index, node)| (at.index(index), &**node)),
         "the address",
         problems,
     );
@@ -173,12 +166,7 @@ fn mode(raw: &raw::redis::Redis, environment: &Environment, place: &Place, probl
                 problems.add(at.key("password"), "is required beside username");
             }
             let master = sentinel.master.0.clone();
-            Some(Mode::Sentinel {
-                nodes: nodes?,
-                master,
-                username: username?,
-                password: password?,
-            })
+            Some(Mode::Sentinel { nodes: nodes?, master, username: username?, password: password? })
         }
     }
 }

@@ -6,9 +6,8 @@ use events_gateway_crds::kafka::CLIENT_SETTINGS;
 use serde_json::Value;
 
 /// The order in which the sections are told; every one must be here.
-const SECTIONS: &[&str] = &[
-    "listen", "admin", "kafka", "redis", "routes", "channels", "streams", "drain", "limits", "log", "replica",
-];
+const SECTIONS: &[&str] =
+    &["listen", "admin", "kafka", "redis", "routes", "channels", "streams", "drain", "limits", "log", "replica"];
 
 const INTRODUCTION: &str = include_str!("reference.md");
 
@@ -21,11 +20,7 @@ pub fn page() -> String {
         let node = &schema["properties"][section];
         let _ = write!(page, "\n## {section}\n\n{}\n\n", description(node));
         page.push_str("| key | type | default | bounds | meaning |\n|---|---|---|---|---|\n");
-        let (prefix, inner) = if node["type"] == "array" {
-            ("[].", &node["items"])
-        } else {
-            ("", node)
-        };
+        let (prefix, inner) = if node["type"] == "array" { ("[].", &node["items"]) } else { ("", node) };
         rows(&mut page, prefix, inner);
         if *section == "kafka" {
             let settings: Vec<String> = CLIENT_SETTINGS.iter().map(|name| format!("`{name}`")).collect();
@@ -44,15 +39,11 @@ fn rows(page: &mut String, prefix: &str, node: &Value) {
     let properties = || node["properties"].as_object().into_iter().flatten();
     let is_section = |node: &Value| inner(node).is_some();
     for (name, child) in properties().filter(|(_, child)| !is_section(child)) {
-        let required = node["required"]
-            .as_array()
-            .is_some_and(|names| names.iter().any(|required| required == name));
+        let required = node["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name));
         row(page, &format!("{prefix}{name}"), child, required);
     }
     for (name, child) in properties().filter(|(_, child)| is_section(child)) {
-        let required = node["required"]
-            .as_array()
-            .is_some_and(|names| names.iter().any(|required| required == name));
+        let required = node["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name));
         row(page, &format!("{prefix}{name}"), child, required);
         if let Some((suffix, inner)) = inner(child) {
             rows(page, &format!("{prefix}{name}{suffix}"), inner);
@@ -80,12 +71,7 @@ fn row(page: &mut String, key: &str, node: &Value, required: bool) {
         Value::String(text) => format!("`{text}`"),
         other => format!("`{other}`"),
     };
-    let meanings: Vec<&str> = node["x-meanings"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
+    let meanings: Vec<&str> = node["x-meanings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut meaning = description(node);
     if !meanings.is_empty() {
         let _ = write!(meaning, "<br>{}", meanings.join("<br>"));
@@ -120,11 +106,7 @@ fn kind(node: &Value) -> String {
 
 fn bounds(node: &Value) -> String {
     if let Some(values) = node["enum"].as_array() {
-        let values: Vec<String> = values
-            .iter()
-            .filter_map(Value::as_str)
-            .map(|value| format!("`{value}`"))
-            .collect();
+        let values: Vec<String> = values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect();
         return values.join(", ");
     }
     let range = |low: &Value, high: &Value, unit: &str| match (low.as_i64(), high.as_i64()) {
@@ -165,12 +147,7 @@ mod tests {
     #[test]
     fn every_section_is_told() {
         let schema = events_gateway_crds::schema::gateway();
-        let mut sections: Vec<&str> = schema["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut sections: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let mut told = SECTIONS.to_vec();
         sections.sort_unstable();
         told.sort_unstable();
@@ -184,9 +161,6 @@ mod tests {
             std::fs::write(&path, page()).unwrap();
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == page(),
-            "docs/configuration.md differs from the code: run the tests with UPDATE=1"
-        );
+        assert!(written == page(), "docs/configuration.md differs from the code: run the tests with UPDATE=1");
     }
 }

@@ -34,15 +34,9 @@ impl Replica {
             Some(address) => problems.take(place.key("address"), address.parse()).map(Some),
             None => Some(None),
         };
-        let named = ["POD_NAME", "HOSTNAME"]
-            .into_iter()
-            .find_map(|name| environment.get(name).filter(|name| !name.is_empty()));
-        let name = raw
-            .name
-            .as_ref()
-            .map(|name| &name.0)
-            .or(named)
-            .map_or("gateway", String::as_str);
+        let named =
+            ["POD_NAME", "HOSTNAME"].into_iter().find_map(|name| environment.get(name).filter(|name| !name.is_empty()));
+        let name = raw.name.as_ref().map(|name| &name.0).or(named).map_or("gateway", String::as_str);
         Some(Self {
             name: name.into(),
             address: address?,

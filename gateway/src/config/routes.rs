@@ -45,9 +45,7 @@ pub fn place(route: usize, rule: usize, field: &str) -> Place {
     if let Some(name) = field.strip_prefix("attributes.") {
         return rule.key("attributes").key(name);
     }
-    let channel = field
-        .strip_prefix("channels[")
-        .and_then(|rest| rest.strip_suffix(']')?.parse().ok());
+    let channel = field.strip_prefix("channels[").and_then(|rest| rest.strip_suffix(']')?.parse().ok());
     match (field, channel) {
         ("", _) => rule,
         (_, Some(index)) => rule.key("channels").index(index),
@@ -59,9 +57,7 @@ pub fn place(route: usize, rule: usize, field: &str) -> Place {
 
 pub(super) fn prove(raw: &[raw::routes::Route], place: &Place, problems: &mut Problems) -> Option<Vec<Route>> {
     text::distinct(
-        raw.iter()
-            .enumerate()
-            .map(|(index, route)| (place.index(index).key("name"), &*route.name)),
+        raw.iter().enumerate().map(|(index, route)| (place.index(index).key("name"), &*route.name)),
         "the name",
         problems,
     );
@@ -83,11 +79,7 @@ pub(super) fn prove(raw: &[raw::routes::Route], place: &Place, problems: &mut Pr
         key: text(&rule.key),
         id: text(&rule.id),
         time: text(&rule.time),
-        attributes: rule
-            .attributes
-            .iter()
-            .map(|(name, template)| (name.clone(), template.0.clone()))
-            .collect(),
+        attributes: rule.attributes.iter().map(|(name, template)| (name.clone(), template.0.clone())).collect(),
     };
     let route = |route: &raw::routes::Route| Route {
         name: route.name.0.clone(),

@@ -83,11 +83,7 @@ impl Secret {
             Self::Variable { name, text } => text.clone().ok_or_else(|| SecretError::NotSet(name.clone()))?,
             Self::File(path) => SecretText(read(path)?),
         };
-        if text.0.is_empty() {
-            Err(SecretError::Empty)
-        } else {
-            Ok(text)
-        }
+        if text.0.is_empty() { Err(SecretError::Empty) } else { Ok(text) }
     }
 
     /// Exactly one source.
@@ -101,10 +97,7 @@ impl Secret {
             (Some(path), None, None) => Some(Self::File(PathBuf::from(&**path))),
             (None, Some(name), None) => {
                 let text = environment.get(&**name).cloned().map(SecretText);
-                Some(Self::Variable {
-                    name: name.0.clone(),
-                    text,
-                })
+                Some(Self::Variable { name: name.0.clone(), text })
             }
             (None, None, Some(value)) => Some(Self::Inline(SecretText(value.clone()))),
             (None, None, None) => {
@@ -125,23 +118,14 @@ impl Secret {
         place: &Place,
         problems: &mut Problems,
     ) -> Option<Option<Self>> {
-        raw.map_or(Some(None), |raw| {
-            Self::prove(raw, environment, place, problems).map(Some)
-        })
+        raw.map_or(Some(None), |raw| Self::prove(raw, environment, place, problems).map(Some))
     }
 }
 
 fn read(path: &PathBuf) -> Result<String, SecretError> {
-    let failed = |source| SecretError::Read {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| SecretError::Read { path: path.clone(), source };
     let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(failed)?
-        .take(MAX_SECRET_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    File::open(path).map_err(failed)?.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > MAX_SECRET_BYTES {
         return Err(SecretError::Form(path.clone()));
     }
@@ -178,10 +162,7 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let text = SecretText::new("hunter2".into());
-        let variable = Secret::Variable {
-            name: "PASSWORD".into(),
-            text: Some(text.clone()),
-        };
+        let variable = Secret::Variable { name: "PASSWORD".into(), text: Some(text.clone()) };
         assert!(!format!("{variable:?} {:?}", Secret::Inline(text)).contains("hunter2"));
     }
 }

@@ -40,10 +40,7 @@ pub(super) fn check(document: &mut Value, schema: &Value, problems: &mut Problem
             }
             ValidationErrorKind::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
-                problems.add(
-                    place.key(key),
-                    format!("is required: {}", first_sentence(&node["properties"][key])),
-                );
+                problems.add(place.key(key), format!("is required: {}", first_sentence(&node["properties"][key])));
             }
             kind => {
                 problems.add(place.clone(), words(kind, node, error.instance()));
@@ -99,9 +96,7 @@ impl<'i> Keyword<'i> for Bounds {
         if self.is_valid(instance) {
             return Ok(());
         }
-        Err(ValidationError::custom(
-            duration::DurationError::Bounds(self.min, self.max).to_string(),
-        ))
+        Err(ValidationError::custom(duration::DurationError::Bounds(self.min, self.max).to_string()))
     }
 
     fn is_valid(&self, instance: &'i Value) -> bool {
@@ -137,16 +132,10 @@ fn take_out(document: &mut Value, steps: &[Step]) {
 }
 
 fn unknown_key(key: &str, node: &Value) -> String {
-    let known = node["properties"]
-        .as_object()
-        .into_iter()
-        .flat_map(|map| map.keys().map(String::as_str));
+    let known = node["properties"].as_object().into_iter().flat_map(|map| map.keys().map(String::as_str));
     match closest(key, known.clone()) {
         Some(near) => format!("is not a known key; did you mean {near}?"),
-        None => format!(
-            "is not a known key; known here: {}",
-            known.collect::<Vec<_>>().join(", ")
-        ),
+        None => format!("is not a known key; known here: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -154,16 +143,9 @@ fn words(kind: &ValidationErrorKind, node: &Value, found: &Value) -> String {
     match kind {
         ValidationErrorKind::Type { .. } => format!("expected {}, found {}", expected(node), name(found)),
         ValidationErrorKind::Enum { options } => {
-            let options: Vec<&str> = options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
+            let options: Vec<&str> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let suggestion = found.as_str().and_then(|word| closest(word, options.iter().copied()));
-            let suggestion = suggestion
-                .map(|near| format!("; did you mean {near}?"))
-                .unwrap_or_default();
+            let suggestion = suggestion.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             format!("expected one of {}{suggestion}", options.join(", "))
         }
         ValidationErrorKind::Pattern { .. } => format!("expected {}", expected(node)),
@@ -215,10 +197,7 @@ fn name(found: &Value) -> &'static str {
 }
 
 fn first_sentence(node: &Value) -> String {
-    let text = node["description"]
-        .as_str()
-        .unwrap_or("see the reference")
-        .replace('\n', " ");
+    let text = node["description"].as_str().unwrap_or("see the reference").replace('\n', " ");
     let sentence = text.split_inclusive(". ").next().unwrap_or_default();
     sentence.trim_end_matches(['.', ' ']).to_lowercase()
 }

@@ -10,10 +10,7 @@ const MINIMAL: &str = include_str!("../../../deploy/samples/minimal.yaml");
 const FULL: &str = include_str!("../../../deploy/samples/full.yaml");
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
-    variables
-        .iter()
-        .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn proven(text: &str) -> Config {
@@ -26,9 +23,7 @@ fn problems_with(more: &str) -> String {
 }
 
 fn problems(text: &str) -> String {
-    parse(text, &Environment::new(), &no_rules)
-        .expect_err("there is something wrong")
-        .to_string()
+    parse(text, &Environment::new(), &no_rules).expect_err("there is something wrong").to_string()
 }
 
 #[test]
@@ -67,17 +62,9 @@ fn the_minimal_sample_has_the_defaults_that_the_types_have() {
     assert_eq!(config.channels.retention_age, Duration::from_secs(4 * 3600));
     assert_eq!(config.kafka.bindings[0].group_id, "events-gateway-events");
     assert_eq!(config.kafka.max_record_bytes.get(), (1 << 20) + (64 << 10));
-    assert!(
-        config.streams.heartbeat + config.streams.peer_timeout <= Duration::from_secs(30),
-        "silent peers"
-    );
+    assert!(config.streams.heartbeat + config.streams.peer_timeout <= Duration::from_secs(30), "silent peers");
     assert_eq!(config.replica.name, "gateway");
-    let named = parse(
-        MINIMAL,
-        &environment(&[("HOSTNAME", "h"), ("POD_NAME", "p")]),
-        &no_rules,
-    )
-    .unwrap();
+    let named = parse(MINIMAL, &environment(&[("HOSTNAME", "h"), ("POD_NAME", "p")]), &no_rules).unwrap();
     assert_eq!(named.replica.name, "p");
 }
 
@@ -143,32 +130,20 @@ fn what_is_required_is_told_by_name() {
         "kafka: is required: where events come from\nredis.nodes: is required: where Redis, or its sentinels, are reached"
     );
     let told = problems("kafka: {bindings: [{name: a}]}");
-    assert!(
-        told.starts_with("kafka.bindings[0].topics: is required: the topics"),
-        "{told}"
-    );
-    assert!(
-        told.contains("\nkafka.bootstrap: is required: some brokers of the cluster"),
-        "{told}"
-    );
+    assert!(told.starts_with("kafka.bindings[0].topics: is required: the topics"), "{told}");
+    assert!(told.contains("\nkafka.bootstrap: is required: some brokers of the cluster"), "{told}");
 }
 
 #[test]
 fn a_key_without_value_counts_as_absent_but_must_be_known() {
-    assert_eq!(
-        proven(&format!("{MINIMAL}  tls:\n  password:\nstreams:\n")).redis.tls,
-        None
-    );
+    assert_eq!(proven(&format!("{MINIMAL}  tls:\n  password:\nstreams:\n")).redis.tls, None);
     assert!(problems_with("  passwort:\n").starts_with("redis.passwort: is not a known key"));
 }
 
 #[test]
 fn sections_that_contradict_each_other_are_told() {
     for (more, expected) in [
-        (
-            "channels: {defaults: [all]}",
-            "channels.defaults[0]: does not exist while channels.all is false",
-        ),
+        ("channels: {defaults: [all]}", "channels.defaults[0]: does not exist while channels.all is false"),
         (
             "channels: {defaults: [a, b], public: ['a*']}\nstreams: {maxChannels: 1}",
             "channels.defaults: has more channels than streams.maxChannels\nchannels.public[0]: expected a channel pattern such as user:* (one segment) or orders:** (one or more)",
@@ -177,22 +152,10 @@ fn sections_that_contradict_each_other_are_told() {
             "channels: {overflow: [{pattern: a, policy: disconnect}, {pattern: a, policy: drop-oldest}]}",
             "channels.overflow[1].pattern: the pattern stands at channels.overflow[0].pattern already",
         ),
-        (
-            "streams: {maxPendingBytes: 65536}",
-            "streams.maxPendingBytes: must be at least kafka.maxRecordBytes",
-        ),
-        (
-            "streams: {maxAge: 10m}",
-            "streams.maxAgeJitter: must be less than maxAge",
-        ),
-        (
-            "limits: {streams: 10001}",
-            "limits.streams: must be at most listen.maxConnections",
-        ),
-        (
-            "admin: {port: 8080}",
-            "admin.port: is the public listener's port: the admin listener needs one of its own",
-        ),
+        ("streams: {maxPendingBytes: 65536}", "streams.maxPendingBytes: must be at least kafka.maxRecordBytes"),
+        ("streams: {maxAge: 10m}", "streams.maxAgeJitter: must be less than maxAge"),
+        ("limits: {streams: 10001}", "limits.streams: must be at most listen.maxConnections"),
+        ("admin: {port: 8080}", "admin.port: is the public listener's port: the admin listener needs one of its own"),
         ("admin: {token: {value: short}}", "admin.token: needs at least 16 bytes"),
         (
             "admin: {token: {value: aaaaaaaaaaaaaaaa, env: X}}",
@@ -202,10 +165,7 @@ fn sections_that_contradict_each_other_are_told() {
             "listen: {cors: {origins: ['https://Example.org:443']}}",
             "listen.cors.origins[0]: browsers write this origin as https://example.org",
         ),
-        (
-            "listen: {tls: {certFile: /a}}",
-            "listen.tls.keyFile: is required: pem file with the private key",
-        ),
+        ("listen: {tls: {certFile: /a}}", "listen.tls.keyFile: is required: pem file with the private key"),
         ("drain: {timeout: 2s}", "drain.settle: must be less than timeout"),
         (
             "replica: {address: 'h:70000'}",
@@ -219,41 +179,17 @@ fn sections_that_contradict_each_other_are_told() {
 #[test]
 fn what_goes_only_with_something_else_is_told() {
     let redis = |text: &str| {
-        problems(&format!(
-            "kafka: {{bootstrap: ['k:1'], bindings: [{{name: a, topics: [a]}}]}}\nredis: {text}"
-        ))
+        problems(&format!("kafka: {{bootstrap: ['k:1'], bindings: [{{name: a, topics: [a]}}]}}\nredis: {text}"))
     };
-    assert_eq!(
-        redis("{nodes: ['a:1', 'b:1']}"),
-        "redis.nodes: takes one address with mode standalone"
-    );
-    assert_eq!(
-        redis("{nodes: ['a:1'], mode: sentinel}"),
-        "redis.sentinel.master: is required with mode sentinel"
-    );
-    assert_eq!(
-        redis("{nodes: ['a:1'], sentinel: {master: m}}"),
-        "redis.sentinel: goes only with mode sentinel"
-    );
-    assert_eq!(
-        redis("{nodes: ['a:1'], username: {value: u}}"),
-        "redis.password: is required beside username"
-    );
-    assert_eq!(
-        redis("{nodes: ['a:1'], tls: {certFile: c}}"),
-        "redis.tls.keyFile: is required beside certFile"
-    );
+    assert_eq!(redis("{nodes: ['a:1', 'b:1']}"), "redis.nodes: takes one address with mode standalone");
+    assert_eq!(redis("{nodes: ['a:1'], mode: sentinel}"), "redis.sentinel.master: is required with mode sentinel");
+    assert_eq!(redis("{nodes: ['a:1'], sentinel: {master: m}}"), "redis.sentinel: goes only with mode sentinel");
+    assert_eq!(redis("{nodes: ['a:1'], username: {value: u}}"), "redis.password: is required beside username");
+    assert_eq!(redis("{nodes: ['a:1'], tls: {certFile: c}}"), "redis.tls.keyFile: is required beside certFile");
 
-    let kafka = |text: &str| {
-        problems(&format!(
-            "redis: {{nodes: ['r:1']}}\nkafka: {{bootstrap: ['k:1'], {text}}}"
-        ))
-    };
+    let kafka = |text: &str| problems(&format!("redis: {{nodes: ['r:1']}}\nkafka: {{bootstrap: ['k:1'], {text}}}"));
     let bound = |security: &str| kafka(&format!("bindings: [{{name: a, topics: [a]}}], security: {security}"));
-    assert_eq!(
-        bound("{tls: {}}"),
-        "kafka.security.tls: goes only with protocol ssl or sasl-ssl"
-    );
+    assert_eq!(bound("{tls: {}}"), "kafka.security.tls: goes only with protocol ssl or sasl-ssl");
     assert_eq!(
         bound("{protocol: sasl-ssl}"),
         "kafka.security.sasl: is required with protocol sasl-plaintext or sasl-ssl"
@@ -283,30 +219,16 @@ fn what_goes_only_with_something_else_is_told() {
 fn the_environment_overrides_and_a_wrong_value_names_its_variable() {
     let config = parse(
         MINIMAL,
-        &environment(&[
-            ("EVENTS_GATEWAY__REDIS__PASSWORD", "hunter2"),
-            ("EVENTS_GATEWAY__LISTEN__PORT", "8443"),
-        ]),
+        &environment(&[("EVENTS_GATEWAY__REDIS__PASSWORD", "hunter2"), ("EVENTS_GATEWAY__LISTEN__PORT", "8443")]),
         &no_rules,
     )
     .unwrap();
     assert_eq!(config.listen.address.port(), 8443);
-    assert_eq!(
-        config.redis.password.as_ref().unwrap().read().unwrap().expose(),
-        "hunter2"
-    );
+    assert_eq!(config.redis.password.as_ref().unwrap().read().unwrap().expose(), "hunter2");
 
-    let variables = [
-        ("EVENTS_GATEWAY__LISTEN__PORT", "eighty"),
-        ("EVENTS_GATEWAY__LISTEN__PROT", "80"),
-    ];
-    let told = parse(MINIMAL, &environment(&variables), &no_rules)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        told.contains("EVENTS_GATEWAY__LISTEN__PROT: overrides no known key"),
-        "{told}"
-    );
+    let variables = [("EVENTS_GATEWAY__LISTEN__PORT", "eighty"), ("EVENTS_GATEWAY__LISTEN__PROT", "80")];
+    let told = parse(MINIMAL, &environment(&variables), &no_rules).unwrap_err().to_string();
+    assert!(told.contains("EVENTS_GATEWAY__LISTEN__PROT: overrides no known key"), "{told}");
     assert!(
         told.contains("listen.port: expected a whole number, found a text (set by EVENTS_GATEWAY__LISTEN__PORT)"),
         "{told}"
@@ -322,10 +244,7 @@ fn further_rules_see_the_configuration_and_add_to_the_problems() {
     let text = format!("{MINIMAL}routes: [{{name: r, rules: [{{channels: ['{{']}}]}}]\nadmin: {{port: 8080}}");
     let told = parse(&text, &Environment::new(), &rules).unwrap_err().to_string();
     assert_eq!(told.lines().count(), 2, "{told}");
-    assert!(
-        told.ends_with("routes[0].rules[0].channels[0]: the brace is never closed"),
-        "{told}"
-    );
+    assert!(told.ends_with("routes[0].rules[0].channels[0]: the brace is never closed"), "{told}");
 }
 
 #[test]
@@ -349,10 +268,7 @@ fn a_missing_secret_or_certificate_stops_run_and_not_check() {
     std::fs::write(&path, MINIMAL).unwrap();
     load(&path, &Environment::new(), &no_rules).unwrap();
     let missing = load(&directory.path().join("none"), &Environment::new(), &no_rules).unwrap_err();
-    assert!(
-        missing.to_string().starts_with("(file): failed to read the file: "),
-        "{missing}"
-    );
+    assert!(missing.to_string().starts_with("(file): failed to read the file: "), "{missing}");
 }
 
 #[test]
@@ -381,16 +297,10 @@ fn no_secret_is_ever_printed() {
     secrets(&raw::schema::gateway(), "EVENTS_GATEWAY", &mut variables);
     assert!(variables.len() >= 8, "{variables:?}");
     // With the marker in every one of them the file contradicts itself, so what is looked at is the raw configuration.
-    let environment = variables
-        .iter()
-        .map(|variable| (variable.clone(), "marker-of-a-secret".to_owned()))
-        .collect();
+    let environment = variables.iter().map(|variable| (variable.clone(), "marker-of-a-secret".to_owned())).collect();
     let (mut document, schema) = (document::parse(FULL).unwrap(), raw::schema::gateway());
     overrides::apply(&mut document, &schema, &environment, &mut Problems::default());
-    assert_eq!(
-        document.to_string().matches("marker-of-a-secret").count(),
-        variables.len()
-    );
+    assert_eq!(document.to_string().matches("marker-of-a-secret").count(), variables.len());
     let raw: raw::Gateway = serde_json::from_value(document).unwrap();
     let shown = format!("{raw:?}{}", serde_saphyr::to_string(&raw.redacted()).unwrap());
     assert!(!shown.contains("marker-of-a-secret"), "{shown}");
@@ -409,11 +319,7 @@ fn the_schema_for_editors_is_json() {
 #[test]
 fn a_slow_subscriber_is_treated_by_the_first_pattern_that_fits() {
     let config = proven(FULL);
-    let policy = |name: &str| {
-        config
-            .channels
-            .overflow(&events_gateway_core::Channel::parse(name).unwrap())
-    };
+    let policy = |name: &str| config.channels.overflow(&events_gateway_core::Channel::parse(name).unwrap());
     assert_eq!(policy("prices:EUR"), channels::OverflowPolicy::LatestPerKey);
     assert_eq!(policy("ticker:a:b"), channels::OverflowPolicy::DropOldest);
     assert_eq!(policy("prices"), channels::OverflowPolicy::Disconnect);
@@ -431,10 +337,8 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         "\\PC{0,8}".prop_map(Value::from),
-        prop::sample::select(vec![
-            "a", "1s", "h:1", "all", "user:*", "1h ago", "earliest", "sentinel", "*"
-        ])
-        .prop_map(Value::from),
+        prop::sample::select(vec!["a", "1s", "h:1", "all", "user:*", "1h ago", "earliest", "sentinel", "*"])
+            .prop_map(Value::from),
     ];
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![

@@ -35,10 +35,7 @@ impl FromStr for HostPort {
             None if host.is_empty() || host.contains(':') => return Err(HostPortError),
             None => host,
         };
-        Ok(Self {
-            host: host.into(),
-            port,
-        })
+        Ok(Self { host: host.into(), port })
     }
 }
 
@@ -58,11 +55,8 @@ pub(super) fn hosts<T: std::ops::Deref<Target = str>>(
     place: &Place,
     problems: &mut Problems,
 ) -> Option<Vec<HostPort>> {
-    let proven: Vec<Option<HostPort>> = texts
-        .iter()
-        .enumerate()
-        .map(|(index, text)| problems.take(place.index(index), text.parse()))
-        .collect();
+    let proven: Vec<Option<HostPort>> =
+        texts.iter().enumerate().map(|(index, text)| problems.take(place.index(index), text.parse())).collect();
     proven.into_iter().collect()
 }
 
@@ -105,16 +99,7 @@ mod tests {
         for text in ["redis:6379", "127.0.0.1:1", "[::1]:65535"] {
             assert_eq!(text.parse::<HostPort>().unwrap().to_string(), text);
         }
-        for text in [
-            "redis",
-            "redis:0",
-            "redis:65536",
-            ":1",
-            "::1:5",
-            "[::1]",
-            "[x]:1",
-            "[::1:5",
-        ] {
+        for text in ["redis", "redis:0", "redis:65536", ":1", "::1:5", "[::1]", "[x]:1", "[::1:5"] {
             assert_eq!(text.parse::<HostPort>(), Err(HostPortError), "{text}");
         }
     }

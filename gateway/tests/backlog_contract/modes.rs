@@ -45,16 +45,8 @@ mod sentinel {
 
     impl World for Sentinels {
         fn connect(&self, limits: Limits, listener: Arc<dyn Listener>) -> Arc<dyn Ports> {
-            let sentinels = self
-                .sentinels
-                .iter()
-                .map(|sentinel| sentinel.address().parse().unwrap())
-                .collect();
-            let mode = Mode::Sentinel {
-                sentinels,
-                service: "main".into(),
-                credentials: Default::default(),
-            };
+            let sentinels = self.sentinels.iter().map(|sentinel| sentinel.address().parse().unwrap()).collect();
+            let mode = Mode::Sentinel { sentinels, service: "main".into(), credentials: Default::default() };
             Arc::new(RedisBacklog::start(options(mode, limits), listener).unwrap())
         }
 
@@ -98,29 +90,16 @@ mod sentinel {
         // Whatever the replica had still got from the socket's buffers: its positions aren't given out again.
         let remembered = ports.remembered("g").await.unwrap();
         until("the owner subscribed again", || ear.resumed.lock().contains(&channel)).await;
-        let standing = ports
-            .verify(&[(channel.clone(), token("r1", 1))], 0)
-            .await
-            .remove(0)
-            .unwrap();
+        let standing = ports.verify(&[(channel.clone(), token("r1", 1))], 0).await.remove(0).unwrap();
         assert!(standing.head() > lost);
         assert_eq!(standing.epochs.continue_from(kept), Ok(()));
         let first = remembered.values().next().copied().unwrap_or(0) + 1;
-        let again = ports
-            .append(batch(&channel, &new, (first..=6).map(placed).collect()))
-            .await
-            .unwrap();
+        let again = ports.append(batch(&channel, &new, (first..=6).map(placed).collect())).await.unwrap();
         assert!(again.head > standing.head());
         let expected: Vec<_> = (1..=6).collect();
-        assert_eq!(
-            places(&ports, &channel, events_gateway_core::Position(0)).await,
-            expected,
-            "each once"
-        );
+        assert_eq!(places(&ports, &channel, events_gateway_core::Position(0)).await, expected, "each once");
         until("the new primary announces", || {
-            ear.heard(&channel)
-                .last()
-                .is_some_and(|(_, event)| event.origin.place == 6)
+            ear.heard(&channel).last().is_some_and(|(_, event)| event.origin.place == 6)
         })
         .await;
     }
@@ -214,9 +193,7 @@ mod cluster {
         until("the owner subscribed again", || ear.resumed.lock().contains(&channel)).await;
         append(&ports, &channel, [end]).await;
         until("the new primary announces", || {
-            ear.heard(&channel)
-                .last()
-                .is_some_and(|(_, event)| event.origin.place == end)
+            ear.heard(&channel).last().is_some_and(|(_, event)| event.origin.place == end)
         })
         .await;
     }

@@ -43,18 +43,8 @@ impl Server {
     /// As [`Self::start`], with arguments that depend on the server's directory.
     pub(crate) fn prepared(arguments: &[&str], more: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let arguments = arguments
-            .iter()
-            .map(|&argument| argument.to_owned())
-            .chain(more(directory.path()))
-            .collect();
-        let mut server = Self {
-            port: free_port(),
-            child: None,
-            arguments,
-            directory,
-            login: None,
-        };
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).chain(more(directory.path())).collect();
+        let mut server = Self { port: free_port(), child: None, arguments, directory, login: None };
         server.launch();
         server
     }
@@ -67,35 +57,16 @@ impl Server {
     fn launch(&mut self) {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
-        if let Some(sentinel) = self
-            .arguments
-            .first()
-            .filter(|argument| argument.ends_with("sentinel.conf"))
-        {
+        if let Some(sentinel) = self.arguments.first().filter(|argument| argument.ends_with("sentinel.conf")) {
             command.arg(sentinel).arg("--sentinel");
         } else {
-            command.args([
-                "--port",
-                &port,
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ]);
+            command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
             command.args(["--repl-diskless-sync-delay", "0", "--repl-timeout", "10"]);
             command.args(&self.arguments).arg("--dir").arg(self.directory.path());
         }
         let log = std::fs::File::create(self.directory.path().join("log")).unwrap();
-        self.child = Some(
-            command
-                .stdin(Stdio::null())
-                .stdout(log)
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("redis-server starts"),
-        );
+        self.child =
+            Some(command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn().expect("redis-server starts"));
         let tls = self.arguments.iter().any(|argument| argument == "--tls-port");
         until("the server answers", || {
             tls && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
@@ -129,13 +100,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        assert!(
-            Command::new("kill")
-                .args([signal, &self.pid()])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([signal, &self.pid()]).status().unwrap().success());
     }
 
     fn try_command(&self, arguments: &[&str]) -> Option<Value> {
@@ -152,8 +117,7 @@ impl Server {
 
     /// Runs a command and answers what it gave.
     pub(crate) fn command(&self, arguments: &[&str]) -> Value {
-        self.try_command(arguments)
-            .unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
+        self.try_command(arguments).unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
     }
 
     /// Runs a command whose answer is a text.
@@ -199,9 +163,7 @@ impl Cluster {
 
     pub(crate) fn owner(&self, slot: u16) -> usize {
         let slots = |index: usize| ((index * 16_384).div_ceil(3), ((index + 1) * 16_384).div_ceil(3) - 1);
-        (0..3)
-            .find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot)))
-            .unwrap()
+        (0..3).find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot))).unwrap()
     }
 
     /// Moves a slot with its keys, as `redis-cli --cluster reshard` does, pausing in each half-way state.
@@ -245,10 +207,7 @@ impl Sentinels {
                 info.contains("slaves=1") && info.contains("sentinels=3")
             })
         });
-        Self {
-            nodes: vec![primary, replica],
-            sentinels,
-        }
+        Self { nodes: vec![primary, replica], sentinels }
     }
 
     fn sentinel(primary: u16) -> Server {
@@ -262,13 +221,7 @@ impl Sentinels {
         );
         std::fs::write(&path, configuration).unwrap();
         let arguments = vec![path.display().to_string()];
-        let mut server = Server {
-            port,
-            child: None,
-            arguments,
-            directory,
-            login: None,
-        };
+        let mut server = Server { port, child: None, arguments, directory, login: None };
         server.launch();
         server
     }

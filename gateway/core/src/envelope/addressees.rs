@@ -22,9 +22,7 @@ impl Addressees {
             return Ok(());
         }
         if self.0.len() == MAX_CHANNELS {
-            return Err(Rejection::unroutable(format!(
-                "{field}: a record addresses at most {MAX_CHANNELS} channels"
-            )));
+            return Err(Rejection::unroutable(format!("{field}: a record addresses at most {MAX_CHANNELS} channels")));
         }
         self.0.push(channel);
         Ok(())
@@ -33,9 +31,7 @@ impl Addressees {
     /// The channels; refused when there is none.
     pub(crate) fn into_channels(self) -> Result<Vec<Channel>, Rejection> {
         if self.0.is_empty() {
-            return Err(Rejection::unroutable(
-                "channels: expected at least one channel, found none",
-            ));
+            return Err(Rejection::unroutable("channels: expected at least one channel, found none"));
         }
         Ok(self.0)
     }

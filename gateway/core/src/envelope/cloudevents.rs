@@ -51,9 +51,7 @@ impl<'a> Attributes<'a> {
             "source" if value.is_empty() => return Err(Rejection::undecodable("source: must not be empty")),
             "source" => {
                 self.source = true;
-                self.draft
-                    .attributes
-                    .insert("source".into(), value.clone().into_owned());
+                self.draft.attributes.insert("source".into(), value.clone().into_owned());
                 self.draft.scope = value;
             }
             _ => {
@@ -70,32 +68,22 @@ impl<'a> Attributes<'a> {
         match self.version.as_deref() {
             Some("1.0") => {}
             Some(_) => {
-                return Err(Rejection::undecodable(
-                    "specversion: expected \"1.0\", found another version",
-                ));
+                return Err(Rejection::undecodable("specversion: expected \"1.0\", found another version"));
             }
             None => {
-                return Err(Rejection::undecodable(
-                    "specversion: a CloudEvent must have one, found none",
-                ));
+                return Err(Rejection::undecodable("specversion: a CloudEvent must have one, found none"));
             }
         }
-        for (name, there) in [
-            ("id", self.draft.id.is_some()),
-            ("source", self.source),
-            ("type", self.draft.kind.is_some()),
-        ] {
+        for (name, there) in
+            [("id", self.draft.id.is_some()), ("source", self.source), ("type", self.draft.kind.is_some())]
+        {
             if !there {
-                return Err(Rejection::undecodable(format!(
-                    "{name}: a CloudEvent must have one, found none"
-                )));
+                return Err(Rejection::undecodable(format!("{name}: a CloudEvent must have one, found none")));
             }
         }
         match (self.channels, self.channel) {
             (Some(_), Some(_)) => {
-                return Err(Rejection::unroutable(
-                    "channels: there is the extension channel as well; expected one",
-                ));
+                return Err(Rejection::unroutable("channels: there is the extension channel as well; expected one"));
             }
             (Some(names), None) => {
                 for name in names.split(',') {
@@ -161,9 +149,7 @@ pub(crate) fn structured(text: &str) -> Result<Draft<'_>, Rejection> {
     let json_data = format::is_json(attributes.content_type.as_deref());
     attributes.draft.data = match (data, base64) {
         (Some(_), Some(_)) => {
-            return Err(Rejection::undecodable(
-                "data_base64: there is data as well; expected one of them",
-            ));
+            return Err(Rejection::undecodable("data_base64: there is data as well; expected one of them"));
         }
         (Some(value), None) if kind_of(value) == Kind::String && !json_data => {
             Some(json::string(value).map_err(|fault| Rejection::undecodable(format!("data: {fault}")))?)

@@ -21,11 +21,7 @@ impl Decoder {
     pub fn build(routes: &[RouteSpec], max_record_bytes: usize) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         if routes.len() > MAX_ROUTES {
-            problems.push(Problem::new(
-                MAX_ROUTES,
-                "",
-                format!("at most {MAX_ROUTES} routes, found {}", routes.len()),
-            ));
+            problems.push(Problem::new(MAX_ROUTES, "", format!("at most {MAX_ROUTES} routes, found {}", routes.len())));
         }
         let mut proven = Vec::with_capacity(routes.len());
         for (index, spec) in routes.iter().enumerate() {
@@ -34,14 +30,7 @@ impl Decoder {
             }
             proven.extend(Route::build(index, spec, &mut problems));
         }
-        if problems.is_empty() {
-            Ok(Self {
-                routes: proven,
-                max_record_bytes,
-            })
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(Self { routes: proven, max_record_bytes }) } else { Err(problems) }
     }
 
     /// Decodes a record of a topic that is bound as events.
@@ -58,11 +47,7 @@ impl Decoder {
 
     /// Refuses what is larger than the bound, before anything of it is read.
     pub(crate) fn check_size(&self, record: &Record<'_>) -> Result<(), Rejection> {
-        let headers: usize = record
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len))
-            .sum();
+        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
         let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len) + headers;
         if bytes > self.max_record_bytes {
             return Err(Rejection::new(
@@ -101,11 +86,7 @@ pub(crate) fn standard<'a>(format: Format, record: &Record<'a>) -> Result<Draft<
             "value: expected a JSON object, found none (a tombstone); a route can read records without value",
         )
     })?;
-    if format == Format::CloudEventStructured {
-        cloudevents::structured(text)
-    } else {
-        plain::read(text)
-    }
+    if format == Format::CloudEventStructured { cloudevents::structured(text) } else { plain::read(text) }
 }
 
 pub(crate) fn no_route() -> Rejection {

@@ -76,10 +76,7 @@ impl Draft<'_> {
         };
         let channels = self.channels.into_channels()?;
         Ok(if disconnect {
-            Command::Disconnect {
-                channels,
-                before: record.time,
-            }
+            Command::Disconnect { channels, before: record.time }
         } else {
             Command::Connect { channels }
         })
@@ -97,10 +94,7 @@ pub(crate) fn check_kind(kind: &str) -> Result<(), String> {
     } else if kind.trim() != kind {
         Err("must not begin or end with white space".into())
     } else if kind.starts_with(RESERVED_TYPE_PREFIX) {
-        Err(format!(
-            "the prefix {} is the gateway's own",
-            quoted(RESERVED_TYPE_PREFIX)
-        ))
+        Err(format!("the prefix {} is the gateway's own", quoted(RESERVED_TYPE_PREFIX)))
     } else {
         Ok(())
     }
@@ -108,10 +102,7 @@ pub(crate) fn check_kind(kind: &str) -> Result<(), String> {
 
 fn check_id(id: &str) -> Result<(), Rejection> {
     if id.is_empty() || id.len() > MAX_ID_BYTES {
-        return Err(Rejection::undecodable(format!(
-            "id: expected 1 to {MAX_ID_BYTES} bytes, found {}",
-            id.len()
-        )));
+        return Err(Rejection::undecodable(format!("id: expected 1 to {MAX_ID_BYTES} bytes, found {}", id.len())));
     }
     Ok(())
 }
@@ -119,10 +110,7 @@ fn check_id(id: &str) -> Result<(), Rejection> {
 /// Why a text can't be an attribute's name.
 pub(crate) fn check_attribute_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    let starts_well = name
-        .bytes()
-        .next()
-        .is_some_and(|first| first.is_ascii_alphanumeric() || first == b'_');
+    let starts_well = name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'_');
     if starts_well && name.len() <= MAX_ATTRIBUTE_NAME_BYTES && name.bytes().all(plain) {
         return Ok(());
     }
@@ -135,9 +123,7 @@ pub(crate) fn check_attribute_name(name: &str) -> Result<(), String> {
 fn check_attributes(attributes: &BTreeMap<String, String>) -> Result<(), Rejection> {
     if attributes.len() > MAX_ATTRIBUTES {
         let found = attributes.len();
-        return Err(Rejection::undecodable(format!(
-            "attributes: at most {MAX_ATTRIBUTES}, found {found}"
-        )));
+        return Err(Rejection::undecodable(format!("attributes: at most {MAX_ATTRIBUTES}, found {found}")));
     }
     for name in attributes.keys() {
         check_attribute_name(name).map_err(|problem| Rejection::undecodable(format!("attributes: {problem}")))?;

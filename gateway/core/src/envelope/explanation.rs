@@ -67,12 +67,7 @@ fn explanation(decoder: &Decoder, record: &Record<'_>, outcome: Result<Outcome, 
     } else {
         (Some(Format::Routes), routed(decoder, record, &mut steps))
     };
-    Explanation {
-        format,
-        why,
-        steps,
-        outcome,
-    }
+    Explanation { format, why, steps, outcome }
 }
 
 /// Goes the way of the decoder through its routes, and writes down each step.
@@ -170,9 +165,7 @@ impl fmt::Display for Explanation {
 }
 
 fn addressed(channels: &[crate::Channel], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    channels
-        .iter()
-        .try_for_each(|channel| writeln!(f, "channel:  {channel}"))
+    channels.iter().try_for_each(|channel| writeln!(f, "channel:  {channel}"))
 }
 
 fn event(envelope: &Envelope, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,10 +184,5 @@ fn event(envelope: &Envelope, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (name, value) in &envelope.attributes {
         writeln!(f, "attribute {name}: {}", shown(value))?;
     }
-    writeln!(
-        f,
-        "data:     {} bytes: {}",
-        envelope.data.len(),
-        shown(&String::from_utf8_lossy(&envelope.data))
-    )
+    writeln!(f, "data:     {} bytes: {}", envelope.data.len(), shown(&String::from_utf8_lossy(&envelope.data)))
 }

@@ -44,10 +44,7 @@ impl Format {
             if media_type.eq_ignore_ascii_case("application/cloudevents+json")
                 || media_type.eq_ignore_ascii_case("application/cloudevents")
             {
-                return Ok((
-                    Self::CloudEventStructured,
-                    "the content-type header says application/cloudevents",
-                ));
+                return Ok((Self::CloudEventStructured, "the content-type header says application/cloudevents"));
             }
             if starts_with_ignoring_case(media_type, "application/cloudevents") {
                 return Err(Rejection::undecodable(
@@ -58,20 +55,13 @@ impl Format {
         if record.header("ce_specversion").is_some() {
             return Ok((Self::CloudEventBinary, "there is a ce_specversion header"));
         }
-        Ok((
-            Self::Json,
-            "no route is configured and no header announces a CloudEvent",
-        ))
+        Ok((Self::Json, "no route is configured and no header announces a CloudEvent"))
     }
 }
 
 /// The last `content-type` header, in any case of its name.
 pub(crate) fn content_type<'a>(record: &Record<'a>) -> Result<Option<&'a str>, Rejection> {
-    let header = record
-        .headers
-        .iter()
-        .rev()
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let header = record.headers.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     match header.and_then(|(_, value)| *value) {
         None => Ok(None),
         Some(value) => match str::from_utf8(value) {
@@ -96,9 +86,7 @@ pub(crate) fn is_json(media_type: Option<&str>) -> bool {
 }
 
 fn starts_with_ignoring_case(text: &str, prefix: &str) -> bool {
-    text.as_bytes()
-        .get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    text.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// The record's value as text; `None` for a tombstone. What Avro and Protobuf serializers write is named as such.

@@ -103,13 +103,8 @@ impl<'de> serde::Deserialize<'de> for Text<'de> {
 /// The unescaped text of a string.
 pub(crate) fn string<'a>(json: &'a str) -> Result<Cow<'a, str>, Fault> {
     match kind_of(json) {
-        Kind::String => serde_json::from_str::<Text<'a>>(json)
-            .map(|text| text.0)
-            .map_err(|_| Fault::Surrogate),
-        found => Err(Fault::Type {
-            expected: "a string",
-            found,
-        }),
+        Kind::String => serde_json::from_str::<Text<'a>>(json).map(|text| text.0).map_err(|_| Fault::Surrogate),
+        found => Err(Fault::Type { expected: "a string", found }),
     }
 }
 
@@ -119,10 +114,7 @@ pub(crate) fn scalar<'a>(json: &'a str) -> Result<Option<Cow<'a, str>>, Fault> {
         Kind::Null => Ok(None),
         Kind::String => string(json).map(Some),
         Kind::Bool | Kind::Number => Ok(Some(Cow::Borrowed(json))),
-        found => Err(Fault::Type {
-            expected: "a string, number or boolean",
-            found,
-        }),
+        found => Err(Fault::Type { expected: "a string, number or boolean", found }),
     }
 }
 
@@ -139,37 +131,20 @@ pub(crate) fn members(json: &str) -> Result<Members<'_>, Fault> {
 /// The member of that name of an object; the whole object is read, so that a duplicate of it is noticed.
 pub(crate) fn member<'a>(json: &'a str, name: &str) -> Result<Option<&'a str>, Fault> {
     let mut fault = None;
-    read(
-        json,
-        MemberReader {
-            name,
-            fault: &mut fault,
-        },
-    )
-    .map_err(|error| fault.unwrap_or_else(|| syntax(&error)))
+    read(json, MemberReader { name, fault: &mut fault }).map_err(|error| fault.unwrap_or_else(|| syntax(&error)))
 }
 
 /// The elements of an array, from `skip` on, at most `limit`; more are refused when `strict`, else only read over.
 pub(crate) fn elements(json: &str, skip: usize, limit: usize, strict: bool) -> Result<Vec<&str>, Fault> {
     expect(json, Kind::Array, "an array")?;
     let mut fault = None;
-    read(
-        json,
-        ElementsReader {
-            skip,
-            limit,
-            strict,
-            fault: &mut fault,
-        },
-    )
-    .map_err(|error| fault.unwrap_or_else(|| syntax(&error)))
+    read(json, ElementsReader { skip, limit, strict, fault: &mut fault })
+        .map_err(|error| fault.unwrap_or_else(|| syntax(&error)))
 }
 
 /// The text without white space around it, if it is one JSON value.
 pub(crate) fn whole(json: &str) -> Result<&str, Fault> {
-    serde_json::from_str::<&RawValue>(json)
-        .map(RawValue::get)
-        .map_err(|error| syntax(&error))
+    serde_json::from_str::<&RawValue>(json).map(RawValue::get).map_err(|error| syntax(&error))
 }
 
 fn expect(json: &str, kind: Kind, expected: &'static str) -> Result<(), Fault> {
@@ -184,10 +159,7 @@ fn expect(json: &str, kind: Kind, expected: &'static str) -> Result<(), Fault> {
 }
 
 fn syntax(error: &serde_json::Error) -> Fault {
-    Fault::Syntax {
-        line: error.line(),
-        column: error.column(),
-    }
+    Fault::Syntax { line: error.line(), column: error.column() }
 }
 
 fn read<'a, V: Visitor<'a>>(json: &'a str, visitor: V) -> Result<V::Value, serde_json::Error> {

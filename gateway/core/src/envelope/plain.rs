@@ -94,10 +94,7 @@ fn attributes(value: &str) -> Result<BTreeMap<String, String>, Rejection> {
         .into_iter()
         .map(|(name, value)| match json::string(value) {
             Ok(value) => Ok((name.into_owned(), value.into_owned())),
-            Err(fault) => Err(Rejection::undecodable(format!(
-                "attributes: {}: {fault}",
-                quoted(&name)
-            ))),
+            Err(fault) => Err(Rejection::undecodable(format!("attributes: {}: {fault}", quoted(&name)))),
         })
         .collect()
 }

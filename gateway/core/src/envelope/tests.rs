@@ -5,15 +5,7 @@ use crate::record::Record;
 
 /// A record with the given value and headers.
 fn record<'a>(value: Option<&'a [u8]>, headers: &'a [(&'a str, Option<&'a [u8]>)]) -> Record<'a> {
-    Record {
-        topic: "t",
-        partition: 0,
-        offset: 7,
-        time: Timestamp(5),
-        key: Some(b"k"),
-        headers,
-        value,
-    }
+    Record { topic: "t", partition: 0, offset: 7, time: Timestamp(5), key: Some(b"k"), headers, value }
 }
 
 fn decoder() -> Decoder {
@@ -65,23 +57,13 @@ mod json_envelope {
             let envelope = decode(value).unwrap();
             assert_eq!(&*envelope.kind, "message");
             assert_eq!(&envelope.data[..], b"null");
-            assert_eq!(
-                (envelope.time, envelope.id, envelope.key.as_deref()),
-                (Timestamp(5), None, Some("k"))
-            );
+            assert_eq!((envelope.time, envelope.id, envelope.key.as_deref()), (Timestamp(5), None, Some("k")));
         }
     }
 
     #[test]
     fn data_is_the_text_of_a_string_and_the_exact_bytes_of_anything_else() {
-        let kept = [
-            "1e400",
-            "12345678901234567890",
-            "-0.0",
-            "[1,\n  2]",
-            r#"{"a":1,"a":2}"#,
-            "true",
-        ];
+        let kept = ["1e400", "12345678901234567890", "-0.0", "[1,\n  2]", r#"{"a":1,"a":2}"#, "true"];
         for (data, expected) in kept.map(|text| (text, text)).into_iter().chain([
             (r#""""#, ""),
             (r#""a\nb\u20ac\ud83d\ude00""#, "a\nb€😀"),
@@ -91,10 +73,7 @@ mod json_envelope {
             assert_eq!(&envelope.data[..], expected.as_bytes());
         }
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
-        assert_eq!(
-            decode(&format!(r#"{{"data":{deep},"channels":["a"]}}"#)).unwrap().data,
-            deep
-        );
+        assert_eq!(decode(&format!(r#"{{"data":{deep},"channels":["a"]}}"#)).unwrap().data, deep);
     }
 
     #[test]
@@ -108,15 +87,9 @@ mod json_envelope {
     fn wrong_fields_are_refused_by_name() {
         for (value, named) in [
             (r#"{"channels":["a"],"chanels":1}"#, "\"chanels\""),
-            (
-                r#"{"specversion":"1.0","channels":["a"]}"#,
-                "application/cloudevents+json",
-            ),
+            (r#"{"specversion":"1.0","channels":["a"]}"#, "application/cloudevents+json"),
             (r#"{"channels":["a"],"channels":["b"]}"#, "\"channels\" stands twice"),
-            (
-                r#"{"channels":["a"],"ch\u0061nnels":["b"]}"#,
-                "\"channels\" stands twice",
-            ),
+            (r#"{"channels":["a"],"ch\u0061nnels":["b"]}"#, "\"channels\" stands twice"),
             (r#"{"channels":"a"}"#, "channels: expected an array"),
             (r#"{"channels":[1]}"#, "channels[0]: expected a string"),
             (r#"{"channels":null}"#, "channels: expected an array"),
@@ -126,24 +99,12 @@ mod json_envelope {
             (r#"{"channels":["a"],"key":[]}"#, "key: expected a string"),
             (r#"{"channels":["a"],"time":"yesterday"}"#, "time: expected RFC 3339"),
             (r#"{"channels":["a"],"time":1.5}"#, "time: expected RFC 3339"),
-            (
-                r#"{"channels":["a"],"time":"1795251600000"}"#,
-                "time: expected RFC 3339",
-            ),
-            (
-                r#"{"channels":["a"],"attributes":{"a":1}}"#,
-                "attributes: \"a\": expected a string, found a number",
-            ),
-            (
-                r#"{"channels":["a"],"attributes":{"a":"1","a":"2"}}"#,
-                "attributes: the member \"a\"",
-            ),
+            (r#"{"channels":["a"],"time":"1795251600000"}"#, "time: expected RFC 3339"),
+            (r#"{"channels":["a"],"attributes":{"a":1}}"#, "attributes: \"a\": expected a string, found a number"),
+            (r#"{"channels":["a"],"attributes":{"a":"1","a":"2"}}"#, "attributes: the member \"a\""),
             (r#"{"channels":["a"],"attributes":{"a b":"1"}}"#, "\"a b\""),
             (r#"{"channels":["a"],"attributes":{"":"1"}}"#, "attributes: the name"),
-            (
-                r#"{"channels":["a"],"data":"\ud800"}"#,
-                "data: a string holds half a surrogate pair",
-            ),
+            (r#"{"channels":["a"],"data":"\ud800"}"#, "data: a string holds half a surrogate pair"),
             (r#"{"channels":["a"]} x"#, "value: not JSON"),
             (r#"{"channels":["a"]"#, "value: not JSON"),
             ("[]", "value: expected an object, found an array"),
@@ -157,10 +118,7 @@ mod json_envelope {
 
     #[test]
     fn channels_are_bounded_distinct_and_never_the_firehose() {
-        assert_eq!(
-            names(&decode(r#"{"channels":["a","b","a"]}"#).unwrap().channels),
-            ["a", "b"]
-        );
+        assert_eq!(names(&decode(r#"{"channels":["a","b","a"]}"#).unwrap().channels), ["a", "b"]);
         let many = |count: usize| {
             let names: Vec<String> = (0..count).map(|n| format!("\"c{n}\"")).collect();
             format!(r#"{{"channels":[{}]}}"#, names.join(","))
@@ -169,70 +127,35 @@ mod json_envelope {
         assert_rejected(&decode(&many(65)), Reason::Unroutable, "at most 64");
         assert_rejected(&decode(r#"{"channels":[]}"#), Reason::Unroutable, "channels");
         assert_rejected(&decode(r#"{"type":"a"}"#), Reason::Unroutable, "channels");
-        assert_rejected(
-            &decode(r#"{"channels":["a","all"]}"#),
-            Reason::Unroutable,
-            "channels[1]",
-        );
-        assert_rejected(
-            &decode(r#"{"channels":["user 42"]}"#),
-            Reason::Unroutable,
-            "channels[0]",
-        );
-        assert_eq!(
-            names(&decode(r#"{"channels":["everyone"]}"#).unwrap().channels),
-            ["everyone"]
-        );
+        assert_rejected(&decode(r#"{"channels":["a","all"]}"#), Reason::Unroutable, "channels[1]");
+        assert_rejected(&decode(r#"{"channels":["user 42"]}"#), Reason::Unroutable, "channels[0]");
+        assert_eq!(names(&decode(r#"{"channels":["everyone"]}"#).unwrap().channels), ["everyone"]);
     }
 
     #[test]
     fn types_that_are_the_gateways_own_or_break_a_stream_are_refused() {
         let long = "x".repeat(201);
-        for kind in [
-            "gateway.gap",
-            "gateway.",
-            "",
-            " a",
-            "a ",
-            "\\u00a0a",
-            "a\\nb",
-            "a\\rb",
-            "a\\u0000",
-            "\\u0085a",
-            &long,
-        ] {
+        for kind in
+            ["gateway.gap", "gateway.", "", " a", "a ", "\\u00a0a", "a\\nb", "a\\rb", "a\\u0000", "\\u0085a", &long]
+        {
             let result = decode(&format!(r#"{{"channels":["a"],"type":"{kind}"}}"#));
             assert_rejected(&result, Reason::ForbiddenType, "type:");
         }
         for kind in ["Gateway.gap", "gateway", "gatewayx.y", "a b", "ü", &long[..200]] {
-            assert_eq!(
-                &*decode(&format!(r#"{{"channels":["a"],"type":"{kind}"}}"#))
-                    .unwrap()
-                    .kind,
-                kind
-            );
+            assert_eq!(&*decode(&format!(r#"{{"channels":["a"],"type":"{kind}"}}"#)).unwrap().kind, kind);
         }
     }
 
     #[test]
     fn attributes_are_bounded_in_number_and_size() {
         let with = |count: usize, size: usize| {
-            let members: Vec<String> = (0..count)
-                .map(|n| format!("\"a{n}\":\"{}\"", "x".repeat(size)))
-                .collect();
-            decode(&format!(
-                r#"{{"channels":["a"],"attributes":{{{}}}}}"#,
-                members.join(",")
-            ))
+            let members: Vec<String> = (0..count).map(|n| format!("\"a{n}\":\"{}\"", "x".repeat(size))).collect();
+            decode(&format!(r#"{{"channels":["a"],"attributes":{{{}}}}}"#, members.join(",")))
         };
         assert_eq!(with(64, 10).unwrap().attributes.len(), 64);
         assert_rejected(&with(65, 1), Reason::Undecodable, "attributes: at most 64");
         assert_rejected(&with(200, 1), Reason::Undecodable, "attributes: at most 64");
-        assert_rejected(
-            &with(2, 8 * 1024),
-            Reason::Undecodable,
-            "attributes: at most 16384 bytes",
-        );
+        assert_rejected(&with(2, 8 * 1024), Reason::Undecodable, "attributes: at most 16384 bytes");
         assert_rejected(
             &decode(&format!(r#"{{"channels":["a"],"id":"{}"}}"#, "x".repeat(257))),
             Reason::Undecodable,
@@ -252,11 +175,7 @@ mod record {
         let headers: &[(&str, Option<&[u8]>)] = &[("ab", Some(b"c"))];
         let larger = decoder.decode(&record(Some(br#"{"channels":["a"],"id":"1"}"#), headers));
         assert_rejected(&larger, Reason::Oversized, "31 bytes");
-        assert_rejected(
-            &decoder.decode(&record(Some(&[0xff; 64]), &[])),
-            Reason::Oversized,
-            "at most 30",
-        );
+        assert_rejected(&decoder.decode(&record(Some(&[0xff; 64]), &[])), Reason::Oversized, "at most 30");
     }
 
     #[test]
@@ -337,24 +256,9 @@ mod cloud_events {
         .unwrap();
         assert_eq!(one, other);
         assert_eq!(names(&one.channels), ["user:42", "orders"]);
-        assert_eq!(
-            (&*one.scope, one.id.as_deref(), one.key.as_deref()),
-            ("/s", Some("1"), Some("p"))
-        );
-        let attributes: Vec<_> = one
-            .attributes
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        assert_eq!(
-            attributes,
-            [
-                "datacontenttype=application/json",
-                "source=/s",
-                "subject=o7",
-                "tenant=5"
-            ]
-        );
+        assert_eq!((&*one.scope, one.id.as_deref(), one.key.as_deref()), ("/s", Some("1"), Some("p")));
+        let attributes: Vec<_> = one.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(attributes, ["datacontenttype=application/json", "source=/s", "subject=o7", "tenant=5"]);
         assert_eq!(one.time, Timestamp(1_795_251_600_000));
         assert_eq!(&one.data[..], br#"{"n": 1}"#);
     }
@@ -363,10 +267,7 @@ mod cloud_events {
     fn data_of_a_json_type_is_the_json_and_of_another_type_the_text() {
         for (members, expected) in [
             (r#""data":"a\nb""#, r#""a\nb""#),
-            (
-                r#""data":"a\nb","datacontenttype":"application/vnd.x+json; v=1""#,
-                r#""a\nb""#,
-            ),
+            (r#""data":"a\nb","datacontenttype":"application/vnd.x+json; v=1""#, r#""a\nb""#),
             (r#""data":"a\nb","datacontenttype":"text/plain""#, "a\nb"),
             (r#""data":{"a" :1},"datacontenttype":"text/plain""#, r#"{"a" :1}"#),
             (r#""data_base64":"w6Q=","datacontenttype":"text/plain""#, "ä"),
@@ -388,61 +289,29 @@ mod cloud_events {
             (r#""channels":"a,,b""#, Reason::Unroutable, "channels"),
             (r#""channel":"all""#, Reason::Unroutable, "channel"),
             (r#""channels":["a"]"#, Reason::Undecodable, "\"channels\""),
-            (
-                r#""channel":"a","data":1,"data_base64":"""#,
-                Reason::Undecodable,
-                "data_base64",
-            ),
-            (
-                r#""channel":"a","data_base64":"/w==""#,
-                Reason::Undecodable,
-                "data_base64: expected UTF-8",
-            ),
-            (
-                r#""channel":"a","data_base64":"w6Q""#,
-                Reason::Undecodable,
-                "data_base64: expected base64",
-            ),
+            (r#""channel":"a","data":1,"data_base64":"""#, Reason::Undecodable, "data_base64"),
+            (r#""channel":"a","data_base64":"/w==""#, Reason::Undecodable, "data_base64: expected UTF-8"),
+            (r#""channel":"a","data_base64":"w6Q""#, Reason::Undecodable, "data_base64: expected base64"),
             (r#""channel":"a","time":"1""#, Reason::Undecodable, "time"),
             (r#""channel":"a","id":"2""#, Reason::Undecodable, "\"id\" stands twice"),
         ] {
             assert_rejected(&structured(members), reason, named);
         }
         for (value, named) in [
-            (
-                r#"{"specversion":"0.3","id":"1","source":"s","type":"t","channel":"a"}"#,
-                "specversion",
-            ),
+            (r#"{"specversion":"0.3","id":"1","source":"s","type":"t","channel":"a"}"#, "specversion"),
             (r#"{"id":"1","source":"s","type":"t","channel":"a"}"#, "specversion"),
             (r#"{"specversion":"1.0","source":"s","type":"t","channel":"a"}"#, "id:"),
             (r#"{"specversion":"1.0","id":"1","type":"t","channel":"a"}"#, "source:"),
-            (
-                r#"{"specversion":"1.0","id":"1","source":"","type":"t","channel":"a"}"#,
-                "source:",
-            ),
+            (r#"{"specversion":"1.0","id":"1","source":"","type":"t","channel":"a"}"#, "source:"),
             (r#"{"specversion":"1.0","id":"1","source":"s","channel":"a"}"#, "type:"),
-            (
-                r#"{"specversion":"1.0","id":7,"source":"s","type":"t","channel":"a"}"#,
-                "\"id\"",
-            ),
-            (
-                r#"{"specversion":1.0,"id":"7","source":"s","type":"t","channel":"a"}"#,
-                "\"specversion\"",
-            ),
+            (r#"{"specversion":"1.0","id":7,"source":"s","type":"t","channel":"a"}"#, "\"id\""),
+            (r#"{"specversion":1.0,"id":"7","source":"s","type":"t","channel":"a"}"#, "\"specversion\""),
         ] {
             let result = decoder().decode(&record(Some(value.as_bytes()), STRUCTURED));
             assert_rejected(&result, Reason::Undecodable, named);
         }
-        assert_rejected(
-            &binary(&[("ce_channel", "a"), ("ce_type", "gateway.x")], None),
-            Reason::ForbiddenType,
-            "type",
-        );
-        assert_rejected(
-            &binary(&[("ce_channel", "a")], Some(b"\0\0\0\0\x01")),
-            Reason::Undecodable,
-            "Avro",
-        );
+        assert_rejected(&binary(&[("ce_channel", "a"), ("ce_type", "gateway.x")], None), Reason::ForbiddenType, "type");
+        assert_rejected(&binary(&[("ce_channel", "a")], Some(b"\0\0\0\0\x01")), Reason::Undecodable, "Avro");
     }
 
     #[test]
@@ -476,17 +345,8 @@ mod commands {
     fn a_disconnect_closes_what_was_opened_before_the_records_time() {
         let channels = vec![Channel::parse("user:42").unwrap()];
         let value = r#"{"type":"disconnect","channels":["user:42"],"time":99}"#;
-        assert_eq!(
-            command(value),
-            Ok(Command::Disconnect {
-                channels: channels.clone(),
-                before: Timestamp(5)
-            })
-        );
-        assert_eq!(
-            command(r#"{"type":"connect","channels":["user:42"]}"#),
-            Ok(Command::Connect { channels })
-        );
+        assert_eq!(command(value), Ok(Command::Disconnect { channels: channels.clone(), before: Timestamp(5) }));
+        assert_eq!(command(r#"{"type":"connect","channels":["user:42"]}"#), Ok(Command::Connect { channels }));
     }
 
     #[test]
@@ -516,11 +376,6 @@ pub(crate) fn assert_proven(envelope: &Envelope) {
     );
     assert!(!envelope.kind.chars().any(char::is_control));
     assert!(std::str::from_utf8(&envelope.data).is_ok());
-    assert!(
-        envelope
-            .id
-            .as_ref()
-            .is_none_or(|id| (1..=MAX_ID_BYTES).contains(&id.len()))
-    );
+    assert!(envelope.id.as_ref().is_none_or(|id| (1..=MAX_ID_BYTES).contains(&id.len())));
     assert!(envelope.attributes.len() <= MAX_ATTRIBUTES);
 }

@@ -20,10 +20,7 @@ pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
 /// Reads decimal milliseconds since 1970.
 pub(crate) fn millis(text: &str) -> Option<Timestamp> {
     let digits = !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|millis| digits && *millis <= LAST)
-        .map(Timestamp)
+    text.parse().ok().filter(|millis| digits && *millis <= LAST).map(Timestamp)
 }
 
 /// Reads RFC 3339, section 5.6.
@@ -31,9 +28,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = bytes.get(from..to)?;
-        digits.iter().try_fold(0, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-        })
+        digits.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
     };
     let is = |at: usize, allowed: &[u8]| bytes.get(at).is_some_and(|byte| allowed.contains(byte));
     if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
@@ -43,9 +38,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
     let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     let days_of_month = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let last_day = usize::try_from(month - 1)
-        .ok()
-        .and_then(|month| days_of_month.get(month).copied())?;
+    let last_day = usize::try_from(month - 1).ok().and_then(|month| days_of_month.get(month).copied())?;
     if !(1..=last_day).contains(&day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -58,11 +51,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
             return None;
         }
         for place in 0..3 {
-            let digit = if place < digits {
-                i64::from(bytes[at + 1 + place] - b'0')
-            } else {
-                0
-            };
+            let digit = if place < digits { i64::from(bytes[at + 1 + place] - b'0') } else { 0 };
             fraction = fraction * 10 + digit;
         }
         at += 1 + digits;
@@ -80,11 +69,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
     };
 
     // Days since 1970-01-01 in the proleptic Gregorian calendar, counted from March so that the leap day comes last.
-    let (shifted_year, shifted_month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (shifted_year, shifted_month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days = 365 * shifted_year + shifted_year.div_euclid(4) - shifted_year.div_euclid(100)
         + shifted_year.div_euclid(400)
         + (153 * shifted_month + 2) / 5
@@ -92,10 +77,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
         - 1
         - 719_468;
     let millis = (((days * 24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + fraction;
-    u64::try_from(millis)
-        .ok()
-        .filter(|millis| *millis <= LAST)
-        .map(Timestamp)
+    u64::try_from(millis).ok().filter(|millis| *millis <= LAST).map(Timestamp)
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ type Places = HashMap<SourceId, (Generation, u64)>;
 /// A tail that this replica had released and the backlog lost: its events come again, in the new epoch.
 #[derive(Debug)]
 struct Owed {
-    /// The last position of the lost tail: whoever entered at or below it holds those events, and keeps this cursor.
+    /// The cursor of those who entered at or below it: just under the lowest place to stand in the new epoch, and above
+    /// the lost tail, so that no replica, whether it has heard of the loss or not, takes it for proof of anything.
     mark: Position,
     /// Until these places were seen again.
     places: Places,
@@ -230,7 +231,7 @@ impl Reel {
                     raise(&mut places, &entry.event.origin);
                 }
             }
-            self.owed = (!places.is_empty()).then_some(Owed { mark: self.head, places });
+            self.owed = (!places.is_empty()).then_some(Owed { mark: Position(start.0 - 2), places });
         }
         self.released.leave(self.epoch, self.head);
         self.epoch = start;

@@ -34,8 +34,8 @@ pub(super) enum Content {
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) position: Position,
-    /// Whoever entered at or below this position holds events of a lost tail that ends there, which the backlog hasn't all
-    /// got back yet: its cursor stays there, so that a resume is told `may_repeat`.
+    /// Whoever entered at or below this position holds events of a lost tail, which the backlog hasn't all got back yet:
+    /// its cursor stays here, where no epoch holds it, so that a resume is told `may_repeat`.
     pub(super) owing: Option<Position>,
     pub(super) content: Content,
     /// Weight of all slots ever pushed before this one.

@@ -61,12 +61,7 @@ impl Condition {
             topic: references.has_variable("topic"),
         };
         drop(references);
-        Ok(Self {
-            text: text.into(),
-            program,
-            cost,
-            uses,
-        })
+        Ok(Self { text: text.into(), program, cost, uses })
     }
 
     /// Runs the condition. Input over its bounds, an error and any result but a boolean are rejections: a record that

@@ -31,12 +31,7 @@ pub(crate) enum Found<'a> {
 
 impl<'a> Input<'a> {
     pub(crate) fn new(record: Record<'a>) -> Self {
-        Self {
-            record,
-            variables: Variables::default(),
-            text: OnceCell::new(),
-            nanoseconds: Cell::new(0),
-        }
+        Self { record, variables: Variables::default(), text: OnceCell::new(), nanoseconds: Cell::new(0) }
     }
 
     /// Takes from the time that all conditions together may need for this record; refused, with what they would need,
@@ -89,10 +84,7 @@ impl<'a> Input<'a> {
             }
             fault => at(reference, &fault),
         })?;
-        items
-            .into_iter()
-            .map(|item| found(follow(item, rest)).map_err(|fault| at(reference, &fault)))
-            .collect()
+        items.into_iter().map(|item| found(follow(item, rest)).map_err(|fault| at(reference, &fault))).collect()
     }
 }
 

@@ -51,10 +51,7 @@ impl Reference {
                 }
             },
         };
-        Ok(Self {
-            text: text.into(),
-            target,
-        })
+        Ok(Self { text: text.into(), target })
     }
 
     /// Whether this is the value as plain text, whose type is not known.
@@ -83,20 +80,14 @@ impl Pointer {
         let mut star = None;
         if !text.is_empty() {
             let Some(path) = text.strip_prefix('/') else {
-                return Err(format!(
-                    "the JSON pointer {} does not begin with '/' (RFC 6901)",
-                    quoted(text)
-                ));
+                return Err(format!("the JSON pointer {} does not begin with '/' (RFC 6901)", quoted(text)));
             };
             for (at, token) in path.split('/').enumerate() {
                 if token == "*" && star.replace(at).is_some() {
                     return Err(format!("the JSON pointer {} has more than one *", quoted(text)));
                 }
                 tokens.push(unescape(token).ok_or_else(|| {
-                    format!(
-                        "the JSON pointer {} has a '~' that is neither ~0 nor ~1 (RFC 6901)",
-                        quoted(text)
-                    )
+                    format!("the JSON pointer {} has a '~' that is neither ~0 nor ~1 (RFC 6901)", quoted(text))
                 })?);
             }
         }

@@ -42,9 +42,7 @@ impl Template {
     pub(crate) fn text(text: &str) -> Result<Self, String> {
         let template = Self::parse(text)?;
         if let Some(reference) = template.references().find(|reference| reference.fan_out().is_some()) {
-            return Err(format!(
-                "{reference}: only channels fan out over the elements of an array"
-            ));
+            return Err(format!("{reference}: only channels fan out over the elements of an array"));
         }
         Ok(template)
     }
@@ -53,12 +51,7 @@ impl Template {
     /// that are written here; so a segment holds at most one reference, or two pairs of values could give one channel.
     pub(crate) fn channel(text: &str) -> Result<Self, String> {
         let template = Self::parse(text)?;
-        if template
-            .references()
-            .filter(|reference| reference.fan_out().is_some())
-            .count()
-            > 1
-        {
+        if template.references().filter(|reference| reference.fan_out().is_some()).count() > 1 {
             return Err("a channel fans out over at most one array".into());
         }
         let mut sample = String::new();
@@ -92,10 +85,7 @@ impl Template {
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MAX_TEMPLATE_BYTES {
-            return Err(format!(
-                "a template has at most {MAX_TEMPLATE_BYTES} bytes, this one has {}",
-                text.len()
-            ));
+            return Err(format!("a template has at most {MAX_TEMPLATE_BYTES} bytes, this one has {}", text.len()));
         }
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -124,10 +114,7 @@ impl Template {
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal));
         }
-        let template = Self {
-            text: text.into(),
-            pieces,
-        };
+        let template = Self { text: text.into(), pieces };
         match template.references().count() {
             count if count > MAX_REFERENCES => Err(format!("at most {MAX_REFERENCES} references, found {count}")),
             _ => Ok(template),
@@ -193,11 +180,7 @@ impl Template {
             segments.push(match reference.fan_out() {
                 None => segment(reference, &input.find(reference).map_err(named)?).map_err(named)?,
                 Some((pointer, rest)) => {
-                    each = Some((
-                        segments.len(),
-                        reference,
-                        input.each(reference, pointer, rest).map_err(named)?,
-                    ));
+                    each = Some((segments.len(), reference, input.each(reference, pointer, rest).map_err(named)?));
                     String::new()
                 }
             });
@@ -233,11 +216,8 @@ impl Template {
 
 /// What was found, as one segment.
 fn segment(reference: &Reference, found: &Found<'_>) -> Result<String, Rejection> {
-    let refuse = |what: &str| {
-        Rejection::unroutable(format!(
-            "{reference}: expected a string, number or boolean, found {what}"
-        ))
-    };
+    let refuse =
+        |what: &str| Rejection::unroutable(format!("{reference}: expected a string, number or boolean, found {what}"));
     match found {
         Found::Absent => Err(refuse("nothing or null")),
         Found::Structure(json) => Err(refuse(&kind_of(json).to_string())),

@@ -27,17 +27,11 @@ fn record(value: Option<&[u8]>) -> Record<'_> {
 }
 
 fn spec(channels: &[&str]) -> RouteSpec {
-    RouteSpec {
-        name: "r".into(),
-        channels: channels.iter().map(ToString::to_string).collect(),
-        ..RouteSpec::default()
-    }
+    RouteSpec { name: "r".into(), channels: channels.iter().map(ToString::to_string).collect(), ..RouteSpec::default() }
 }
 
 fn decode(spec: RouteSpec, value: &str) -> Result<Envelope, Rejection> {
-    Decoder::build(&[spec], 1 << 20)
-        .unwrap()
-        .decode(&record(Some(value.as_bytes())))
+    Decoder::build(&[spec], 1 << 20).unwrap().decode(&record(Some(value.as_bytes())))
 }
 
 fn channels(templates: &[&str], value: &str) -> Result<Vec<String>, Rejection> {
@@ -45,10 +39,7 @@ fn channels(templates: &[&str], value: &str) -> Result<Vec<String>, Rejection> {
 }
 
 fn data(template: &str, value: &str) -> Result<String, Rejection> {
-    let spec = RouteSpec {
-        data: Some(template.into()),
-        ..spec(&["a"])
-    };
+    let spec = RouteSpec { data: Some(template.into()), ..spec(&["a"]) };
     decode(spec, value).map(|envelope| String::from_utf8(envelope.data.to_vec()).unwrap())
 }
 
@@ -68,10 +59,7 @@ fn a_value_fills_exactly_one_segment_of_a_channel() {
     ] {
         assert_eq!(channels(&[template], value).unwrap(), [expected], "{template}");
     }
-    assert_eq!(
-        channels(&["a", "{topic}", "a"], "not JSON").unwrap(),
-        ["a", "shop.orders"]
-    );
+    assert_eq!(channels(&["a", "{topic}", "a"], "not JSON").unwrap(), ["a", "shop.orders"]);
     assert_eq!(channels(&["v:{value}"], "42\n").unwrap(), ["v:42~0A"]);
     assert_eq!(channels(&["v:{value.}"], " \"42\" ").unwrap(), ["v:42"]);
 }
@@ -94,10 +82,7 @@ fn what_can_not_fill_a_segment_makes_the_record_unroutable_by_name() {
         ("u:{value./l/00}", "found nothing"),
         ("u:{value./l/-1}", "found nothing"),
         ("u:{value./empty/x}", "found nothing"),
-        (
-            "u:{value./empty}",
-            "{value./empty}: a channel and each of its segments must not be empty",
-        ),
+        ("u:{value./empty}", "{value./empty}: a channel and each of its segments must not be empty"),
         ("u:{value./long}", "this value alone has 201"),
         ("u:{header.empty}", "{header.empty}"),
         ("u:{header.null}", "found nothing"),
@@ -121,39 +106,19 @@ fn what_can_not_fill_a_segment_makes_the_record_unroutable_by_name() {
 #[test]
 fn a_star_gives_one_channel_for_each_element() {
     let value = r#"{"ids":[1,"b c",true,1],"to":[{"id":"x"},{"id":"y"}],"none":[],"bad":[1,{}],"holes":[{"id":1},{}]}"#;
-    assert_eq!(
-        channels(&["u:{value./ids/*}:in"], value).unwrap(),
-        ["u:1:in", "u:b~20c:in", "u:true:in"]
-    );
-    assert_eq!(
-        channels(&["{topic}:{value./to/*/id}"], value).unwrap(),
-        ["shop.orders:x", "shop.orders:y"]
-    );
+    assert_eq!(channels(&["u:{value./ids/*}:in"], value).unwrap(), ["u:1:in", "u:b~20c:in", "u:true:in"]);
+    assert_eq!(channels(&["{topic}:{value./to/*/id}"], value).unwrap(), ["shop.orders:x", "shop.orders:y"]);
     assert_eq!(channels(&["a", "u:{value./none/*}"], value).unwrap(), ["a"]);
     assert_eq!(channels(&["u:{value./*}"], "[3,4]").unwrap(), ["u:3", "u:4"]);
-    for template in [
-        "u:{value./none/*}",
-        "u:{value./bad/*}",
-        "u:{value./holes/*/id}",
-        "u:{value./absent/*}",
-        "u:{value./to/0/*}",
-    ] {
-        assert_eq!(
-            channels(&[template], value).unwrap_err().reason,
-            Reason::Unroutable,
-            "{template}"
-        );
+    for template in
+        ["u:{value./none/*}", "u:{value./bad/*}", "u:{value./holes/*/id}", "u:{value./absent/*}", "u:{value./to/0/*}"]
+    {
+        assert_eq!(channels(&[template], value).unwrap_err().reason, Reason::Unroutable, "{template}");
     }
     let many = |count: usize| format!("[{}]", (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(","));
     assert_eq!(channels(&["u:{value./*}"], &many(64)).unwrap().len(), 64);
-    assert_eq!(
-        channels(&["u:{value./*}"], &many(65)).unwrap_err().reason,
-        Reason::Unroutable
-    );
-    assert_eq!(
-        channels(&["a", "u:{value./*}"], &many(64)).unwrap_err().reason,
-        Reason::Unroutable
-    );
+    assert_eq!(channels(&["u:{value./*}"], &many(65)).unwrap_err().reason, Reason::Unroutable);
+    assert_eq!(channels(&["a", "u:{value./*}"], &many(64)).unwrap_err().reason, Reason::Unroutable);
 }
 
 #[test]
@@ -161,10 +126,7 @@ fn other_templates_insert_text() {
     let value = r#"{"s":"a\"b","n":1.10,"o":{"x": [1, 2]},"null":null}"#;
     assert_eq!(data("{value./o}", value).unwrap(), r#"{"x": [1, 2]}"#);
     assert_eq!(data("{value./s}", value).unwrap(), "a\"b");
-    assert_eq!(
-        data("{{{value./n}}} of {topic}", value).unwrap(),
-        "{1.10} of shop.orders"
-    );
+    assert_eq!(data("{{{value./n}}} of {topic}", value).unwrap(), "{1.10} of shop.orders");
     assert_eq!(data("{value}", value).unwrap(), value);
     assert_eq!(data("{value.}", &format!(" {value}\n")).unwrap(), value);
     assert_eq!(data("{value./null}", value).unwrap(), "null");
@@ -179,13 +141,9 @@ fn every_field_of_a_route_is_filled_and_what_is_absent_is_left_out() {
         key: Some("{value./id}".into()),
         id: Some("{topic}-{value./id}".into()),
         time: Some("{value./at}".into()),
-        attributes: [
-            ("tenant", "{header.x-tenant}"),
-            ("none", "{value./none}"),
-            ("fixed", "f"),
-        ]
-        .map(|(name, text)| (name.to_owned(), text.to_owned()))
-        .into(),
+        attributes: [("tenant", "{header.x-tenant}"), ("none", "{value./none}"), ("fixed", "f")]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into(),
         ..spec(&["a"])
     };
     let value = r#" {"what":"paid","id":7,"at":"2026-11-21T09:00:00Z"}"#;
@@ -194,10 +152,7 @@ fn every_field_of_a_route_is_filled_and_what_is_absent_is_left_out() {
     assert_eq!(envelope.key.as_deref(), Some("7"));
     assert_eq!(envelope.id.as_deref(), Some("shop.orders-7"));
     assert_eq!(envelope.time, Timestamp(1_795_251_600_000));
-    assert_eq!(
-        envelope.attributes,
-        BTreeMap::from([("tenant".into(), "a b".into()), ("fixed".into(), "f".into())])
-    );
+    assert_eq!(envelope.attributes, BTreeMap::from([("tenant".into(), "a b".into()), ("fixed".into(), "f".into())]));
     assert_eq!(&envelope.data[..], value.as_bytes(), "the whole value, byte for byte");
 
     let envelope = decode(spec.clone(), r#"{"what":"paid","at":1795251600001}"#).unwrap();
@@ -207,10 +162,7 @@ fn every_field_of_a_route_is_filled_and_what_is_absent_is_left_out() {
 
     let rejection = decode(spec.clone(), "{}").unwrap_err();
     assert_eq!(rejection.reason, Reason::Unroutable);
-    assert!(
-        rejection.detail.starts_with("kind: order.{value./what} finds nothing"),
-        "{rejection}"
-    );
+    assert!(rejection.detail.starts_with("kind: order.{value./what} finds nothing"), "{rejection}");
     let rejection = decode(spec, r#"{"what":"x","at":"noon"}"#).unwrap_err();
     assert_eq!(rejection.reason, Reason::Undecodable);
 }
@@ -223,66 +175,36 @@ fn a_record_without_value_is_delivered_as_null() {
 
 #[test]
 fn a_type_from_a_template_is_checked_like_any_other() {
-    let spec = RouteSpec {
-        kind: Some("{value}".into()),
-        ..spec(&["a"])
-    };
+    let spec = RouteSpec { kind: Some("{value}".into()), ..spec(&["a"]) };
     for kind in ["gateway.open", "a\nb", ""] {
-        assert_eq!(
-            decode(spec.clone(), kind).unwrap_err().reason,
-            Reason::ForbiddenType,
-            "{kind}"
-        );
+        assert_eq!(decode(spec.clone(), kind).unwrap_err().reason, Reason::ForbiddenType, "{kind}");
     }
     assert_eq!(&*decode(spec, "ok").unwrap().kind, "ok");
 }
 
 #[test]
 fn the_first_route_whose_condition_holds_reads_the_record() {
-    let with = |name: &str, when: Option<&str>| RouteSpec {
-        name: name.into(),
-        when: when.map(Into::into),
-        ..spec(&[name])
-    };
+    let with =
+        |name: &str, when: Option<&str>| RouteSpec { name: name.into(), when: when.map(Into::into), ..spec(&[name]) };
     let routes = [with("one", Some("value.n == 1")), with("small", Some("value.n < 10"))];
     let decoder = Decoder::build(&routes, 1000).unwrap();
     let decode = |value: &str| decoder.decode(&record(Some(value.as_bytes())));
     assert_eq!(decode(r#"{"n":1}"#).unwrap().channels[0].as_str(), "one");
     assert_eq!(decode(r#"{"n":2}"#).unwrap().channels[0].as_str(), "small");
     assert_eq!(decode(r#"{"n":20}"#).unwrap_err().reason, Reason::Unroutable);
-    assert_eq!(
-        decode(r#"{}"#).unwrap_err().reason,
-        Reason::Expression,
-        "what can't be judged doesn't fall through"
-    );
+    assert_eq!(decode(r#"{}"#).unwrap_err().reason, Reason::Expression, "what can't be judged doesn't fall through");
     let decoder = Decoder::build(&[&routes[..], &[with("rest", None)]].concat(), 1000).unwrap();
-    assert_eq!(
-        decoder.decode(&record(Some(br#"{"n":20}"#))).unwrap().channels[0].as_str(),
-        "rest"
-    );
+    assert_eq!(decoder.decode(&record(Some(br#"{"n":20}"#))).unwrap().channels[0].as_str(), "rest");
 }
 
 #[test]
 fn commands_come_through_routes_too() {
-    let spec = RouteSpec {
-        kind: Some("{value./do}".into()),
-        ..spec(&["user:{value./who}"])
-    };
+    let spec = RouteSpec { kind: Some("{value./do}".into()), ..spec(&["user:{value./who}"]) };
     let decoder = Decoder::build(&[spec], 1000).unwrap();
     let value = record(Some(br#"{"do":"disconnect","who":1}"#));
     let channels = vec![Channel::parse("user:1").unwrap()];
-    assert_eq!(
-        decoder.command(&value),
-        Ok(crate::envelope::Command::Disconnect {
-            channels,
-            before: Timestamp(5)
-        })
-    );
-    assert!(
-        explain_command(&decoder, &value)
-            .to_string()
-            .contains("disconnect what was opened before 5 ms")
-    );
+    assert_eq!(decoder.command(&value), Ok(crate::envelope::Command::Disconnect { channels, before: Timestamp(5) }));
+    assert!(explain_command(&decoder, &value).to_string().contains("disconnect what was opened before 5 ms"));
 }
 
 #[test]
@@ -303,26 +225,12 @@ fn all_problems_of_all_routes_are_reported_with_their_paths() {
         key: Some("{partition}".into()),
         id: Some("always".into()),
         time: Some("2026-11-21T09:00:00Z".into()),
-        attributes: [("a b", "x"), ("c", "{value.d}")]
-            .map(|(name, text)| (name.to_owned(), text.to_owned()))
-            .into(),
+        attributes: [("a b", "x"), ("c", "{value.d}")].map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
     };
-    let problems = Decoder::build(
-        &[
-            spec(&["a"]),
-            broken,
-            RouteSpec {
-                name: "r".into(),
-                ..RouteSpec::default()
-            },
-        ],
-        1000,
-    )
-    .unwrap_err();
-    let paths: Vec<_> = problems
-        .iter()
-        .map(|problem| (problem.route, problem.path.as_str()))
-        .collect();
+    let problems =
+        Decoder::build(&[spec(&["a"]), broken, RouteSpec { name: "r".into(), ..RouteSpec::default() }], 1000)
+            .unwrap_err();
+    let paths: Vec<_> = problems.iter().map(|problem| (problem.route, problem.path.as_str())).collect();
     assert_eq!(
         paths,
         [
@@ -346,11 +254,7 @@ fn all_problems_of_all_routes_are_reported_with_their_paths() {
         ]
     );
     let texts: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert!(
-        texts[1].starts_with("routes[1].when: unknown variable \"vlaue\""),
-        "{}",
-        texts[1]
-    );
+    assert!(texts[1].starts_with("routes[1].when: unknown variable \"vlaue\""), "{}", texts[1]);
     assert!(texts[9].contains("unknown reference \"partition\""), "{}", texts[9]);
     assert!(texts[11].contains("does not begin with '/'"), "{}", texts[11]);
 }
@@ -358,16 +262,8 @@ fn all_problems_of_all_routes_are_reported_with_their_paths() {
 #[test]
 fn an_explanation_shows_each_step() {
     let routes = [
-        RouteSpec {
-            when: Some("topic == 'other'".into()),
-            name: "no".into(),
-            ..spec(&["x"])
-        },
-        RouteSpec {
-            data: Some("{value./d}".into()),
-            kind: Some("t.{value./k}".into()),
-            ..spec(&["u:{value./ids/*}"])
-        },
+        RouteSpec { when: Some("topic == 'other'".into()), name: "no".into(), ..spec(&["x"]) },
+        RouteSpec { data: Some("{value./d}".into()), kind: Some("t.{value./k}".into()), ..spec(&["u:{value./ids/*}"]) },
     ];
     let decoder = Decoder::build(&routes, 1000).unwrap();
     let text = explain(&decoder, &record(Some(br#"{"ids":[1,2],"k":"a","d":"x\ny"}"#))).to_string();
@@ -381,20 +277,11 @@ fn an_explanation_shows_each_step() {
          channel:  u:1\nchannel:  u:2\ntype:     t.a\ntime:     5 ms\nkey:      o/7\ndata:     3 bytes: x\\ny\n"
     );
     let text = explain(&decoder, &record(Some(b"{}"))).to_string();
-    assert!(
-        text.contains("rejected: unroutable: channels[0]: {value./ids/*}: expected an array"),
-        "{text}"
-    );
+    assert!(text.contains("rejected: unroutable: channels[0]: {value./ids/*}: expected an array"), "{text}");
     let plain = Decoder::build(&[], 1000).unwrap();
     let text = explain(&plain, &record(Some(b"[]"))).to_string();
-    assert!(
-        text.starts_with("format:   JSON envelope (no route is configured"),
-        "{text}"
-    );
-    assert!(
-        text.contains("rejected: undecodable: value: expected an object"),
-        "{text}"
-    );
+    assert!(text.starts_with("format:   JSON envelope (no route is configured"), "{text}");
+    assert!(text.contains("rejected: undecodable: value: expected an object"), "{text}");
 }
 
 proptest! {

@@ -3,7 +3,10 @@
 use events_gateway_core::Position;
 use events_gateway_core::join::{Replay, Step, Walker};
 use events_gateway_core::sse::GapReason;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+
+/// What each position was ever given to: (source, (generation, place)).
+pub(crate) type Assigned = BTreeMap<u64, (usize, (u64, u64))>;
 
 #[derive(Debug)]
 pub(crate) enum Stage {
@@ -38,11 +41,17 @@ impl Client {
         }
     }
 
-    pub(crate) fn take(&mut self, steps: Vec<Step>) -> Result<(), String> {
+    pub(crate) fn take(&mut self, steps: Vec<Step>, assigned: &Assigned) -> Result<(), String> {
         for step in steps {
             match step {
                 Step::Gap { gap, mark } => {
                     self.excused = [true; 2];
+                    let range = gap.last.map_or(0, |last| last.0 + 1)..=gap.next.0;
+                    if !range.is_empty() {
+                        for (source, event) in assigned.range(range).map(|(_, event)| *event) {
+                            self.told[source].insert(event);
+                        }
+                    }
                     self.may_repeat |= gap.may_repeat;
                     if gap.reason == GapReason::Overflow {
                         return Err("nobody was too slow".to_owned());

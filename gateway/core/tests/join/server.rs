@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::client::Assigned;
 use bytes::Bytes;
 use events_gateway_core::page::{Announcement, Page};
 use events_gateway_core::position::{Epoch, Torn};
@@ -31,6 +32,7 @@ pub(crate) struct Server {
     log_end: [u64; 2],
     /// Highest position ever given out, by any life.
     highest: u64,
+    pub(crate) assigned: Assigned,
     pub(crate) commits_early: bool,
 }
 
@@ -58,6 +60,7 @@ impl Server {
             log_start: [0; 2],
             log_end: [0; 2],
             highest: JUMP,
+            assigned: Assigned::new(),
             commits_early: false,
         }
     }
@@ -97,6 +100,7 @@ impl Server {
             self.state.places[source] = Some((self.generation[source], place));
             let event = event(source, self.generation[source], place);
             current.end = current.end.next();
+            self.assigned.insert(current.end.0, (source, (self.generation[source], place)));
             self.state.log.push((current.end, Arc::clone(&event)));
             events.push(event);
         }

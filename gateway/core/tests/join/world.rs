@@ -174,7 +174,7 @@ impl World {
             Stage::Live(walker) => {
                 let pulled = replica.reel.pull(walker, &pending(), budget, &mut steps);
                 let mark = if self.plant == Plant::CursorIsPosition { walker.position() } else { walker.mark() };
-                client.take(steps)?;
+                client.take(steps, &self.server.assigned)?;
                 match pulled {
                     Pulled::NeedsPage => {
                         client.stage = Stage::Replaying(Replay::from_mark(Mark::At(mark)));
@@ -206,7 +206,7 @@ impl World {
                         replica.reel.hear_of(position);
                         client.cursor = position;
                     }
-                    client.take(steps)?;
+                    client.take(steps, &self.server.assigned)?;
                 }
             }
         }

@@ -56,9 +56,7 @@ impl From<raw::kafka::Start> for Start {
 }
 
 fn group_id(raw: &raw::kafka::Binding) -> String {
-    raw.group_id
-        .as_ref()
-        .map_or_else(|| format!("events-gateway-{}", &*raw.name), |id| id.0.clone())
+    raw.group_id.as_ref().map_or_else(|| format!("events-gateway-{}", &*raw.name), |id| id.0.clone())
 }
 
 pub(super) fn prove(
@@ -68,22 +66,11 @@ pub(super) fn prove(
     problems: &mut Problems,
 ) -> Option<Vec<Binding>> {
     let groups: Vec<String> = raw.iter().map(group_id).collect();
-    let each = || {
-        raw.iter()
-            .enumerate()
-            .map(|(index, binding)| (place.index(index), binding))
-    };
-    text::distinct(
-        each().map(|(at, binding)| (at.key("name"), &*binding.name)),
-        "the name",
-        problems,
-    );
+    let each = || raw.iter().enumerate().map(|(index, binding)| (place.index(index), binding));
+    text::distinct(each().map(|(at, binding)| (at.key("name"), &*binding.name)), "the name", problems);
     text::distinct(
         each().zip(&groups).map(|((at, binding), group)| {
-            (
-                at.key(if binding.group_id.is_some() { "groupId" } else { "name" }),
-                group.as_str(),
-            )
+            (at.key(if binding.group_id.is_some() { "groupId" } else { "name" }), group.as_str())
         }),
         "the consumer group",
         problems,
@@ -91,11 +78,7 @@ pub(super) fn prove(
     text::distinct(
         each().flat_map(|(at, binding)| {
             let topics = at.key("topics");
-            binding
-                .topics
-                .iter()
-                .enumerate()
-                .map(move |(index, topic)| (topics.index(index), &**topic))
+            binding.topics.iter().enumerate().map(move |(index, topic)| (topics.index(index), &**topic))
         }),
         "the topic",
         problems,

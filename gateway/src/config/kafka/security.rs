@@ -76,10 +76,7 @@ impl Security {
         problems: &mut Problems,
     ) -> Option<Self> {
         let encrypted = matches!(raw.protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl);
-        let authenticated = matches!(
-            raw.protocol,
-            SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
-        );
+        let authenticated = matches!(raw.protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl);
         if raw.tls.is_some() && !encrypted {
             problems.add(place.key("tls"), "goes only with protocol ssl or sasl-ssl");
         }
@@ -99,10 +96,7 @@ impl Security {
             None => Some(Authentication::None),
         };
         let tls = tls?;
-        Some(Self {
-            tls: encrypted.then(|| tls.unwrap_or_default()),
-            authentication: authentication?,
-        })
+        Some(Self { tls: encrypted.then(|| tls.unwrap_or_default()), authentication: authentication? })
     }
 }
 
@@ -113,10 +107,7 @@ fn authentication(
     problems: &mut Problems,
 ) -> Option<Authentication> {
     if raw.mechanism == SaslMechanism::Oauthbearer {
-        for (key, present) in [
-            ("username", raw.username.is_some()),
-            ("password", raw.password.is_some()),
-        ] {
+        for (key, present) in [("username", raw.username.is_some()), ("password", raw.password.is_some())] {
             if present {
                 problems.add(place.key(key), "goes only with PLAIN and SCRAM");
             }
@@ -141,16 +132,8 @@ fn authentication(
     let password = required(raw.password.as_ref(), "password");
     let (username, password) = (username?, password?);
     Some(match raw.mechanism {
-        SaslMechanism::ScramSha256 => Authentication::Scram {
-            hash: Scram::Sha256,
-            username,
-            password,
-        },
-        SaslMechanism::ScramSha512 => Authentication::Scram {
-            hash: Scram::Sha512,
-            username,
-            password,
-        },
+        SaslMechanism::ScramSha256 => Authentication::Scram { hash: Scram::Sha256, username, password },
+        SaslMechanism::ScramSha512 => Authentication::Scram { hash: Scram::Sha512, username, password },
         SaslMechanism::Plain | SaslMechanism::Oauthbearer => Authentication::Plain { username, password },
     })
 }
@@ -165,10 +148,7 @@ fn prove_oauth(
     if let Some(rest) = raw.token_endpoint.strip_prefix("http://")
         && !is_this_machine(rest)
     {
-        problems.add(
-            place.key("tokenEndpoint"),
-            "must be https: the client's secret is sent there",
-        );
+        problems.add(place.key("tokenEndpoint"), "must be https: the client's secret is sent there");
     }
     Some(Oauth {
         token_endpoint: raw.token_endpoint.0.clone(),
@@ -186,10 +166,7 @@ fn is_this_machine(rest: &str) -> bool {
         Some(inner) => inner.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -201,13 +178,8 @@ mod tests {
         for host in ["localhost/token", "localhost:80/", "127.0.0.1:1", "[::1]:80/token"] {
             assert!(is_this_machine(host), "{host}");
         }
-        for host in [
-            "localhost.example.org/",
-            "127.0.0.1.example.org/",
-            "10.0.0.1/",
-            "example.org/localhost",
-            "[::2]/",
-        ] {
+        for host in ["localhost.example.org/", "127.0.0.1.example.org/", "10.0.0.1/", "example.org/localhost", "[::2]/"]
+        {
             assert!(!is_this_machine(host), "{host}");
         }
     }

@@ -54,10 +54,7 @@ fn envelope_like() -> impl Strategy<Value = String> {
         "\\PC{0,8}",
     ];
     prop::collection::vec((name, value), 0..8).prop_map(|members| {
-        let members: Vec<String> = members
-            .into_iter()
-            .map(|(name, value)| format!("\"{name}\":{value}"))
-            .collect();
+        let members: Vec<String> = members.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", members.join(","))
     })
 }

@@ -13,10 +13,7 @@ const MAX_NESTING: usize = 8;
 /// and a prefix operator stands alone.
 pub(super) fn check(text: &str) -> Result<(), String> {
     if text.len() > MAX_CONDITION_BYTES {
-        return Err(format!(
-            "a condition has at most {MAX_CONDITION_BYTES} bytes, this one has {}",
-            text.len()
-        ));
+        return Err(format!("a condition has at most {MAX_CONDITION_BYTES} bytes, this one has {}", text.len()));
     }
     let bytes = text.as_bytes();
     let mut open = Vec::new();
@@ -66,11 +63,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
             _ => prefixes = 0,
         }
     }
-    if open.is_empty() {
-        Ok(())
-    } else {
-        Err("a bracket is not closed".into())
-    }
+    if open.is_empty() { Ok(()) } else { Err("a bracket is not closed".into()) }
 }
 
 /// The index after the string that begins at `at`. Raw strings are read as if their backslashes escaped, and triple

@@ -41,10 +41,7 @@ fn weight(name: &str, member: bool, arguments: usize) -> Option<Weight> {
 
 /// Checks the whole tree and tells its cost.
 pub(super) fn check(expression: &IdedExpr) -> Result<Cost, String> {
-    let mut walk = Walk {
-        cost: Cost::default(),
-        in_macro: None,
-    };
+    let mut walk = Walk { cost: Cost::default(), in_macro: None };
     walk.visit(expression, 0)?;
     Ok(walk.cost)
 }
@@ -56,18 +53,12 @@ struct Walk<'e> {
 
 impl<'e> Walk<'e> {
     fn parts(&mut self) -> &mut Parts {
-        if self.in_macro.is_some() {
-            &mut self.cost.each
-        } else {
-            &mut self.cost.once
-        }
+        if self.in_macro.is_some() { &mut self.cost.each } else { &mut self.cost.once }
     }
 
     fn visit(&mut self, expression: &'e IdedExpr, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
-            return Err(format!(
-                "nested deeper than {MAX_DEPTH}; `in [...]` replaces long chains"
-            ));
+            return Err(format!("nested deeper than {MAX_DEPTH}; `in [...]` replaces long chains"));
         }
         let depth = depth + 1;
         self.parts().nodes += 1;
@@ -101,10 +92,7 @@ impl<'e> Walk<'e> {
                     None if self.counts(&call.func_name, &call.args) => {}
                     None => return Err(refused(&call.func_name)),
                 }
-                target
-                    .into_iter()
-                    .chain(&call.args)
-                    .try_for_each(|argument| self.visit(argument, depth))
+                target.into_iter().chain(&call.args).try_for_each(|argument| self.visit(argument, depth))
             }
             Expr::Comprehension(comprehension) => self.comprehension(comprehension, depth),
             Expr::List(_) | Expr::Struct(_) | Expr::Unspecified => {
@@ -126,9 +114,7 @@ impl<'e> Walk<'e> {
     /// Whether this is the variable of the macro, or a member or element of it.
     fn is_of_element(&self, expression: &IdedExpr) -> bool {
         match &expression.expr {
-            Expr::Ident(name) => self
-                .in_macro
-                .is_some_and(|comprehension| comprehension.iter_var == *name),
+            Expr::Ident(name) => self.in_macro.is_some_and(|comprehension| comprehension.iter_var == *name),
             Expr::Select(select) => self.is_of_element(&select.operand),
             Expr::Call(call) if call.func_name == "_[_]" => {
                 call.args.first().is_some_and(|first| self.is_of_element(first))
@@ -146,11 +132,7 @@ impl<'e> Walk<'e> {
         if of_macro || VARIABLES.contains(&name) {
             return Ok(());
         }
-        Err(format!(
-            "unknown variable {}; known are {}",
-            quoted(name),
-            VARIABLES.join(", ")
-        ))
+        Err(format!("unknown variable {}; known are {}", quoted(name), VARIABLES.join(", ")))
     }
 
     /// Whether this is the `+ 1` by which the macro `exists_one` counts.
@@ -170,12 +152,9 @@ impl<'e> Walk<'e> {
         self.visit(&comprehension.iter_range, depth)?;
         // A list made by a macro can't be the range: none of the macros that are taken gives a list.
         self.in_macro = Some(comprehension);
-        for part in [
-            &comprehension.accu_init,
-            &comprehension.loop_cond,
-            &comprehension.loop_step,
-            &comprehension.result,
-        ] {
+        for part in
+            [&comprehension.accu_init, &comprehension.loop_cond, &comprehension.loop_step, &comprehension.result]
+        {
             self.visit(part, depth)?;
         }
         self.in_macro = None;

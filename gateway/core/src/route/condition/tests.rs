@@ -5,12 +5,8 @@ use super::*;
 use crate::Timestamp;
 use crate::record::Record;
 
-const HEADERS: &[(&str, Option<&[u8]>)] = &[
-    ("kind", Some(b"a")),
-    ("kind", Some(b"b")),
-    ("bin", Some(b"\xff")),
-    ("none", None),
-];
+const HEADERS: &[(&str, Option<&[u8]>)] =
+    &[("kind", Some(b"a")), ("kind", Some(b"b")), ("bin", Some(b"\xff")), ("none", None)];
 
 fn run(condition: &str, value: &str) -> Result<bool, Rejection> {
     let record = Record {
@@ -22,9 +18,7 @@ fn run(condition: &str, value: &str) -> Result<bool, Rejection> {
         headers: HEADERS,
         value: Some(value.as_bytes()),
     };
-    Condition::parse(condition)
-        .unwrap_or_else(|problem| panic!("{condition}: {problem}"))
-        .holds(&Input::new(record))
+    Condition::parse(condition).unwrap_or_else(|problem| panic!("{condition}: {problem}")).holds(&Input::new(record))
 }
 
 #[test]
@@ -41,10 +35,7 @@ fn conditions_compare_key_headers_value_and_topic() {
         ("value.n == 1 && value.n >= 1 && value.n < 2 && value.n != 3", true),
         ("value.big > 9223372036854775807u", true),
         ("value.f == 1.5", true),
-        (
-            "value.s.contains('röß') && value.s.startsWith('gr') && value.s.endsWith('e') && size(value.s) == 5",
-            true,
-        ),
+        ("value.s.contains('röß') && value.s.startsWith('gr') && value.s.endsWith('e') && size(value.s) == 5", true),
         ("value.l.exists(x, x.k == 'b')", true),
         ("value.l.all(x, x.k == 'b')", false),
         ("value.l.exists_one(x, x.k == 'b')", true),
@@ -60,11 +51,7 @@ fn conditions_compare_key_headers_value_and_topic() {
         assert_eq!(run(condition, value), Ok(holds), "{condition}");
     }
     assert_eq!(run("value == null || key == 'k'", "null"), Ok(true));
-    assert_eq!(
-        run("topic == 'orders'", "not JSON"),
-        Ok(true),
-        "the value isn't read when nobody asks for it"
-    );
+    assert_eq!(run("topic == 'orders'", "not JSON"), Ok(true), "the value isn't read when nobody asks for it");
 }
 
 #[test]
@@ -87,11 +74,7 @@ fn what_can_not_be_judged_is_a_rejection_without_data() {
         assert!(!rejection.detail.contains("s3cr3t"), "{condition}: {rejection}");
     }
     for value in ["{", "{\"a\":1,\"a\":2}", "1e400", "{} x", "\0"] {
-        assert_eq!(
-            run("value.a == 1", value).unwrap_err().reason,
-            Reason::Undecodable,
-            "{value}"
-        );
+        assert_eq!(run("value.a == 1", value).unwrap_err().reason, Reason::Undecodable, "{value}");
     }
 }
 
@@ -111,10 +94,7 @@ fn conditions_that_may_not_be_are_refused_before_the_first_record() {
         ("value.l.filter(x, x > 1).size() > 1", "map and filter"),
         ("value.l.all(x, x.all(y, y))", "not nested"),
         ("value.l.all(x, x) && value.m.all(x, x)", "at most one macro"),
-        (
-            "value.l.exists(x, true) ? value.l.exists(y, true) : false",
-            "at most one macro",
-        ),
+        ("value.l.exists(x, true) ? value.l.exists(y, true) : false", "at most one macro"),
         ("Message{a: 1}", "messages"),
         ("r'x' == key", "raw strings"),
         ("b'x' == key", "raw strings"),
@@ -133,10 +113,7 @@ fn conditions_that_may_not_be_are_refused_before_the_first_record() {
     }
     let long = format!("key == '{}'", "x".repeat(MAX_CONDITION_BYTES));
     assert!(Condition::parse(&long).unwrap_err().contains("at most 1024 bytes"));
-    assert!(
-        Condition::parse("key == 'a) ] \\' \" }' && key != \"'(\"").is_ok(),
-        "brackets in strings are text"
-    );
+    assert!(Condition::parse("key == 'a) ] \\' \" }' && key != \"'(\"").is_ok(), "brackets in strings are text");
     let chain = vec!["key == 'a'"; 70].join("||");
     assert!(Condition::parse(&chain).is_ok(), "a long flat chain is fine");
 }
@@ -148,10 +125,7 @@ fn the_text_on_which_the_parser_ran_out_of_memory_never_reaches_it() {
         let text = format!("{}1", "!!(!!!!!!(!!!!(((((!!(!!(!!!!((".repeat(times));
         assert!(bounds::check(&text).is_err());
         let opened = text.matches('(').count();
-        assert!(
-            bounds::check(&format!("{text}{}", ")".repeat(opened))).is_err(),
-            "closed as well"
-        );
+        assert!(bounds::check(&format!("{text}{}", ")".repeat(opened))).is_err(), "closed as well");
     }
 }
 
@@ -192,11 +166,8 @@ fn whatever_passes_the_bounds_is_parsed_in_bounded_time() {
         nested("(a?b:", ")"),
         nested("!!(a||", ")"),
     ];
-    let nests: Vec<String> = texts
-        .iter()
-        .filter(|text| text.len() < 200)
-        .map(|text| fill(&format!("{text}||"), "key"))
-        .collect();
+    let nests: Vec<String> =
+        texts.iter().filter(|text| text.len() < 200).map(|text| fill(&format!("{text}||"), "key")).collect();
     texts.extend(nests);
     for text in texts {
         let _ = Condition::parse(&text);
@@ -237,25 +208,10 @@ fn the_conditions_of_all_routes_share_one_bound() {
         let value = dear_value(400, 10);
         let headers = &[];
         let value = Some(value.as_bytes());
-        let record = Record {
-            topic: "t",
-            partition: 0,
-            offset: 0,
-            time: Timestamp(0),
-            key: None,
-            headers,
-            value,
-        };
-        crate::envelope::Decoder::build(routes, 1 << 20)
-            .unwrap()
-            .decode(&record)
-            .unwrap_err()
+        let record = Record { topic: "t", partition: 0, offset: 0, time: Timestamp(0), key: None, headers, value };
+        crate::envelope::Decoder::build(routes, 1 << 20).unwrap().decode(&record).unwrap_err()
     };
-    assert_eq!(
-        decode(&routes[..1]).reason,
-        Reason::Unroutable,
-        "one alone is judged, and doesn't hold"
-    );
+    assert_eq!(decode(&routes[..1]).reason, Reason::Unroutable, "one alone is judged, and doesn't hold");
     assert_eq!(decode(&routes).reason, Reason::Expression);
 }
 
@@ -321,10 +277,7 @@ fn dear_value(elements: usize, length: usize) -> String {
 #[test]
 fn a_panic_of_the_interpreter_is_an_error() {
     assert_eq!(guarded(|| 1), Ok(1));
-    assert_eq!(
-        guarded(|| -> u8 { std::panic::resume_unwind(Box::new("planted")) }),
-        Err(())
-    );
+    assert_eq!(guarded(|| -> u8 { std::panic::resume_unwind(Box::new("planted")) }), Err(()));
 }
 
 mod properties {

@@ -128,11 +128,7 @@ impl<'a> Variables<'a> {
                 Some(text) => json(text, budget),
             })?,
         };
-        if total.fits() {
-            Ok((scope, total))
-        } else {
-            Err(too_large())
-        }
+        if total.fits() { Ok((scope, total)) } else { Err(too_large()) }
     }
 }
 
@@ -183,12 +179,7 @@ fn json<'a>(text: &'a str, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> 
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let mut full = false;
-    let value = Build {
-        budget,
-        full: &mut full,
-        depth: 0,
-    }
-    .deserialize(&mut deserializer);
+    let value = Build { budget, full: &mut full, depth: 0 }.deserialize(&mut deserializer);
     match value.and_then(|value| deserializer.end().map(|()| value)) {
         Ok(value) => Ok(value),
         Err(_) if full => Err(too_large()),
@@ -223,11 +214,7 @@ impl Build<'_> {
         if self.depth == MAX_DEPTH {
             return Err(self.overfull());
         }
-        Ok(Build {
-            budget: self.budget,
-            full: self.full,
-            depth: self.depth + 1,
-        })
+        Ok(Build { budget: self.budget, full: self.full, depth: self.depth + 1 })
     }
 
     fn scalar<'a, E: Error>(mut self, bytes: usize, value: impl Val + 'a) -> Result<Boxed<'a>, E> {
@@ -291,10 +278,7 @@ impl<'de> Visitor<'de> for Build<'_> {
             self.budget.bytes += name.len();
             self.budget.longest = self.budget.longest.max(name.len());
             let value = map.next_value_seed(self.deeper()?)?;
-            if members
-                .insert(CelMapKey::String(CelString::from(name)), value)
-                .is_some()
-            {
+            if members.insert(CelMapKey::String(CelString::from(name)), value).is_some() {
                 return Err(A::Error::custom("duplicate member"));
             }
         }
