@@ -72,14 +72,20 @@ pub struct Options {
     pub ring: Bounds,
     /// Recent events older than this are forgotten at the next verify.
     pub ring_age: Duration,
+    /// Bytes of recent events in all channels together, as measured at each verify: above it, younger ones are forgotten.
+    pub ring_total_bytes: u64,
     /// By channel.
     pub pending: PendingOf,
     /// A silent stream gets a comment after so long.
     pub heartbeat: Duration,
-    /// `retry:` of a new stream lies between this and half as much again, so that clients don't come back in step.
+    /// `retry:` of a new stream is this and up to `retry_jitter` more, so that clients don't come back in step.
     pub retry: Duration,
-    /// A stream ends between this age and a tenth more. `None`: never.
+    /// See `retry`.
+    pub retry_jitter: Duration,
+    /// A stream ends at this age and up to `max_age_jitter` later. `None`: never.
     pub max_age: Option<Duration>,
+    /// See `max_age`.
+    pub max_age_jitter: Duration,
     /// How long a stream waits for its channels to be registered before it opens without those that are away.
     pub open_wait: Duration,
     /// How long a channel stays owned after its last subscriber left.
@@ -97,10 +103,13 @@ impl Default for Options {
         Self {
             ring: Bounds::default(),
             ring_age: Duration::from_secs(60),
+            ring_total_bytes: 256 << 20,
             pending: Arc::new(|_| Pending::default()),
             heartbeat: Duration::from_secs(15),
             retry: Duration::from_secs(2),
+            retry_jitter: Duration::from_secs(1),
             max_age: None,
+            max_age_jitter: Duration::from_secs(60),
             open_wait: Duration::from_secs(2),
             linger: Duration::from_secs(5),
             verify: Duration::from_secs(15),

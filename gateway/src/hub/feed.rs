@@ -214,6 +214,10 @@ impl Feed {
         }
     }
 
+    pub(super) fn ring_bytes(&self) -> u64 {
+        self.ownership.lock().reel().map_or(0, Reel::bytes)
+    }
+
     pub(super) fn close_before(&self, before: Timestamp) {
         if self.closed_before.fetch_max(before.0, Ordering::Relaxed) < before.0 {
             self.wake_subscribers();

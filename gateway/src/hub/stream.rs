@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use events_gateway_core::Timestamp;
@@ -89,7 +90,7 @@ impl Stream {
             .map(|(index, channel)| Subscription::new(&hub, channel, &signal, &request.resume, cursor.as_ref(), index))
             .collect();
         let now = Instant::now();
-        let ends = hub.options.max_age.map(|age| now + age.mul_f64(rand::random_range(1.0..1.1)));
+        let ends = hub.options.max_age.map(|age| now + age + jitter(hub.options.max_age_jitter));
         Self {
             timer: Box::pin(tokio::time::sleep_until(now + hub.options.open_wait)),
             hub,
@@ -119,12 +120,15 @@ impl Stream {
             return Some(closing);
         }
         let disconnected = self.subscriptions.iter().any(|subscription| self.opened < subscription.closed_before());
-        let retry = self.hub.options.retry.as_millis() as u64;
         if disconnected {
-            return Some(Closing::new(DisconnectReason::Disconnected, retry));
+            return Some(Closing::new(DisconnectReason::Disconnected, self.reconnect_after_ms()));
         }
         let aged = self.ends.is_some_and(|ends| ends <= Instant::now());
-        aged.then(|| Closing::new(DisconnectReason::MaxAge, rand::random_range(0..=retry)))
+        aged.then(|| Closing::new(DisconnectReason::MaxAge, self.reconnect_after_ms()))
+    }
+
+    fn reconnect_after_ms(&self) -> u64 {
+        (self.hub.options.retry + jitter(self.hub.options.retry_jitter)).as_millis() as u64
     }
 
     fn close(&mut self, closing: Closing) -> Bytes {
@@ -154,9 +158,8 @@ impl Stream {
         for subscription in &mut self.subscriptions {
             subscription.stand_since(self.opened);
         }
-        let retry = self.hub.options.retry.as_millis() as u64;
         let mut buffer = BytesMut::with_capacity(512);
-        sse::put_retry(&mut buffer, retry + rand::random_range(0..=retry / 2));
+        sse::put_retry(&mut buffer, self.reconnect_after_ms());
         sse::put_id(&mut buffer, &self.set.cursor(&self.told));
         let opened =
             Opened { connection: &self.connection, channels: self.set.as_slice(), replica: &self.hub.replica.load() };
@@ -166,6 +169,7 @@ impl Stream {
 
     /// What there is to write now, up to a chunk.
     fn pull(&mut self) -> Result<Option<Bytes>, Closing> {
+        let mut overflowed = false;
         let mut writer = Writer::new(&self.hub.counters, &self.set, self.format, &mut self.told);
         for index in 0..self.subscriptions.len() {
             let subscription = &mut self.subscriptions[index];
@@ -175,12 +179,16 @@ impl Stream {
                 break;
             }
             if subscription.pull(&self.hub, &self.signal, room, &mut writer.steps) == Pull::Overflowed {
-                let retry = self.hub.options.retry.as_millis() as u64;
-                return Err(Closing::new(DisconnectReason::Overflow, rand::random_range(0..=retry)));
+                overflowed = true;
+                break;
             }
             writer.write(index);
         }
-        Ok(writer.finish())
+        let chunk = writer.finish();
+        if overflowed {
+            return Err(Closing::new(DisconnectReason::Overflow, self.reconnect_after_ms()));
+        }
+        Ok(chunk)
     }
 
     /// A sign of life, and where marks have moved on without an event, the cursor that says so.
@@ -241,6 +249,10 @@ impl Stream {
             }
         }
     }
+}
+
+fn jitter(most: Duration) -> Duration {
+    most.mul_f64(rand::random_range(0.0..=1.0))
 }
 
 impl futures_util::Stream for Stream {

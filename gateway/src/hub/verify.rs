@@ -50,15 +50,24 @@ async fn all_in_turn(hub: &Arc<Hub>, within: Duration) {
     let started = Instant::now();
     let feeds = hub.all_feeds();
     let chunks = feeds.len().div_ceil(CHUNK).max(1);
+    let ring_age = ring_age(hub, &feeds);
     for (index, chunk) in feeds.chunks(CHUNK).enumerate() {
         interruptible_sleep(hub, started + within.mul_f64(index as f64 / chunks as f64)).await;
         verify(hub, chunk).await;
-        let forgotten = clock::now().0.saturating_sub(hub.options.ring_age.as_millis() as u64);
+        let forgotten = clock::now().0.saturating_sub(ring_age.as_millis() as u64);
         for feed in chunk {
             feed.forget_before(events_gateway_core::Timestamp(forgotten));
         }
     }
     interruptible_sleep(hub, started + within).await;
+}
+
+/// Shorter than configured where all rings together are too large: events come at about the same rate from turn to turn, so
+/// that an age bounds bytes.
+fn ring_age(hub: &Hub, feeds: &[Arc<Feed>]) -> Duration {
+    let bytes: u64 = feeds.iter().map(|feed| feed.ring_bytes()).sum();
+    let share = hub.options.ring_total_bytes as f64 / bytes.max(1) as f64;
+    hub.options.ring_age.mul_f64(share.min(1.0))
 }
 
 /// Sleeps, but serves at once what is asked for meanwhile.

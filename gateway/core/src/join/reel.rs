@@ -189,6 +189,12 @@ impl Reel {
         self.ring.len()
     }
 
+    /// Bytes in memory, as [`Entry::weight`] counts them.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.ring.weight_after(0)
+    }
+
     /// Whether none is in memory.
     #[must_use]
     pub fn is_empty(&self) -> bool {
