@@ -24,8 +24,6 @@ pub(crate) struct Server {
     child: Option<Child>,
     arguments: Vec<String>,
     directory: tempfile::TempDir,
-    /// Given before every command of [`Self::command`].
-    login: Option<(String, String)>,
 }
 
 impl Drop for Server {
@@ -53,15 +51,9 @@ impl Server {
             child: None,
             arguments,
             directory,
-            login: None,
         };
         server.launch();
         server
-    }
-
-    /// Later commands of the test log in so.
-    pub(crate) fn log_in(&mut self, user: &str, password: &str) {
-        self.login = Some((user.into(), password.into()));
     }
 
     fn launch(&mut self) {
@@ -96,11 +88,7 @@ impl Server {
                 .spawn()
                 .expect("redis-server starts"),
         );
-        let tls = self.arguments.iter().any(|argument| argument == "--tls-port");
-        until("the server answers", || {
-            tls && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-                || !tls && self.try_command(&["PING"]).is_some()
-        });
+        until("the server answers", || self.try_command(&["PING"]).is_some());
     }
 
     pub(crate) fn pid(&self) -> String {
@@ -142,9 +130,6 @@ impl Server {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/?protocol=resp3", self.port)).unwrap();
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(2)).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        if let Some((user, password)) = &self.login {
-            redis::cmd("AUTH").arg(user).arg(password).exec(&mut connection).ok()?;
-        }
         let mut command = redis::cmd(arguments[0]);
         command.arg(&arguments[1..]);
         command.query(&mut connection).ok()
@@ -267,7 +252,6 @@ impl Sentinels {
             child: None,
             arguments,
             directory,
-            login: None,
         };
         server.launch();
         server
@@ -279,5 +263,47 @@ impl Sentinels {
             redis::from_redis_value(self.sentinels[0].command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]))
                 .unwrap();
         named[1].parse().unwrap()
+    }
+}
+
+/// An authority, a server's certificate for 127.0.0.1 and a client's, made for one test.
+pub(crate) struct Certificates {
+    directory: tempfile::TempDir,
+}
+
+impl Certificates {
+    pub(crate) fn make() -> Self {
+        let made = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        made.openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-authority -keyout ca.key -out ca.crt");
+        std::fs::write(made.directory.path().join("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+        for name in ["server", "client"] {
+            made.openssl(&format!(
+                "req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+            ));
+            made.openssl(&format!(
+                "x509 -req -days 2 -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile san -out {name}.crt"
+            ));
+        }
+        made
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut command = Command::new("openssl");
+        let output = command
+            .args(arguments.split(' '))
+            .current_dir(self.directory.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    pub(crate) fn pem(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn placed(place: u64) -> Placed {
     from(&source(), place)
 }
 
-fn from(source: &SourceId, place: u64) -> Placed {
+pub(crate) fn from(source: &SourceId, place: u64) -> Placed {
     let event = Event {
         kind: "created".into(),
         data: Bytes::from(format!("data {place}")),

@@ -146,13 +146,16 @@ impl World for Standalone {
 impl Mortal for Standalone {
     fn snapshot(&mut self) {
         self.server.command(&["SAVE"]);
+        std::fs::copy(self.dump(), self.dump().with_extension("snapshot")).unwrap();
     }
 
     fn restart(&mut self, keep: Keep) {
         match keep {
-            Keep::Everything => self.snapshot(),
+            Keep::Everything => drop(self.server.command(&["SAVE"])),
             Keep::Nothing => drop(std::fs::remove_file(self.dump())),
-            Keep::Snapshot => {}
+            Keep::Snapshot => {
+                std::fs::copy(self.dump().with_extension("snapshot"), self.dump()).unwrap();
+            }
         }
         self.server.restart();
     }

@@ -182,8 +182,9 @@ impl Servers {
         timeout(self.options.call_timeout, question).await.map_err(late)?
     }
 
+    /// Waits a little less long than the call may take, so that the caller hears why there is no connection.
     async fn connection(&self, link: &Link) -> Result<MultiplexedConnection, BacklogError> {
-        link.connection(self.options.call_timeout)
+        link.connection(self.options.call_timeout.mul_f64(0.8))
             .await
             .map_err(|reason| BacklogError::Unavailable(reason.to_string()))
     }
