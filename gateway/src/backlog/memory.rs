@@ -262,6 +262,7 @@ impl MemoryBacklog {
 #[async_trait]
 impl Backlog for MemoryBacklog {
     async fn append(&self, batch: Batch) -> Result<Appended, BacklogError> {
+        batch.check()?;
         if self.data_set().await? != batch.data_set {
             return Err(BacklogError::DataSetChanged);
         }

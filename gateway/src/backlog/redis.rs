@@ -17,6 +17,7 @@ mod topology;
 mod watermarks;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use events_gateway_core::{Channel, Position, Standing, Timestamp};
@@ -93,6 +94,25 @@ impl RedisBacklog {
             .await
     }
 
+    /// Registers again. Once one of many has `failed`, those whose primary is away fail at once: waiting for each would
+    /// take the time-out as often as there are channels.
+    async fn verify_one(
+        &self,
+        channel: &Channel,
+        token: &Token,
+        breaks: u64,
+        failed: &AtomicBool,
+    ) -> Result<Standing, BacklogError> {
+        if failed.load(Ordering::Relaxed) && !self.servers.is_up(&self.keys.meta(channel)) {
+            return Err(BacklogError::Unavailable("its primary is away".into()));
+        }
+        let standing = self.own(channel, token, breaks).await;
+        if matches!(standing, Err(BacklogError::Unavailable(_))) {
+            failed.store(true, Ordering::Relaxed);
+        }
+        standing
+    }
+
     async fn own(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
         if !token
             .replica
@@ -117,6 +137,19 @@ impl RedisBacklog {
     }
 }
 
+/// Ends a subscription that no registration came of, also where the caller didn't wait for it.
+struct Withdrawal<'a> {
+    subscriptions: &'a Subscriptions,
+    channel: &'a Channel,
+    token: &'a Token,
+}
+
+impl Drop for Withdrawal<'_> {
+    fn drop(&mut self) {
+        self.subscriptions.unsubscribe(self.channel, self.token);
+    }
+}
+
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(1 << 52)
 }
@@ -125,6 +158,7 @@ fn millis(duration: std::time::Duration) -> u64 {
 impl Backlog for RedisBacklog {
     async fn append(&self, batch: Batch) -> Result<Appended, BacklogError> {
         let what = "the answer to an append";
+        batch.check()?;
         let build = |primary: &Address| {
             let identity = batch
                 .data_set
@@ -164,6 +198,11 @@ impl Backlog for RedisBacklog {
     }
 
     async fn register(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
+        let withdrawal = Withdrawal {
+            subscriptions: &self.subscriptions,
+            channel,
+            token,
+        };
         let owned = async {
             self.subscriptions.subscribe(channel, token).await?;
             self.own(channel, token, breaks).await
@@ -173,8 +212,8 @@ impl Backlog for RedisBacklog {
             .await
             .map_err(late)
             .and_then(|owned| owned);
-        if owned.is_err() {
-            self.subscriptions.unsubscribe(channel, token);
+        if owned.is_ok() {
+            std::mem::forget(withdrawal);
         }
         owned
     }
@@ -187,10 +226,11 @@ impl Backlog for RedisBacklog {
     }
 
     async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>> {
+        let failed = AtomicBool::new(false);
         let mut calls = Vec::with_capacity(owned.len());
         for (channel, token) in owned {
             self.subscriptions.want(channel, token);
-            calls.push(self.own(channel, token, breaks));
+            calls.push(self.verify_one(channel, token, breaks, &failed));
         }
         stream::iter(calls).buffered(VERIFYING).collect().await
     }

@@ -157,3 +157,18 @@ async fn measure_subscriptions_cluster() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn measure_a_verify_while_the_server_is_away() {
+    let mut world = Standalone::start();
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let owned: Vec<_> = (0..50_000)
+        .map(|number| (channel(&format!("user:{number}")), token("r1", number)))
+        .collect();
+    assert!(ports.verify(&owned, 0).await.iter().all(Result::is_ok));
+    world.server.kill();
+    let started = Instant::now();
+    assert!(ports.verify(&owned, 0).await.iter().all(Result::is_err));
+    println!("50,000 refused in {:?}", started.elapsed());
+}

@@ -224,7 +224,22 @@ pub(crate) async fn repeats_are_told_by_place_and_generation(world: &dyn World) 
         "offsets have started over"
     );
     assert_eq!(ports.append(with(2)).await.unwrap().repeats, 1);
-    let lower = ports.append(with(1)).await.unwrap();
+    for refused in [vec![], vec![placed(60), placed(60)], (60..561).map(placed).collect()] {
+        let refused = ports
+            .append(Batch {
+                events: refused,
+                ..with(2)
+            })
+            .await;
+        assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
+    }
+    let lower = ports
+        .append(Batch {
+            events: vec![placed(50)],
+            ..with(1)
+        })
+        .await
+        .unwrap();
     assert_eq!(
         (lower.stored, lower.repeats),
         (0, 1),

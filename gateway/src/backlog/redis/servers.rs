@@ -61,6 +61,13 @@ impl Servers {
                 .all(|address| links.get(address).is_some_and(|link| link.is_up()))
     }
 
+    /// Whether the primary of a key is known and connected now.
+    pub(super) fn is_up(&self, key: &str) -> bool {
+        let map = self.topology.map();
+        map.primary(key)
+            .is_some_and(|address| self.links.lock().get(address).is_some_and(|link| link.is_up()))
+    }
+
     /// The map, as soon as one is known.
     pub(super) async fn map(&self) -> Result<Arc<Map>, BacklogError> {
         let mut changes = self.topology.changes();
