@@ -58,6 +58,24 @@ pub struct Batch {
     pub events: Vec<Placed>,
 }
 
+impl Batch {
+    /// What every implementation refuses before it does anything.
+    fn check(&self) -> Result<(), BacklogError> {
+        let refused = |why: &str| Err(BacklogError::Refused(why.into()));
+        match self.events.len() {
+            0 => return refused("the batch is empty"),
+            count if count > MAX_BATCH_EVENTS => return refused("the batch holds too many events"),
+            _ => {}
+        }
+        let places = self.events.iter().map(|placed| placed.event.origin.place);
+        if places.is_sorted_by(|one, next| one < next) {
+            Ok(())
+        } else {
+            refused("the places of the batch don't ascend")
+        }
+    }
+}
+
 /// What an append did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -121,7 +139,8 @@ pub trait Backlog: Send + Sync + 'static {
     /// Ends the ownership if it is still this token's; announcements stop.
     async fn unregister(&self, channel: &Channel, token: &Token) -> Result<(), BacklogError>;
 
-    /// Registers again and tells the standing of each channel, in the order given; trims by age and refreshes expiry.
+    /// Registers again and tells the standing of each channel, in the order given; trims by age and refreshes expiry. The
+    /// channels must have been registered through this client.
     async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>>;
 
     /// Reads at most `limit` entries above `after`, from the primary.

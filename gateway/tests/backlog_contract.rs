@@ -1,5 +1,7 @@
 //! One contract suite for the backlog's ports, on memory and on real Redis servers in every mode.
 
+#[path = "backlog_contract/agreement.rs"]
+mod agreement;
 #[path = "backlog_contract/durable.rs"]
 mod durable;
 #[path = "backlog_contract/measure.rs"]

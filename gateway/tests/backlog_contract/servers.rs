@@ -24,8 +24,6 @@ pub(crate) struct Server {
     child: Option<Child>,
     arguments: Vec<String>,
     directory: tempfile::TempDir,
-    /// Given before every command of [`Self::command`].
-    login: Option<(String, String)>,
 }
 
 impl Drop for Server {
@@ -43,35 +41,54 @@ impl Server {
     /// As [`Self::start`], with arguments that depend on the server's directory.
     pub(crate) fn prepared(arguments: &[&str], more: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).chain(more(directory.path())).collect();
-        let mut server = Self { port: free_port(), child: None, arguments, directory, login: None };
+        let arguments = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .chain(more(directory.path()))
+            .collect();
+        let mut server = Self {
+            port: free_port(),
+            child: None,
+            arguments,
+            directory,
+        };
         server.launch();
         server
-    }
-
-    /// Later commands of the test log in so.
-    pub(crate) fn log_in(&mut self, user: &str, password: &str) {
-        self.login = Some((user.into(), password.into()));
     }
 
     fn launch(&mut self) {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
-        if let Some(sentinel) = self.arguments.first().filter(|argument| argument.ends_with("sentinel.conf")) {
+        if let Some(sentinel) = self
+            .arguments
+            .first()
+            .filter(|argument| argument.ends_with("sentinel.conf"))
+        {
             command.arg(sentinel).arg("--sentinel");
         } else {
-            command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+            command.args([
+                "--port",
+                &port,
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ]);
             command.args(["--repl-diskless-sync-delay", "0", "--repl-timeout", "10"]);
             command.args(&self.arguments).arg("--dir").arg(self.directory.path());
         }
         let log = std::fs::File::create(self.directory.path().join("log")).unwrap();
-        self.child =
-            Some(command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn().expect("redis-server starts"));
-        let tls = self.arguments.iter().any(|argument| argument == "--tls-port");
-        until("the server answers", || {
-            tls && std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-                || !tls && self.try_command(&["PING"]).is_some()
-        });
+        self.child = Some(
+            command
+                .stdin(Stdio::null())
+                .stdout(log)
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("redis-server starts"),
+        );
+        until("the server answers", || self.try_command(&["PING"]).is_some());
     }
 
     pub(crate) fn pid(&self) -> String {
@@ -100,16 +117,19 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.pid()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &self.pid()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     fn try_command(&self, arguments: &[&str]) -> Option<Value> {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}/?protocol=resp3", self.port)).unwrap();
         let mut connection = client.get_connection_with_timeout(Duration::from_secs(2)).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        if let Some((user, password)) = &self.login {
-            redis::cmd("AUTH").arg(user).arg(password).exec(&mut connection).ok()?;
-        }
         let mut command = redis::cmd(arguments[0]);
         command.arg(&arguments[1..]);
         command.query(&mut connection).ok()
@@ -117,7 +137,8 @@ impl Server {
 
     /// Runs a command and answers what it gave.
     pub(crate) fn command(&self, arguments: &[&str]) -> Value {
-        self.try_command(arguments).unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
+        self.try_command(arguments)
+            .unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
     }
 
     /// Runs a command whose answer is a text.
@@ -163,7 +184,9 @@ impl Cluster {
 
     pub(crate) fn owner(&self, slot: u16) -> usize {
         let slots = |index: usize| ((index * 16_384).div_ceil(3), ((index + 1) * 16_384).div_ceil(3) - 1);
-        (0..3).find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot))).unwrap()
+        (0..3)
+            .find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot)))
+            .unwrap()
     }
 
     /// Moves a slot with its keys, as `redis-cli --cluster reshard` does, pausing in each half-way state.
@@ -207,7 +230,10 @@ impl Sentinels {
                 info.contains("slaves=1") && info.contains("sentinels=3")
             })
         });
-        Self { nodes: vec![primary, replica], sentinels }
+        Self {
+            nodes: vec![primary, replica],
+            sentinels,
+        }
     }
 
     fn sentinel(primary: u16) -> Server {
@@ -221,7 +247,12 @@ impl Sentinels {
         );
         std::fs::write(&path, configuration).unwrap();
         let arguments = vec![path.display().to_string()];
-        let mut server = Server { port, child: None, arguments, directory, login: None };
+        let mut server = Server {
+            port,
+            child: None,
+            arguments,
+            directory,
+        };
         server.launch();
         server
     }
@@ -232,5 +263,47 @@ impl Sentinels {
             redis::from_redis_value(self.sentinels[0].command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]))
                 .unwrap();
         named[1].parse().unwrap()
+    }
+}
+
+/// An authority, a server's certificate for 127.0.0.1 and a client's, made for one test.
+pub(crate) struct Certificates {
+    directory: tempfile::TempDir,
+}
+
+impl Certificates {
+    pub(crate) fn make() -> Self {
+        let made = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        made.openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-authority -keyout ca.key -out ca.crt");
+        std::fs::write(made.directory.path().join("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+        for name in ["server", "client"] {
+            made.openssl(&format!(
+                "req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+            ));
+            made.openssl(&format!(
+                "x509 -req -days 2 -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile san -out {name}.crt"
+            ));
+        }
+        made
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut command = Command::new("openssl");
+        let output = command
+            .args(arguments.split(' '))
+            .current_dir(self.directory.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    pub(crate) fn pem(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap()
     }
 }

@@ -31,7 +31,12 @@ impl Servers {
     pub(super) fn start(options: Arc<Options>) -> Self {
         let lost = Arc::new(Notify::new());
         let topology = Topology::start(Arc::clone(&options), Arc::clone(&lost));
-        Self { options, topology, links: Mutex::default(), lost }
+        Self {
+            options,
+            topology,
+            links: Mutex::default(),
+            lost,
+        }
     }
 
     fn link(&self, address: &Address) -> Arc<Link> {
@@ -50,7 +55,17 @@ impl Servers {
         let map = self.topology.map();
         let links = self.links.lock();
         !map.primaries.is_empty()
-            && map.primaries.iter().all(|address| links.get(address).is_some_and(|link| link.is_up()))
+            && map
+                .primaries
+                .iter()
+                .all(|address| links.get(address).is_some_and(|link| link.is_up()))
+    }
+
+    /// Whether the primary of a key is known and connected now.
+    pub(super) fn is_up(&self, key: &str) -> bool {
+        let map = self.topology.map();
+        map.primary(key)
+            .is_some_and(|address| self.links.lock().get(address).is_some_and(|link| link.is_up()))
     }
 
     /// The map, as soon as one is known.
@@ -67,7 +82,11 @@ impl Servers {
             }
         };
         let unknown = || BacklogError::Unavailable("the primaries aren't known yet".into());
-        timeout(self.options.call_timeout, known).await.ok().flatten().ok_or_else(unknown)
+        timeout(self.options.call_timeout, known)
+            .await
+            .ok()
+            .flatten()
+            .ok_or_else(unknown)
     }
 
     /// Runs what `build` makes for the primary that turns out to serve `key`.
@@ -78,7 +97,9 @@ impl Servers {
         build: impl Fn(&Address) -> Result<Cmd, BacklogError> + Send,
     ) -> Result<Value, BacklogError> {
         let late = |_| BacklogError::Unavailable(format!("no answer within {:?}", self.options.call_timeout));
-        timeout(self.options.call_timeout, self.follow(key, script, build)).await.map_err(late)?
+        timeout(self.options.call_timeout, self.follow(key, script, build))
+            .await
+            .map_err(late)?
     }
 
     async fn follow(
@@ -108,7 +129,9 @@ impl Servers {
                 Answer::Done(value) => return Ok(value),
                 Answer::NoScript => {
                     let script = script.ok_or_else(|| BacklogError::Unavailable("a script is missing".into()))?;
-                    load(&mut connection, script).await.map_err(|error| unavailable(&address, &error))?;
+                    load(&mut connection, script)
+                        .await
+                        .map_err(|error| unavailable(&address, &error))?;
                     target = Some(address);
                 }
                 Answer::Moved(to) => {
@@ -147,7 +170,9 @@ impl Servers {
                 match (Answer::of(value, address), script) {
                     (Answer::Done(value), _) => return Ok(value),
                     (Answer::NoScript, Some(script)) => {
-                        load(&mut connection, script).await.map_err(|error| unavailable(address, &error))?;
+                        load(&mut connection, script)
+                            .await
+                            .map_err(|error| unavailable(address, &error))?;
                     }
                     (Answer::Refused(reason), _) => return Err(BacklogError::Refused(reason)),
                     (other, _) => {
@@ -156,14 +181,19 @@ impl Servers {
                     }
                 }
             }
-            Err(BacklogError::Unavailable(format!("{address}: the script doesn't stay loaded")))
+            Err(BacklogError::Unavailable(format!(
+                "{address}: the script doesn't stay loaded"
+            )))
         };
         let late = |_| BacklogError::Unavailable(format!("no answer within {:?}", self.options.call_timeout));
         timeout(self.options.call_timeout, question).await.map_err(late)?
     }
 
+    /// Waits a little less long than the call may take, so that the caller hears why there is no connection.
     async fn connection(&self, link: &Link) -> Result<MultiplexedConnection, BacklogError> {
-        link.connection(self.options.call_timeout).await.map_err(|reason| BacklogError::Unavailable(reason.to_string()))
+        link.connection(self.options.call_timeout.mul_f64(0.8))
+            .await
+            .map_err(|reason| BacklogError::Unavailable(reason.to_string()))
     }
 }
 
@@ -178,5 +208,9 @@ async fn send(connection: &mut MultiplexedConnection, command: &Cmd, asking: boo
 }
 
 async fn load(connection: &mut MultiplexedConnection, script: &Script) -> redis::RedisResult<()> {
-    redis::cmd("SCRIPT").arg("LOAD").arg(script.body).exec_async(connection).await
+    redis::cmd("SCRIPT")
+        .arg("LOAD")
+        .arg(script.body)
+        .exec_async(connection)
+        .await
 }

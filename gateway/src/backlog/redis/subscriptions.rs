@@ -31,13 +31,33 @@ const RETRY: Duration = Duration::from_millis(100);
 /// What the task is asked or told. The queue is unbounded, but holds at most one order per waiting caller, one loss per
 /// subscribed channel, and a few events per link.
 enum Order {
-    Subscribe { channel: Channel, token: Token, ready: oneshot::Sender<()> },
-    Want { channel: Channel, token: Token },
-    Unsubscribe { channel: Channel, token: Token },
-    Up { address: Address },
-    Down { address: Address },
-    Lost { address: Address, channel: Channel },
-    Answered { address: Address, results: Vec<Answered> },
+    Subscribe {
+        channel: Channel,
+        token: Token,
+        ready: oneshot::Sender<()>,
+    },
+    Want {
+        channel: Channel,
+        token: Token,
+    },
+    Unsubscribe {
+        channel: Channel,
+        token: Token,
+    },
+    Up {
+        address: Address,
+    },
+    Down {
+        address: Address,
+    },
+    Lost {
+        address: Address,
+        channel: Channel,
+    },
+    Answered {
+        address: Address,
+        results: Vec<Answered>,
+    },
 }
 
 /// What became of one placement of a channel.
@@ -70,13 +90,20 @@ impl Subscriptions {
             loose: HashSet::new(),
             serial: 0,
         };
-        Self { orders, _task: Task::spawn(desk.run(inbox)) }
+        Self {
+            orders,
+            _task: Task::spawn(desk.run(inbox)),
+        }
     }
 
     /// Returns when the channel's primary has confirmed the subscription. Waits for as long as that takes.
     pub(super) async fn subscribe(&self, channel: &Channel, token: &Token) -> Result<(), BacklogError> {
         let (ready, confirmed) = oneshot::channel();
-        let order = Order::Subscribe { channel: channel.clone(), token: token.clone(), ready };
+        let order = Order::Subscribe {
+            channel: channel.clone(),
+            token: token.clone(),
+            ready,
+        };
         let ended = || BacklogError::Unavailable("the subscription was given up".into());
         self.orders.send(order).map_err(|_| ended())?;
         confirmed.await.map_err(|_| ended())
@@ -84,12 +111,18 @@ impl Subscriptions {
 
     /// Makes sure that the channel is wanted, without waiting.
     pub(super) fn want(&self, channel: &Channel, token: &Token) {
-        let _ = self.orders.send(Order::Want { channel: channel.clone(), token: token.clone() });
+        let _ = self.orders.send(Order::Want {
+            channel: channel.clone(),
+            token: token.clone(),
+        });
     }
 
     /// Ends the subscription if it is this token's.
     pub(super) fn unsubscribe(&self, channel: &Channel, token: &Token) {
-        let _ = self.orders.send(Order::Unsubscribe { channel: channel.clone(), token: token.clone() });
+        let _ = self.orders.send(Order::Unsubscribe {
+            channel: channel.clone(),
+            token: token.clone(),
+        });
     }
 }
 
@@ -203,7 +236,13 @@ impl Desk {
         let wanted = self.channels.entry(channel.clone()).or_insert_with(|| {
             self.loose.insert(channel.clone());
             fresh.push(channel.clone());
-            Wanted { token: token.clone(), at: None, confirmed: false, resumes: false, waiting: Vec::new() }
+            Wanted {
+                token: token.clone(),
+                at: None,
+                confirmed: false,
+                resumes: false,
+                waiting: Vec::new(),
+            }
         });
         wanted.token = token;
         wanted
@@ -271,7 +310,12 @@ impl Desk {
 
     fn answered(&mut self, address: &Address, results: Vec<Answered>) {
         let mut resumed = Vec::new();
-        for Answered { channel, serial, result } in results {
+        for Answered {
+            channel,
+            serial,
+            result,
+        } in results
+        {
             let Some(wanted) = self.channels.get_mut(&channel) else {
                 continue;
             };
@@ -312,11 +356,26 @@ impl Line {
     ) -> Self {
         let on_push = on_push(keys.clone(), address.clone(), Arc::clone(listener), orders.downgrade());
         // The command link to the same server already watches for its loss.
-        let link = Link::start(Arc::clone(options), address.clone(), Some(on_push), Arc::new(Notify::new()));
+        let link = Link::start(
+            Arc::clone(options),
+            address.clone(),
+            Some(on_push),
+            Arc::new(Notify::new()),
+        );
         let (changes, inbox) = mpsc::unbounded_channel();
-        let _task =
-            Task::spawn(carry(link, keys.clone(), address.clone(), inbox, orders.downgrade(), Arc::clone(options)));
-        Self { up: false, changes, _task }
+        let _task = Task::spawn(carry(
+            link,
+            keys.clone(),
+            address.clone(),
+            inbox,
+            orders.downgrade(),
+            Arc::clone(options),
+        ));
+        Self {
+            up: false,
+            changes,
+            _task,
+        }
     }
 }
 
@@ -337,7 +396,12 @@ fn on_push(
             (PushKind::SMessage, Some(Value::BulkString(payload))) => {
                 match announcement::decode(Bytes::from(payload)) {
                     Ok(Message::Events { epoch, first, events }) => {
-                        listener.announced(Announcement { channel, epoch, first, events });
+                        listener.announced(Announcement {
+                            channel,
+                            epoch,
+                            first,
+                            events,
+                        });
                     }
                     Ok(Message::Closed(before)) => listener.closed(&channel, before),
                     Err(reason) => {
@@ -349,7 +413,10 @@ fn on_push(
             }
             (PushKind::SUnsubscribe, _) => {
                 if let Some(orders) = orders.upgrade() {
-                    let _ = orders.send(Order::Lost { address: address.clone(), channel });
+                    let _ = orders.send(Order::Lost {
+                        address: address.clone(),
+                        channel,
+                    });
                 }
             }
             _ => {}
@@ -433,7 +500,11 @@ async fn subscribe(
     for ((channel, wanted), value) in batch.iter().zip(values) {
         let result = match value {
             Value::Push { kind, data } => {
-                let expected = if wanted.is_some() { PushKind::SSubscribe } else { PushKind::SUnsubscribe };
+                let expected = if wanted.is_some() {
+                    PushKind::SSubscribe
+                } else {
+                    PushKind::SUnsubscribe
+                };
                 let name = keys.announcements(channel);
                 let named = matches!(data.first(), Some(Value::BulkString(found)) if *found == name.as_bytes());
                 if kind != expected || !named {
@@ -445,7 +516,11 @@ async fn subscribe(
             _ => return None,
         };
         if let Some(serial) = *wanted {
-            results.push(Answered { channel: channel.clone(), serial, result });
+            results.push(Answered {
+                channel: channel.clone(),
+                serial,
+                result,
+            });
         }
     }
     Some(results)

@@ -105,7 +105,7 @@ for i = FIRST, #ARGV, WIDTH do
   end
 end
 
-redis.call('HSET', KEYS[2], 'last', text(meta.last), 's:' .. source, ARGV[4] .. ' ' .. text(math.max(place, 0)))
+redis.call('HSET', KEYS[2], 'last', text(meta.last), 's:' .. source, ARGV[4] .. ' ' .. text(place))
 if remembered then
   redis.call('HSET', KEYS[2], 'ids', text(meta.ids))
 end
@@ -116,5 +116,5 @@ end
 if first == meta.epoch or due(meta) then
   refresh(meta, expire)
 end
-trim(meta, retention)
+trim(meta, retention, stored + 64)
 return { 1, stored, count - stored, meta.last }

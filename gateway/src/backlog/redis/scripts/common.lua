@@ -117,14 +117,15 @@ local function ensure(meta, server, breaks, expire)
   end
 end
 
--- Removes entries whose `time` is older than `retention` from the front, a bounded number, at the first moment when one can be.
-local function trim(meta, retention)
+-- Removes entries whose `time` is older than `retention` from the front, at most `most` or 256 KiB, at the first moment
+-- when there can be one.
+local function trim(meta, retention, most)
   if now < meta.aged then
     return
   end
   local from, gone, read = '-', nil, 0
   local aged = now + retention
-  for step = 1, 64 do
+  for step = 1, most do
     local entry = redis.call('XRANGE', KEYS[1], from, '+', 'COUNT', 1)[1]
     if not entry then
       break
@@ -145,7 +146,7 @@ local function trim(meta, retention)
       aged = now
       break
     end
-    if step == 64 then
+    if step == most then
       aged = now
     end
   end

@@ -18,5 +18,5 @@ redis.call('HSET', KEYS[2], 'owners', table.concat(owners, ';'))
 if due(meta) then
   refresh(meta, tonumber(ARGV[6]))
 end
-trim(meta, tonumber(ARGV[5]))
+trim(meta, tonumber(ARGV[5]), 64)
 return standing(meta)
