@@ -1,3 +1,6 @@
 //! Events Gateway: from Kafka, through Redis, to the browsers that events are for.
 
 pub mod backlog;
+pub mod http;
+pub mod hub;
+pub mod replica;
