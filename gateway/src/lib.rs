@@ -4,3 +4,5 @@ pub mod backlog;
 pub mod http;
 pub mod hub;
 pub mod replica;
+pub mod task;
+pub mod telemetry;

@@ -1,6 +1,12 @@
 //! One gateway process among others: who it is, what it does with new connections, and which ones it holds.
 
 pub mod connections;
+pub mod drain;
+#[cfg(test)]
+mod fake;
+pub mod lease;
+pub mod ready;
+pub mod registry;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -215,7 +215,7 @@ async fn a_stream_begins_with_exactly_these_bytes() {
          transfer-encoding: chunked\r\n\
          x-accel-buffering: no\r\n\
          \r\n\
-         d\r\nretry: 1000\n\n\r\n9\r\n: hello\n\n\r\n"
+         D\r\nretry: 1000\n\n\r\n9\r\n: hello\n\n\r\n"
     );
     let asked = gateway.hub.asked.lock()[0].clone();
     assert_eq!(asked.channels.as_slice().len(), 2);
