@@ -66,28 +66,7 @@ pub struct Appended {
     pub head: Position,
 }
 
-/// Entries of a backlog after some position, and where the channel stood in the same instant.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// Of the whole channel, not of the page.
-    pub standing: Standing,
-    /// Ascending, each above the position asked for, none missing between the first and the last but what trimming or an
-    /// epoch's end explains. Shorter than the limit only when it reaches `standing.head()`.
-    pub entries: Vec<(Position, Arc<Event>)>,
-}
-
-/// What owners are told, in the order in which the primary published it.
-#[derive(Debug, Clone)]
-pub struct Announcement {
-    /// Of which channel.
-    pub channel: Channel,
-    /// Start of the epoch that the events stand in.
-    pub epoch: Position,
-    /// Position of the first event; the others follow without a hole.
-    pub first: Position,
-    /// At least one.
-    pub events: Vec<Arc<Event>>,
-}
+pub use events_gateway_core::page::{Announcement, Page};
 
 /// Receives what the backlog has to tell its owner, on the client's own task: it must return at once and not block.
 pub trait Listener: Send + Sync {

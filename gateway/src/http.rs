@@ -4,6 +4,7 @@
 //! chunks of bytes that end, and a way to close it from elsewhere.
 
 pub mod access;
+pub mod admin;
 pub mod body;
 pub mod cors;
 pub mod events;
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use events_gateway_core::disconnect::Closing;
 use futures_util::Stream;
 
-use crate::hub::Subscribe;
+use crate::hub::{Hub, Subscribe};
 
 /// An accepted stream.
 pub struct Opened {
@@ -37,3 +38,13 @@ pub type Close = Arc<dyn Fn(Closing) + Send + Sync>;
 
 /// Opens a stream: never fails and never blocks; whatever there is to wait for is waited for inside the stream.
 pub type Open = Arc<dyn Fn(Subscribe) -> Opened + Send + Sync>;
+
+/// Opens streams of this hub.
+#[must_use]
+pub fn open_on(hub: Arc<Hub>) -> Open {
+    Arc::new(move |request| {
+        let stream = hub.subscribe(request);
+        let handle = stream.handle();
+        Opened { chunks: Box::pin(stream), close: Arc::new(move |closing| handle.close(closing)) }
+    })
+}

@@ -1,8 +1,10 @@
 //! Events Gateway: from Kafka, through Redis, to the browsers that events are for.
 
 pub mod backlog;
+pub mod clock;
 pub mod http;
 pub mod hub;
+pub mod metrics;
 pub mod replica;
 pub mod task;
 pub mod telemetry;

@@ -9,20 +9,11 @@ pub mod ready;
 pub mod registry;
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use events_gateway_core::Timestamp;
 use tokio::sync::watch;
 
 pub use crate::backlog::ReplicaState;
 pub use connections::Connections;
-
-/// The wall clock.
-#[must_use]
-pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
 
 /// A replica's identity, state and connections. Shared; each part may be watched.
 #[derive(Debug)]
@@ -75,8 +66,7 @@ impl Replica {
 
     /// Changes it; answers whether it was another before.
     pub fn set_state(&self, state: ReplicaState) -> bool {
-        self.state
-            .send_if_modified(|current| std::mem::replace(current, state) != state)
+        self.state.send_if_modified(|current| std::mem::replace(current, state) != state)
     }
 
     /// The streams that it holds.

@@ -76,12 +76,6 @@ mod tests {
     async fn a_panic_is_a_death_too() {
         let (tasks, mut deaths) = tasks();
         tasks.spawn("broken", async { panic!("on purpose") });
-        assert_eq!(
-            deaths.first().await,
-            Death {
-                task: "broken",
-                how: "panicked"
-            }
-        );
+        assert_eq!(deaths.first().await, Death { task: "broken", how: "panicked" });
     }
 }

@@ -27,10 +27,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            format: LogFormat::default(),
-            level: LevelFilter::INFO,
-        }
+        Self { format: LogFormat::default(), level: LevelFilter::INFO }
     }
 }
 
@@ -50,9 +47,8 @@ const QUIETER: [&str; 4] = ["actix_http=off", "actix_server=warn", "mio=warn", "
 
 /// Sets logging up, once per process. `directives`: the content of `RUST_LOG`, which adds to the configured level.
 pub fn init(options: &Options, directives: Option<&str>) -> Result<(), TelemetryError> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(options.level, directives)?)
-        .with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter(options.level, directives)?).with_writer(std::io::stderr);
     match options.format {
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
         LogFormat::Text => builder.with_ansi(false).finish().try_init()?,
@@ -64,10 +60,7 @@ fn filter(level: LevelFilter, directives: Option<&str>) -> Result<EnvFilter, tra
     let filter = QUIETER
         .iter()
         .map(|directive| directive.parse().expect("constant directives are well-formed"))
-        .fold(
-            EnvFilter::default().add_directive(level.into()),
-            EnvFilter::add_directive,
-        );
+        .fold(EnvFilter::default().add_directive(level.into()), EnvFilter::add_directive);
     directives
         .unwrap_or_default()
         .split(',')
@@ -84,9 +77,7 @@ mod tests {
 
     #[test]
     fn directives_add_to_the_level_and_override_the_quieter_libraries() {
-        let text = filter(LevelFilter::INFO, Some("actix_http=debug, events_gateway=trace"))
-            .unwrap()
-            .to_string();
+        let text = filter(LevelFilter::INFO, Some("actix_http=debug, events_gateway=trace")).unwrap().to_string();
         for part in ["info", "actix_http=debug", "events_gateway=trace", "mio=warn"] {
             assert!(text.split(',').any(|known| known == part), "{text}");
         }

@@ -117,9 +117,7 @@ impl ChannelSet {
         if text.len() > MAX_CURSOR_BYTES || text.as_bytes().first() != Some(&FORMAT) {
             return Err(CursorError::Malformed);
         }
-        let bytes = URL_SAFE_NO_PAD
-            .decode(&text.as_bytes()[1..])
-            .map_err(|_| CursorError::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD.decode(&text.as_bytes()[1..]).map_err(|_| CursorError::Malformed)?;
         let (binding, mut rest) = bytes.split_at_checked(BINDING_BYTES).ok_or(CursorError::Malformed)?;
         let mut marks = Marks::new();
         while !rest.is_empty() {
@@ -134,11 +132,7 @@ impl ChannelSet {
             }
         }
         if binding != self.binding || marks.len() != self.channels.len() {
-            return Err(if marks.is_empty() {
-                CursorError::Malformed
-            } else {
-                CursorError::OtherChannels
-            });
+            return Err(if marks.is_empty() { CursorError::Malformed } else { CursorError::OtherChannels });
         }
         Ok(marks)
     }

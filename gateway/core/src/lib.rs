@@ -6,8 +6,11 @@
 pub mod channel;
 pub mod cursor;
 pub mod disconnect;
+pub mod entry;
 pub mod envelope;
 pub mod event;
+pub mod join;
+pub mod page;
 pub mod position;
 pub mod record;
 pub mod source;

@@ -25,11 +25,8 @@ pub enum Format {
 
 impl Format {
     /// All of them, as the query parameter `format` names them.
-    pub const NAMES: [(&'static str, Format); 3] = [
-        ("data", Format::Data),
-        ("envelope", Format::Envelope),
-        ("cloudevents", Format::CloudEvents),
-    ];
+    pub const NAMES: [(&'static str, Format); 3] =
+        [("data", Format::Data), ("envelope", Format::Envelope), ("cloudevents", Format::CloudEvents)];
 }
 
 /// Why a gap is told.
@@ -50,13 +47,7 @@ pub enum GapReason {
 
 impl GapReason {
     /// All of them.
-    pub const ALL: [GapReason; 5] = [
-        Self::Trimmed,
-        Self::Epoch,
-        Self::Source,
-        Self::Overflow,
-        Self::UnknownCursor,
-    ];
+    pub const ALL: [GapReason; 5] = [Self::Trimmed, Self::Epoch, Self::Source, Self::Overflow, Self::UnknownCursor];
 
     /// The stable name, on the wire and in metrics.
     #[must_use]
@@ -227,49 +218,27 @@ struct CloudEventView<'a> {
 impl<'a> CloudEventView<'a> {
     fn of(channel: &'a Channel, event: &'a Event) -> Self {
         let (raw, text) = data_value(event);
-        let taken = [
-            "specversion",
-            "id",
-            "source",
-            "type",
-            "time",
-            "channel",
-            "datacontenttype",
-            "data",
-        ];
+        let taken = ["specversion", "id", "source", "type", "time", "channel", "datacontenttype", "data"];
         // Extension names are lower-case letters and digits (CloudEvents 1.0, «Attribute Naming Convention»).
         let extensions = event
             .attributes
             .iter()
             .map(|(name, value)| {
-                let name: String = name
-                    .chars()
-                    .filter(char::is_ascii_alphanumeric)
-                    .map(|c| c.to_ascii_lowercase())
-                    .collect();
+                let name: String =
+                    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
                 (name, value.as_str())
             })
             .filter(|(name, _)| !name.is_empty() && !taken.contains(&name.as_str()))
             .collect();
         Self {
             specversion: "1.0",
-            id: event
-                .id
-                .as_deref()
-                .map_or_else(|| event.origin.to_string(), str::to_owned),
-            source: event
-                .attributes
-                .get("source")
-                .map_or(event.origin.source.as_str(), String::as_str),
+            id: event.id.as_deref().map_or_else(|| event.origin.to_string(), str::to_owned),
+            source: event.attributes.get("source").map_or(event.origin.source.as_str(), String::as_str),
             r#type: &event.kind,
             time: rfc3339(event.time),
             channel,
             extensions,
-            datacontenttype: if raw.is_some() {
-                "application/json"
-            } else {
-                "text/plain"
-            },
+            datacontenttype: if raw.is_some() { "application/json" } else { "text/plain" },
             data: Data(raw, text),
         }
     }
@@ -286,11 +255,7 @@ fn rfc3339(time: Timestamp) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{millis:03}Z",
@@ -314,32 +279,20 @@ mod tests {
             attributes: [("agent".to_owned(), "a7".to_owned())].into(),
             id: Some("e-1".into()),
             key: None,
-            origin: Origin {
-                source: SourceId::new("b", "t", 0),
-                generation: Generation(1),
-                place: 9,
-            },
+            origin: Origin { source: SourceId::new("b", "t", 0), generation: Generation(1), place: 9 },
         }
     }
 
     /// An independent reader, line by line as the WHATWG text says: (type, data, id) of each dispatched event.
     fn read(stream: &[u8]) -> Vec<(String, String, String)> {
         let text = std::str::from_utf8(stream).unwrap();
-        let text = text
-            .strip_prefix('\u{feff}')
-            .unwrap_or(text)
-            .replace("\r\n", "\n")
-            .replace('\r', "\n");
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
         let (mut events, mut kind, mut data, mut id) = (vec![], String::new(), String::new(), String::new());
         for line in text.split('\n') {
             if line.is_empty() {
                 if !data.is_empty() {
                     data.pop();
-                    let name = if kind.is_empty() {
-                        "message".to_owned()
-                    } else {
-                        kind.clone()
-                    };
+                    let name = if kind.is_empty() { "message".to_owned() } else { kind.clone() };
                     events.push((name, data.clone(), id.clone()));
                 }
                 (kind, data) = (String::new(), String::new());
@@ -364,10 +317,7 @@ mod tests {
     #[test]
     fn every_line_end_makes_a_data_line() {
         let bytes = body(&channel(), &event("note", b"a\rb\nc\r\nd\n"), Format::Data);
-        assert_eq!(
-            &bytes[..],
-            b"event: note\ndata: a\ndata: b\ndata: c\ndata: d\ndata: \n\n"
-        );
+        assert_eq!(&bytes[..], b"event: note\ndata: a\ndata: b\ndata: c\ndata: d\ndata: \n\n");
     }
 
     #[test]
@@ -377,11 +327,7 @@ mod tests {
             envelope[0].1,
             r#"{"channel":"user:42","type":"note","time":1795255200123,"attributes":{"agent":"a7"},"id":"e-1","data":{"a": 1.0}}"#
         );
-        let cloud = read(&body(
-            &channel(),
-            &event("note", b"plain \xe2\x82\xac"),
-            Format::CloudEvents,
-        ));
+        let cloud = read(&body(&channel(), &event("note", b"plain \xe2\x82\xac"), Format::CloudEvents));
         assert_eq!(
             cloud[0].1,
             r#"{"specversion":"1.0","id":"e-1","source":"b/t/0","type":"note","time":"2026-11-21T10:00:00.123Z","channel":"user:42","agent":"a7","datacontenttype":"text/plain","data":"plain €"}"#

@@ -148,11 +148,7 @@ mod tests {
         let mut waiting = false;
         let chunks = stream::poll_fn(move |_| {
             waiting = !waiting;
-            if waiting {
-                Poll::Ready(Some(Bytes::from_static(b"x")))
-            } else {
-                Poll::Pending
-            }
+            if waiting { Poll::Ready(Some(Bytes::from_static(b"x"))) } else { Poll::Pending }
         });
         let (_connections, mut body) = body(chunks);
         assert!((0..10 * RESTLESS_POLLS).all(|_| !matches!(poll(&mut body), Poll::Ready(Some(Err(_))))));

@@ -38,11 +38,7 @@ impl Cors {
         credentials: bool,
         max_age: Duration,
     ) -> Result<Self, CorsError> {
-        let mut cors = Self {
-            credentials,
-            max_age,
-            ..Self::default()
-        };
+        let mut cors = Self { credentials, max_age, ..Self::default() };
         for origin in origins {
             if origin == "*" {
                 cors.any = true;
@@ -93,9 +89,7 @@ impl Cors {
     }
 
     fn allows(&self, origin: &HeaderValue) -> bool {
-        self.origins
-            .iter()
-            .any(|allowed| allowed.as_bytes() == origin.as_bytes())
+        self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
     }
 }
 
@@ -106,9 +100,7 @@ fn is_origin(text: &str) -> bool {
     };
     let byte = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b':' | b'[' | b']');
     !scheme.is_empty()
-        && scheme
-            .bytes()
-            .all(|c| c.is_ascii_lowercase() || matches!(c, b'0'..=b'9' | b'+' | b'-' | b'.'))
+        && scheme.bytes().all(|c| c.is_ascii_lowercase() || matches!(c, b'0'..=b'9' | b'+' | b'-' | b'.'))
         && !rest.is_empty()
         && rest.bytes().all(byte)
 }
@@ -121,10 +113,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let origin = origin.map(|origin| HeaderValue::from_str(origin).unwrap());
         cors.apply(origin.as_ref(), &mut headers);
-        let mut lines: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-            .collect();
+        let mut lines: Vec<_> =
+            headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
         lines.sort();
         lines
     }
@@ -158,10 +148,7 @@ mod tests {
 
     #[test]
     fn every_origin_goes_only_without_credentials() {
-        assert_eq!(
-            Cors::new(["*".to_owned()], true, Duration::ZERO).unwrap_err(),
-            CorsError::AnyWithCredentials
-        );
+        assert_eq!(Cors::new(["*".to_owned()], true, Duration::ZERO).unwrap_err(), CorsError::AnyWithCredentials);
         let cors = Cors::new(["*".to_owned()], false, Duration::ZERO).unwrap();
         let lines = answer(&cors, Some("https://a.example"));
         assert!(lines.contains(&("access-control-allow-origin".into(), "*".into())));
@@ -170,15 +157,7 @@ mod tests {
 
     #[test]
     fn what_no_browser_sends_is_no_origin() {
-        for bad in [
-            "",
-            "a.example",
-            "https://",
-            "https://a.example/",
-            "HTTPS://a.example",
-            "null",
-            "https://a b",
-        ] {
+        for bad in ["", "a.example", "https://", "https://a.example/", "HTTPS://a.example", "null", "https://a b"] {
             assert!(Cors::new([bad.to_owned()], false, Duration::ZERO).is_err(), "{bad}");
         }
         assert!(Cors::new(["http://[::1]:8080".to_owned()], false, Duration::ZERO).is_ok());

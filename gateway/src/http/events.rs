@@ -1,6 +1,7 @@
 //! `GET {prefix}/events`: the subscribe endpoint.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
@@ -18,8 +19,9 @@ use super::query::{self, Rules};
 use super::refusal::Refusals;
 use super::{Open, Opened};
 use crate::backlog::{ConnectionEntry, ReplicaState};
+use crate::clock::now;
 use crate::hub::Subscribe;
-use crate::replica::{Replica, now};
+use crate::replica::Replica;
 
 /// What the endpoint answers to.
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -41,13 +43,33 @@ pub struct Edge {
     pub cors: Cors,
     /// Refuses retryably.
     pub refusals: Refusals,
+    /// Counts the terminal refusals.
+    pub problems: ProblemCounts,
+}
+
+/// How often each kind of problem was answered.
+#[derive(Debug, Default)]
+pub struct ProblemCounts([AtomicU64; Kind::ALL.len()]);
+
+impl ProblemCounts {
+    /// Counts a problem and answers it.
+    pub fn answer(&self, problem: &Problem) -> HttpResponse {
+        if let Some(at) = Kind::ALL.iter().position(|known| *known == problem.kind) {
+            self.0[at].fetch_add(1, Ordering::Relaxed);
+        }
+        tracing::debug!(problem = problem.kind.as_str(), parameter = ?problem.parameter, "request refused");
+        problem.response()
+    }
+
+    /// The counts, by kind.
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, u64)> {
+        Kind::ALL.into_iter().zip(&self.0).map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
+    }
 }
 
 impl std::fmt::Debug for Edge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Edge")
-            .field("replica", &self.replica)
-            .finish_non_exhaustive()
+        f.debug_struct("Edge").field("replica", &self.replica).finish_non_exhaustive()
     }
 }
 
@@ -55,14 +77,10 @@ impl std::fmt::Debug for Edge {
 pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
     match *request.method() {
         Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
-        Method::GET | Method::HEAD => subscribe(&request, &edge).unwrap_or_else(|problem| {
-            tracing::debug!(problem = problem.kind.as_str(), parameter = ?problem.parameter, "subscription refused");
-            problem.response()
-        }),
-        _ => Kind::MethodNotAllowed
-            .because("subscribe with GET")
-            .allowing(METHODS)
-            .response(),
+        Method::GET | Method::HEAD => {
+            subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem))
+        }
+        _ => edge.problems.answer(&Kind::MethodNotAllowed.because("subscribe with GET").allowing(METHODS)),
     }
 }
 
@@ -70,12 +88,7 @@ pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse 
 fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem> {
     let last_event_id = last_event_id(request)?;
     let asked = query::read(request.query_string(), last_event_id, &edge.rules)?;
-    let accepted = accepts(
-        request
-            .headers()
-            .get_all(ACCEPT)
-            .filter_map(|value| value.to_str().ok()),
-    );
+    let accepted = accepts(request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()));
     let grant = access::authorise(&edge.policy, asked)?;
     if request.method() == Method::HEAD {
         return Ok(stream_response(NoBody));
@@ -93,10 +106,7 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
     let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
     let opened = now();
     let channels = grant.asked.channels.as_slice().to_vec();
-    let address = request
-        .peer_addr()
-        .map(|address| address.to_string())
-        .unwrap_or_default();
+    let address = request.peer_addr().map(|address| address.to_string()).unwrap_or_default();
     tracing::debug!(connection = &*connection, ?channels, %address, resume = ?grant.asked.resume, "stream opened");
     let Opened { chunks, close } = (edge.open)(Subscribe {
         channels: grant.asked.channels,
@@ -131,11 +141,7 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<&[u8]>, Problem> {
 }
 
 fn agent(request: &HttpRequest) -> String {
-    let value = request
-        .headers()
-        .get(USER_AGENT)
-        .map(HeaderValue::as_bytes)
-        .unwrap_or_default();
+    let value = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     let mut agent = String::from_utf8_lossy(&value[..value.len().min(MAX_AGENT)]).into_owned();
     while agent.len() > MAX_AGENT {
         agent.pop();
@@ -148,11 +154,7 @@ fn agent(request: &HttpRequest) -> String {
 fn accepts<'a>(values: impl Iterator<Item = &'a str>) -> bool {
     let mut best: Option<(u8, bool)> = None;
     let mut any = false;
-    for range in values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|range| !range.is_empty())
-    {
+    for range in values.flat_map(|value| value.split(',')).map(str::trim).filter(|range| !range.is_empty()) {
         any = true;
         let mut parts = range.split(';').map(str::trim);
         let specificity = match parts.next().map(str::to_ascii_lowercase).as_deref() {
@@ -176,10 +178,7 @@ fn accepts<'a>(values: impl Iterator<Item = &'a str>) -> bool {
 /// again, drained or full as it is.
 pub(super) fn stream_response(body: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/event-stream; charset=utf-8"),
-        ))
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")))
         .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
         .force_close()

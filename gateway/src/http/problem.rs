@@ -115,13 +115,7 @@ impl Kind {
     /// This problem, with what is particular to the request.
     #[must_use]
     pub fn because(self, detail: impl Into<String>) -> Problem {
-        Problem {
-            kind: self,
-            detail: detail.into(),
-            parameter: None,
-            allow: None,
-            retry_after: None,
-        }
+        Problem { kind: self, detail: detail.into(), parameter: None, allow: None, retry_after: None }
     }
 }
 
@@ -228,15 +222,9 @@ mod tests {
 
     #[test]
     fn a_problem_is_written_as_rfc_9457_says() {
-        let response = Kind::UnknownParameter
-            .because("no parameter \"x\" here")
-            .about("x")
-            .response();
+        let response = Kind::UnknownParameter.because("no parameter \"x\" here").about("x").response();
         assert_eq!(response.status(), 400);
-        assert_eq!(
-            response.headers().get(CONTENT_TYPE).unwrap(),
-            "application/problem+json"
-        );
+        assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), "application/problem+json");
         let body = response.into_body().try_into_bytes().unwrap();
         assert_eq!(
             std::str::from_utf8(&body).unwrap(),

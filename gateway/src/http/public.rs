@@ -42,12 +42,7 @@ impl std::fmt::Debug for Options {
 /// Serves `edge` on `socket`; nothing is served until [`Listening::server`] is polled.
 pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> io::Result<Listening> {
     let address = socket.local_addr()?;
-    let Options {
-        path_prefix,
-        connections,
-        hosts,
-        tls,
-    } = options;
+    let Options { path_prefix, connections, hosts, tls } = options;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(edge.clone())
@@ -62,11 +57,7 @@ pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> i
         Some(tls) => server.listen_rustls_0_23(socket, tls)?,
     }
     .run();
-    Ok(Listening {
-        address,
-        handle: server.handle(),
-        server,
-    })
+    Ok(Listening { address, handle: server.handle(), server })
 }
 
 /// Screens the request, and lets the allowed origins read whatever the answer is.
@@ -84,10 +75,8 @@ async fn screen_and_share(
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         // What is too large isn't read on: the connection ends with the answer.
         Err(problem) => {
-            let mut response = problem.response();
-            response
-                .head_mut()
-                .set_connection_type(actix_web::http::ConnectionType::Close);
+            let mut response = edge.as_ref().map_or_else(|| problem.response(), |edge| edge.problems.answer(&problem));
+            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
             request.into_response(response)
         }
     };
@@ -100,13 +89,9 @@ async fn screen_and_share(
     Ok(response)
 }
 
-async fn not_found(request: HttpRequest) -> HttpResponse {
-    Kind::NotFound
-        .because(format!(
-            "nothing is served at {}",
-            super::problem::quote(request.path())
-        ))
-        .response()
+async fn not_found(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+    let detail = format!("nothing is served at {}", super::problem::quote(request.path()));
+    edge.problems.answer(&Kind::NotFound.because(detail))
 }
 
 #[cfg(test)]

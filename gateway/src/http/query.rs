@@ -65,26 +65,20 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
     };
     let channels = match named {
         Some((parameter, list)) => channels(list, rules.max_channels).map_err(|problem| problem.about(parameter))?,
-        None => rules.default_channels.clone().ok_or_else(|| {
-            Kind::MissingChannels
-                .because("say which channels: ?channels=a,b")
-                .about("channels")
-        })?,
+        None => rules
+            .default_channels
+            .clone()
+            .ok_or_else(|| Kind::MissingChannels.because("say which channels: ?channels=a,b").about("channels"))?,
     };
     let format = match &parameters.format {
         None => Format::default(),
-        Some(name) => Format::NAMES
-            .into_iter()
-            .find_map(|(known, format)| (known == name).then_some(format))
-            .ok_or_else(|| {
-                Kind::InvalidParameter
-                    .because("format is one of data, envelope, cloudevents")
-                    .about("format")
-            })?,
+        Some(name) => {
+            Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some(format)).ok_or_else(
+                || Kind::InvalidParameter.because("format is one of data, envelope, cloudevents").about("format"),
+            )?
+        }
     };
-    let header = last_event_id
-        .filter(|value| !value.is_empty())
-        .map(String::from_utf8_lossy);
+    let header = last_event_id.filter(|value| !value.is_empty()).map(String::from_utf8_lossy);
     let parameter = parameters.last_event_id.filter(|value| !value.is_empty());
     let resume = match header.or(parameter) {
         None => Resume::Live,
@@ -109,23 +103,29 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
             Resume::Cursor(text[..end].to_owned())
         }
     };
-    Ok(Asked {
-        channels,
-        resume,
-        format,
-    })
+    Ok(Asked { channels, resume, format })
+}
+
+/// The pairs of a query, decoded; what can't be is refused.
+pub(super) fn pairs(query: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Problem> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name).ok_or_else(|| {
+                Kind::UnknownParameter.because("a parameter's name is not percent-encoded UTF-8").about(name)
+            })?;
+            let value = decode(value)
+                .ok_or_else(|| Kind::InvalidParameter.because("the value is not percent-encoded UTF-8").about(&name))?;
+            Ok((name, value))
+        })
+        .collect()
 }
 
 impl<'a> Parameters<'a> {
     fn split(query: &'a str) -> Result<Self, Problem> {
         let mut parameters = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(name).ok_or_else(|| {
-                Kind::UnknownParameter
-                    .because("a parameter's name is not percent-encoded UTF-8")
-                    .about(name)
-            })?;
+        for (name, value) in pairs(query)? {
             let slot = match &*name {
                 "channels" => &mut parameters.channels,
                 "topics" => &mut parameters.topics,
@@ -142,15 +142,8 @@ impl<'a> Parameters<'a> {
                 }
             };
             if slot.is_some() {
-                return Err(Kind::RepeatedParameter
-                    .because(format!("\"{name}\" is given twice"))
-                    .about(&name));
+                return Err(Kind::RepeatedParameter.because(format!("\"{name}\" is given twice")).about(&name));
             }
-            let value = decode(value).ok_or_else(|| {
-                Kind::InvalidParameter
-                    .because("the value is not percent-encoded UTF-8")
-                    .about(&name)
-            })?;
             *slot = Some(value);
         }
         Ok(parameters)
@@ -213,10 +206,7 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules {
-            default_channels: None,
-            max_channels: 12,
-        }
+        Rules { default_channels: None, max_channels: 12 }
     }
 
     fn refused(query: &str) -> (Kind, Option<String>) {
@@ -227,42 +217,20 @@ mod tests {
     #[test]
     fn channels_may_be_called_topics_but_not_both() {
         for query in ["channels=b,a", "topics=a,b", "topics=a%2Cb", "&channels=a,b,a&"] {
-            assert_eq!(
-                read(query, None, &rules()).unwrap().channels,
-                set(&["a", "b"]),
-                "{query}"
-            );
+            assert_eq!(read(query, None, &rules()).unwrap().channels, set(&["a", "b"]), "{query}");
         }
-        assert_eq!(
-            refused("channels=a&topics=a"),
-            (Kind::ConflictingParameters, Some("topics".into()))
-        );
+        assert_eq!(refused("channels=a&topics=a"), (Kind::ConflictingParameters, Some("topics".into())));
     }
 
     #[test]
     fn unknown_repeated_and_unreadable_parameters_are_refused_by_name() {
         assert_eq!(refused("chanels=a"), (Kind::UnknownParameter, Some("chanels".into())));
         assert_eq!(refused("channels=a&x"), (Kind::UnknownParameter, Some("x".into())));
-        assert_eq!(
-            refused("channels=a&channels=b"),
-            (Kind::RepeatedParameter, Some("channels".into()))
-        );
-        assert_eq!(
-            refused("channels=a&c%68annels=b"),
-            (Kind::RepeatedParameter, Some("channels".into()))
-        );
-        assert_eq!(
-            refused("channels=%ff"),
-            (Kind::InvalidParameter, Some("channels".into()))
-        );
-        assert_eq!(
-            refused("channels=%4"),
-            (Kind::InvalidParameter, Some("channels".into()))
-        );
-        assert_eq!(
-            refused("channels=a&format=xml"),
-            (Kind::InvalidParameter, Some("format".into()))
-        );
+        assert_eq!(refused("channels=a&channels=b"), (Kind::RepeatedParameter, Some("channels".into())));
+        assert_eq!(refused("channels=a&c%68annels=b"), (Kind::RepeatedParameter, Some("channels".into())));
+        assert_eq!(refused("channels=%ff"), (Kind::InvalidParameter, Some("channels".into())));
+        assert_eq!(refused("channels=%4"), (Kind::InvalidParameter, Some("channels".into())));
+        assert_eq!(refused("channels=a&format=xml"), (Kind::InvalidParameter, Some("format".into())));
     }
 
     #[test]
@@ -270,10 +238,7 @@ mod tests {
         assert_eq!(refused(""), (Kind::MissingChannels, Some("channels".into())));
         assert_eq!(refused("channels="), (Kind::MissingChannels, Some("channels".into())));
         assert_eq!(refused("topics=a b"), (Kind::InvalidChannel, Some("topics".into())));
-        assert_eq!(
-            refused("channels=a,,b"),
-            (Kind::InvalidChannel, Some("channels".into()))
-        );
+        assert_eq!(refused("channels=a,,b"), (Kind::InvalidChannel, Some("channels".into())));
         let thirteen: Vec<_> = (0..13).map(|n| n.to_string()).collect();
         assert_eq!(
             refused(&format!("channels={}", thirteen.join(","))),
@@ -285,10 +250,7 @@ mod tests {
     #[test]
     fn the_header_wins_over_the_parameter() {
         let ask = |query: &str, header: Option<&[u8]>| read(query, header, &rules()).unwrap().resume;
-        let (old, new) = (
-            set(&["a"]).cursor(&[Mark::At(Position(1))]),
-            set(&["a"]).cursor(&[Mark::At(Position(2))]),
-        );
+        let (old, new) = (set(&["a"]).cursor(&[Mark::At(Position(1))]), set(&["a"]).cursor(&[Mark::At(Position(2))]));
         let query = format!("channels=a&last_event_id={old}");
         assert_eq!(ask(&query, Some(new.as_bytes())), Resume::Cursor(new));
         assert_eq!(ask(&query, Some(b"")), Resume::Cursor(old));
@@ -306,10 +268,7 @@ mod tests {
             refused(&format!("channels=a,b&last_event_id={cursor}")),
             (Kind::CursorOfOtherChannels, Some("last_event_id".into()))
         );
-        let rules = Rules {
-            default_channels: Some(set(&["all"])),
-            max_channels: 12,
-        };
+        let rules = Rules { default_channels: Some(set(&["all"])), max_channels: 12 };
         let asked = read("", Some(cursor.as_bytes()), &rules).unwrap();
         assert_eq!(asked.resume, Resume::Cursor(cursor));
         assert_eq!(asked.channels, set(&["all"]));

@@ -41,11 +41,7 @@ pub struct Wait {
 
 impl Default for Wait {
     fn default() -> Self {
-        Self {
-            mean_ms: WAIT_MS.0,
-            second: 0,
-            refused: 0,
-        }
+        Self { mean_ms: WAIT_MS.0, second: 0, refused: 0 }
     }
 }
 
@@ -55,9 +51,7 @@ impl Wait {
         // After some quiet seconds the wait is at its shortest anyway.
         for _ in self.second..second.min(self.second + 8) {
             let wanted = self.mean_ms * self.refused / TARGET_PER_SECOND;
-            self.mean_ms = wanted
-                .clamp(self.mean_ms / 2, self.mean_ms * 2)
-                .clamp(WAIT_MS.0, WAIT_MS.1);
+            self.mean_ms = wanted.clamp(self.mean_ms / 2, self.mean_ms * 2).clamp(WAIT_MS.0, WAIT_MS.1);
             self.refused = 0;
         }
         self.second = self.second.max(second);
@@ -124,17 +118,12 @@ impl Refusals {
             let millis = rand::rng().random_range(HOLD_MS.0..=HOLD_MS.1);
             (Box::pin(tokio::time::sleep(Duration::from_millis(millis))), held)
         });
-        stream_response(RefusalBody {
-            chunk: Some(chunk.freeze()),
-            hold,
-        })
+        stream_response(RefusalBody { chunk: Some(chunk.freeze()), hold })
     }
 
     fn hold(&self) -> Option<HeldOpen> {
         self.held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-                (held < self.most_held).then_some(held + 1)
-            })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < self.most_held).then_some(held + 1))
             .ok()?;
         Some(HeldOpen(self.held.clone()))
     }
@@ -201,10 +190,7 @@ mod tests {
 
     #[test]
     fn at_the_target_rate_the_wait_stays() {
-        let mut wait = Wait {
-            mean_ms: 10_000,
-            ..Wait::default()
-        };
+        let mut wait = Wait { mean_ms: 10_000, ..Wait::default() };
         assert_eq!(after(&mut wait, 0, 20, TARGET_PER_SECOND), 10_000);
     }
 
@@ -220,9 +206,7 @@ mod tests {
         let held = refusals.refuse(DisconnectReason::ConnectionLimit, true);
         assert_eq!(held.status(), 200);
         let mut body = held.into_body();
-        let Poll::Ready(Some(chunk)) = next(&mut body) else {
-            panic!("says nothing")
-        };
+        let Poll::Ready(Some(chunk)) = next(&mut body) else { panic!("says nothing") };
         let text = String::from_utf8(chunk.to_vec()).unwrap();
         let wait: u64 = text.lines().next().unwrap()["retry: ".len()..].parse().unwrap();
         assert!((1_000..=3_000).contains(&wait), "{wait}");
@@ -251,18 +235,8 @@ mod tests {
     async fn a_client_that_takes_no_stream_gets_a_503_with_retry_after() {
         let response = Refusals::new(1).refuse(DisconnectReason::Drain, false);
         assert_eq!(response.status(), 503);
-        assert_eq!(
-            response.headers().get(CONTENT_TYPE).unwrap(),
-            "application/problem+json"
-        );
-        let seconds: u64 = response
-            .headers()
-            .get(RETRY_AFTER)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .parse()
-            .unwrap();
+        assert_eq!(response.headers().get(CONTENT_TYPE).unwrap(), "application/problem+json");
+        let seconds: u64 = response.headers().get(RETRY_AFTER).unwrap().to_str().unwrap().parse().unwrap();
         assert!((1..=3).contains(&seconds));
     }
 }

@@ -45,13 +45,7 @@ impl Hosts {
         }
         match headers.get(ORIGIN).map(HeaderValue::to_str) {
             None => Ok(()),
-            Some(Ok(origin))
-                if origin
-                    .split_once("://")
-                    .is_some_and(|(_, authority)| is_allowed(authority)) =>
-            {
-                Ok(())
-            }
+            Some(Ok(origin)) if origin.split_once("://").is_some_and(|(_, authority)| is_allowed(authority)) => Ok(()),
             Some(_) => Err(Kind::ForeignHost.because("this listener doesn't answer to pages of that Origin")),
         }
     }
@@ -72,11 +66,7 @@ pub fn check(request: &ServiceRequest, hosts: &Hosts) -> Result<(), Problem> {
     if target > MAX_TARGET {
         return Err(Kind::TargetTooLong.because(format!("a request target has at most {MAX_TARGET} bytes")));
     }
-    let fields: usize = head
-        .headers()
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
+    let fields: usize = head.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if fields > MAX_FIELDS {
         return Err(Kind::HeadTooLarge.because(format!("header fields have at most {MAX_FIELDS} bytes together")));
     }
@@ -103,24 +93,10 @@ mod tests {
 
     #[test]
     fn only_the_names_of_loopback_are_answered_whatever_the_port() {
-        for good in [
-            "localhost",
-            "localhost:8080",
-            "LOCALHOST:1",
-            "127.0.0.1:8080",
-            "[::1]",
-            "[::1]:8080",
-        ] {
+        for good in ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1:8080", "[::1]", "[::1]:8080"] {
             assert!(checked(good, None), "{good}");
         }
-        for bad in [
-            "evil.example",
-            "localhost.evil.example",
-            "127.0.0.1.evil.example:80",
-            "::1",
-            "",
-            ":80",
-        ] {
+        for bad in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "::1", "", ":80"] {
             assert!(!checked(bad, None), "{bad}");
         }
     }
@@ -129,12 +105,7 @@ mod tests {
     fn pages_of_other_origins_are_refused() {
         assert!(checked("localhost:8080", Some("http://localhost:8080")));
         assert!(checked("localhost:8080", Some("http://127.0.0.1:9999")));
-        for bad in [
-            "https://evil.example",
-            "null",
-            "http://localhost.evil.example",
-            "localhost",
-        ] {
+        for bad in ["https://evil.example", "null", "http://localhost.evil.example", "localhost"] {
             assert!(!checked("localhost:8080", Some(bad)), "{bad}");
         }
     }

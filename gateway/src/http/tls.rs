@@ -57,12 +57,7 @@ impl Certificate {
     pub fn load(cert_file: &Path, key_file: &Path) -> Result<Arc<Self>, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let current = ArcSwap::from_pointee(read(cert_file, key_file, &provider)?);
-        Ok(Arc::new(Self {
-            cert_file: cert_file.to_owned(),
-            key_file: key_file.to_owned(),
-            provider,
-            current,
-        }))
+        Ok(Arc::new(Self { cert_file: cert_file.to_owned(), key_file: key_file.to_owned(), provider, current }))
     }
 
     /// TLS 1.2 and 1.3 with whatever certificate is current at each handshake.
@@ -93,10 +88,7 @@ impl Certificate {
                 Ok(Ok(true)) => tracing::info!(file = %self.cert_file.display(), "certificate reloaded"),
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "failed to reload the certificate"
-                    );
+                    tracing::warn!(error = &error as &dyn std::error::Error, "failed to reload the certificate");
                 }
                 Err(_) => tracing::warn!("failed to reload the certificate: reading it panicked"),
             }
@@ -111,16 +103,8 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn read(cert_file: &Path, key_file: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-    let bytes = |path: &Path| {
-        std::fs::read(path).map_err(|source| TlsError::Read {
-            path: path.to_owned(),
-            source,
-        })
-    };
-    let parse = |path: &Path, source| TlsError::Parse {
-        path: path.to_owned(),
-        source,
-    };
+    let bytes = |path: &Path| std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
+    let parse = |path: &Path, source| TlsError::Parse { path: path.to_owned(), source };
     let chain = CertificateDer::pem_slice_iter(&bytes(cert_file)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|source| parse(cert_file, source))?;

@@ -68,10 +68,7 @@ impl Changes {
 
 impl std::fmt::Debug for Connections {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connections")
-            .field("most", &self.most)
-            .field("open", &self.open())
-            .finish_non_exhaustive()
+        f.debug_struct("Connections").field("most", &self.most).field("open", &self.open()).finish_non_exhaustive()
     }
 }
 
@@ -79,12 +76,7 @@ impl Connections {
     /// None yet, at most `most` at a time.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self {
-            most,
-            admitted: AtomicUsize::new(0),
-            opened: AtomicU64::new(0),
-            held: Mutex::default(),
-        })
+        Arc::new(Self { most, admitted: AtomicUsize::new(0), opened: AtomicU64::new(0), held: Mutex::default() })
     }
 
     /// Takes room for one more stream; `None` when the replica is full.
@@ -95,10 +87,7 @@ impl Connections {
                 (admitted < self.most).then_some(admitted + 1)
             })
             .ok()?;
-        Some(Place {
-            connections: self.clone(),
-            number: None,
-        })
+        Some(Place { connections: self.clone(), number: None })
     }
 
     /// How many streams are open.
@@ -160,17 +149,11 @@ impl Connections {
         for number in &numbers {
             held.unrecorded.remove(number);
         }
-        let opened = numbers
-            .iter()
-            .filter_map(|number| held.streams.get(number).map(|stream| stream.entry.clone()))
-            .collect();
+        let opened =
+            numbers.iter().filter_map(|number| held.streams.get(number).map(|stream| stream.entry.clone())).collect();
         let ended = held.ended.len().min(most);
         let closed = held.ended.drain(..ended).collect();
-        Changes {
-            opened,
-            closed,
-            numbers,
-        }
+        Changes { opened, closed, numbers }
     }
 
     /// The directory wasn't told: these changes come again.
@@ -209,14 +192,7 @@ impl Place {
         let mut held = self.connections.held.lock();
         let number = held.next;
         held.next += 1;
-        held.streams.insert(
-            number,
-            HeldStream {
-                entry: Arc::new(entry),
-                close,
-                told: false,
-            },
-        );
+        held.streams.insert(number, HeldStream { entry: Arc::new(entry), close, told: false });
         held.unrecorded.insert(number);
         self.number = Some(number);
         self.connections.opened.fetch_add(1, Ordering::Relaxed);
@@ -266,10 +242,7 @@ pub(crate) mod tests {
     pub(crate) fn open(connections: &Arc<Connections>, id: &str, closed: &Closed) -> Place {
         let mut place = connections.admit().unwrap();
         let (closed, name) = (closed.clone(), id.to_owned());
-        place.fill(
-            entry(id),
-            Arc::new(move |closing| closed.lock().push((name.clone(), closing))),
-        );
+        place.fill(entry(id), Arc::new(move |closing| closed.lock().push((name.clone(), closing))));
         place
     }
 

@@ -91,9 +91,7 @@ pub struct Drain {
 
 impl std::fmt::Debug for Drain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Drain")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Drain").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -106,12 +104,7 @@ impl Drain {
         hand_over: HandOver,
         options: Options,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            replica,
-            directory,
-            hand_over,
-            options,
-        })
+        Arc::new(Self { replica, directory, hand_over, options })
     }
 
     /// Says that the replica drains (its lease tells others, it is no longer ready, new streams are refused) and leaves the

@@ -110,11 +110,7 @@ impl Directory for FakeDirectory {
 
     async fn owners(&self, _: &Channel) -> Result<Vec<(String, Timestamp)>, BacklogError> {
         let state = self.state()?;
-        Ok(state
-            .leases
-            .keys()
-            .map(|replica| (replica.clone(), Timestamp(7)))
-            .collect())
+        Ok(state.leases.keys().map(|replica| (replica.clone(), Timestamp(7))).collect())
     }
 
     async fn control(&self, group: &str) -> Result<Control, BacklogError> {

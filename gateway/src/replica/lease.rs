@@ -38,7 +38,7 @@ impl Default for Options {
             ttl: Duration::from_secs(15),
             pod: "gateway".to_owned(),
             address: String::new(),
-            started: super::now(),
+            started: crate::clock::now(),
             groups: Vec::new(),
         }
     }
@@ -61,14 +61,13 @@ pub struct Keeper {
     directory: Arc<dyn Directory>,
     options: Options,
     reach: watch::Sender<Reach>,
+    leases: watch::Sender<Vec<Lease>>,
     controls: Vec<watch::Sender<Control>>,
 }
 
 impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Keeper").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -76,16 +75,13 @@ impl Keeper {
     /// Nothing is taken before [`Self::run`].
     #[must_use]
     pub fn new(replica: Arc<Replica>, directory: Arc<dyn Directory>, options: Options) -> Self {
-        let controls = options
-            .groups
-            .iter()
-            .map(|_| watch::Sender::new(Control::default()))
-            .collect();
+        let controls = options.groups.iter().map(|_| watch::Sender::new(Control::default())).collect();
         Self {
             replica,
             directory,
             options,
             reach: watch::Sender::new(Reach::Never),
+            leases: watch::Sender::default(),
             controls,
         }
     }
@@ -94,6 +90,12 @@ impl Keeper {
     #[must_use]
     pub fn reach(&self) -> watch::Receiver<Reach> {
         self.reach.subscribe()
+    }
+
+    /// The live replicas, as of the last renewal.
+    #[must_use]
+    pub fn leases(&self) -> watch::Receiver<Vec<Lease>> {
+        self.leases.subscribe()
     }
 
     /// What a group is to do, as of the last renewal; `None` for a group that isn't among the options'.
@@ -115,6 +117,7 @@ impl Keeper {
                     first = false;
                     self.reach.send_replace(Reach::Reached);
                     self.read_controls().await;
+                    self.read_leases().await;
                     match self.replica.state() {
                         ReplicaState::Serving => self.options.ttl / 3,
                         ReplicaState::Draining => WHILE_DRAINING.min(self.options.ttl / 3),
@@ -180,6 +183,16 @@ impl Keeper {
         }
     }
 
+    async fn read_leases(&self) {
+        match timeout(self.options.ttl / 3, self.directory.leases()).await {
+            Ok(Ok(leases)) => {
+                self.leases.send_replace(leases);
+            }
+            // What was known stays: the next renewal reads again.
+            failed => tracing::debug!(?failed, "failed to read the leases"),
+        }
+    }
+
     fn lose(&self, error: &BacklogError) {
         self.reach.send_if_modified(|reach| {
             if matches!(reach, Reach::LostSince(_)) {
@@ -198,10 +211,7 @@ mod tests {
     use crate::replica::fake::FakeDirectory;
 
     fn keeper(directory: &Arc<FakeDirectory>) -> Arc<Keeper> {
-        let options = Options {
-            groups: vec!["orders".to_owned()],
-            ..Options::default()
-        };
+        let options = Options { groups: vec!["orders".to_owned()], ..Options::default() };
         Arc::new(Keeper::new(Replica::new(10), directory.clone(), options))
     }
 
@@ -273,9 +283,7 @@ mod tests {
         pass(Duration::from_secs(1)).await;
         directory.away(true);
         pass(Duration::from_secs(10)).await;
-        let Reach::LostSince(since) = *reach.borrow() else {
-            panic!("{:?}", *reach.borrow())
-        };
+        let Reach::LostSince(since) = *reach.borrow() else { panic!("{:?}", *reach.borrow()) };
         assert!(since.elapsed() > Duration::from_secs(5));
         directory.away(false);
         pass(Duration::from_secs(2)).await;

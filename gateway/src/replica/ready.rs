@@ -74,18 +74,8 @@ mod tests {
             (true, serving, lost, None, 99, Ok(())),
             (true, serving, Reach::Reached, Some(true), 99, Ok(())),
         ] {
-            let inputs = Inputs {
-                started,
-                state,
-                reach,
-                others_reach: others,
-                patience: Duration::from_secs(10),
-            };
-            assert_eq!(
-                decide(&inputs, began + Duration::from_secs(seconds)),
-                expected,
-                "{inputs:?}"
-            );
+            let inputs = Inputs { started, state, reach, others_reach: others, patience: Duration::from_secs(10) };
+            assert_eq!(decide(&inputs, began + Duration::from_secs(seconds)), expected, "{inputs:?}");
         }
     }
 }

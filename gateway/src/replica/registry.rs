@@ -74,9 +74,7 @@ mod tests {
 
         directory.away(true);
         drop(kept);
-        let _many: Vec<_> = (0..1_200)
-            .map(|n| open(replica.connections(), &n.to_string(), &closed))
-            .collect();
+        let _many: Vec<_> = (0..1_200).map(|n| open(replica.connections(), &n.to_string(), &closed)).collect();
         tokio::time::sleep(Duration::from_secs(3)).await;
         directory.away(false);
         tokio::time::sleep(Duration::from_millis(1_001)).await;

@@ -19,6 +19,7 @@ use super::*;
 use crate::backlog::ReplicaState;
 use crate::http::access::Policy;
 use crate::http::cors::Cors;
+use crate::http::events::ProblemCounts;
 use crate::http::listener::bind;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
@@ -51,11 +52,8 @@ impl FakeHub {
             let (sender, mut closing) = watch::channel(None);
             let end = async move {
                 let _alive = alive;
-                let closing: Option<Closing> = closing
-                    .wait_for(Option::is_some)
-                    .await
-                    .ok()
-                    .and_then(|closing| *closing);
+                let closing: Option<Closing> =
+                    closing.wait_for(Option::is_some).await.ok().and_then(|closing| *closing);
                 Bytes::from(format!(": {}\n\n", closing.unwrap().reason.as_str()))
             };
             let head = futures_util::stream::iter([Bytes::from_static(b"retry: 1000\n\n"), then.clone()]);
@@ -92,10 +90,7 @@ impl Default for Wanted {
             then: Bytes::from_static(b": hello\n\n"),
             options: Options {
                 path_prefix: "/api/v1".to_owned(),
-                connections: Connections {
-                    workers: 1,
-                    ..Connections::default()
-                },
+                connections: Connections { workers: 1, ..Connections::default() },
                 ..Options::default()
             },
         }
@@ -109,24 +104,16 @@ impl Gateway {
         let edge = web::Data::new(Edge {
             open: hub.open(wanted.then),
             replica: replica.clone(),
-            rules: Rules {
-                default_channels: None,
-                max_channels: 12,
-            },
+            rules: Rules { default_channels: None, max_channels: 12 },
             policy: Policy { serve_all: false },
             cors: wanted.cors,
             refusals: Refusals::new(1),
+            problems: ProblemCounts::default(),
         });
         let socket = bind("127.0.0.1:0".parse().unwrap(), &wanted.options.connections).unwrap();
         let listening = listen(wanted.options, edge.clone(), socket).unwrap();
         tokio::spawn(listening.server);
-        Self {
-            address: listening.address,
-            replica,
-            edge,
-            hub,
-            handle: listening.handle,
-        }
+        Self { address: listening.address, replica, edge, hub, handle: listening.handle }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -142,11 +129,7 @@ impl Gateway {
     }
 
     async fn get(&self, target: &str, fields: &str, enough: &str) -> (TcpStream, String) {
-        self.exchange(
-            &format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"),
-            enough,
-        )
-        .await
+        self.exchange(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"), enough).await
     }
 
     /// Waits until nothing is held any more, and says how long it took.
@@ -172,27 +155,19 @@ async fn read_until(socket: &mut TcpStream, enough: &str) -> String {
             }
         }
     };
-    timeout(Duration::from_secs(20), reading)
-        .await
-        .expect("an answer in time");
+    timeout(Duration::from_secs(20), reading).await.expect("an answer in time");
     String::from_utf8(answer).unwrap()
 }
 
 /// The answer without its date.
 fn undated(answer: &str) -> String {
-    answer
-        .split_inclusive("\r\n")
-        .filter(|line| !line.starts_with("date: "))
-        .collect()
+    answer.split_inclusive("\r\n").filter(|line| !line.starts_with("date: ")).collect()
 }
 
 /// (status, JSON body)
 fn problem(answer: &str) -> (u16, serde_json::Value) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(
-        head.to_lowercase().contains("content-type: application/problem+json"),
-        "{head}"
-    );
+    assert!(head.to_lowercase().contains("content-type: application/problem+json"), "{head}");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["status"], status);
@@ -233,9 +208,8 @@ fn sorted_head(answer: &str) -> String {
 #[tokio::test]
 async fn terminal_refusals_are_problems_that_name_the_parameter() {
     let gateway = Gateway::start(Wanted::default());
-    let other = ChannelSet::new([Channel::everyone()])
-        .unwrap()
-        .cursor(&[Mark::Since(events_gateway_core::Timestamp(1))]);
+    let other =
+        ChannelSet::new([Channel::everyone()]).unwrap().cursor(&[Mark::Since(events_gateway_core::Timestamp(1))]);
     let thirteen: Vec<_> = (0..13).map(|n| n.to_string()).collect();
     for (query, status, name, parameter) in [
         (String::new(), 400, "missing-channels", "channels"),
@@ -244,31 +218,18 @@ async fn terminal_refusals_are_problems_that_name_the_parameter() {
         ("?channels=a&topics=b".into(), 400, "conflicting-parameters", "topics"),
         ("?channels=a&format=xml".into(), 400, "invalid-parameter", "format"),
         ("?channels=a%20b".into(), 400, "invalid-channel", "channels"),
-        (
-            format!("?topics={}", thirteen.join(",")),
-            400,
-            "too-many-channels",
-            "topics",
-        ),
+        (format!("?topics={}", thirteen.join(",")), 400, "too-many-channels", "topics"),
         ("?channels=all".into(), 403, "channel-not-served", "channels"),
-        (
-            format!("?channels=a&last_event_id={other}"),
-            400,
-            "cursor-of-other-channels",
-            "last_event_id",
-        ),
+        (format!("?channels=a&last_event_id={other}"), 400, "cursor-of-other-channels", "last_event_id"),
     ] {
         let (_, answer) = gateway.get(&format!("/api/v1/events{query}"), CLOSE, NEVER).await;
         let (actual, body) = problem(&answer);
         assert_eq!(actual, status, "{query}");
-        assert_eq!(
-            body["type"],
-            format!("https://eventsgateway.dev/problems/{name}"),
-            "{query}"
-        );
+        assert_eq!(body["type"], format!("https://eventsgateway.dev/problems/{name}"), "{query}");
         assert_eq!(body["parameter"], parameter, "{query}");
     }
     assert_eq!(gateway.hub.asked.lock().len(), 0);
+    assert_eq!(gateway.edge.problems.counts().map(|(_, count)| count).sum::<u64>(), 9);
 }
 
 #[tokio::test]
@@ -276,34 +237,19 @@ async fn other_paths_methods_and_sizes_are_problems_too() {
     let gateway = Gateway::start(Wanted::default());
     let (_, answer) = gateway.get("/api/v1/event", CLOSE, NEVER).await;
     assert_eq!(problem(&answer).0, 404);
-    let (_, answer) = gateway
-        .exchange(
-            "DELETE /api/v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-            NEVER,
-        )
-        .await;
+    let (_, answer) =
+        gateway.exchange("DELETE /api/v1/events HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NEVER).await;
     assert_eq!(problem(&answer).0, 405);
     assert!(answer.contains("allow: GET, HEAD, OPTIONS\r\n"), "{answer}");
-    let (_, answer) = gateway
-        .get("/api/v1/events?channels=a", "Accept: application/json\r\n", NEVER)
-        .await;
+    let (_, answer) = gateway.get("/api/v1/events?channels=a", "Accept: application/json\r\n", NEVER).await;
     assert_eq!(problem(&answer).0, 406);
     let long = format!("/api/v1/events?channels={}", "a".repeat(9_000));
     let (_, answer) = gateway.get(&long, CLOSE, NEVER).await;
     assert_eq!(problem(&answer).0, 414);
-    let (_, answer) = gateway
-        .get(
-            "/api/v1/events?channels=a",
-            &format!("X: {}\r\n", "a".repeat(17_000)),
-            NEVER,
-        )
-        .await;
+    let (_, answer) = gateway.get("/api/v1/events?channels=a", &format!("X: {}\r\n", "a".repeat(17_000)), NEVER).await;
     assert_eq!(problem(&answer).0, 431);
     let (_, answer) = gateway
-        .exchange(
-            "GET /api/v1/events?channels=a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
-            "}",
-        )
+        .exchange("GET /api/v1/events?channels=a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "}")
         .await;
     assert_eq!(problem(&answer).0, 400);
     assert_eq!(gateway.replica.connections().open(), 0);
@@ -316,10 +262,7 @@ async fn head_answers_like_get_and_opens_nothing() {
     let (_, answer) = gateway.exchange(&head("/api/v1/events?channels=a"), NEVER).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains("content-type: text/event-stream; charset=utf-8\r\n"));
-    assert!(
-        answer.ends_with("\r\n\r\n") && !answer.contains("content-length"),
-        "{answer}"
-    );
+    assert!(answer.ends_with("\r\n\r\n") && !answer.contains("content-length"), "{answer}");
     let (_, answer) = gateway.exchange(&head("/api/v1/events?x=1"), NEVER).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
@@ -350,10 +293,7 @@ async fn garbage_is_answered_or_cut_and_opens_nothing() {
 
 #[tokio::test]
 async fn a_full_or_draining_replica_refuses_by_a_stream_and_others_by_503() {
-    let gateway = Gateway::start(Wanted {
-        most: 1,
-        ..Wanted::default()
-    });
+    let gateway = Gateway::start(Wanted { most: 1, ..Wanted::default() });
     let (socket, _) = gateway.get("/api/v1/events?channels=a", "", "hello").await;
     let accept = "Accept: text/event-stream\r\n";
     let (_held, answer) = gateway.get("/api/v1/events?channels=a", accept, "}\n\n").await;
@@ -361,23 +301,15 @@ async fn a_full_or_draining_replica_refuses_by_a_stream_and_others_by_503() {
     assert!(answer.contains("event: gateway.closing\ndata: {\"reason\":\"connection-limit\",\"retryable\":true,"));
     assert!(!answer.contains("id:"), "the client keeps its cursor");
     let (_, answer) = gateway.get("/api/v1/events?channels=a", accept, "\r\n0\r\n\r\n").await;
-    assert!(
-        answer.ends_with("\r\n0\r\n\r\n"),
-        "only one refusal is held, this one ends at once"
-    );
+    assert!(answer.ends_with("\r\n0\r\n\r\n"), "only one refusal is held, this one ends at once");
     drop(socket);
     gateway.emptied().await;
 
     gateway.replica.set_state(ReplicaState::Draining);
     let (_, answer) = gateway.get("/api/v1/events?channels=a", accept, "}\n\n").await;
     assert!(answer.contains("{\"reason\":\"drain\",\"retryable\":true,"), "{answer}");
-    let (_, answer) = gateway
-        .get(
-            "/api/v1/events?channels=a",
-            "Connection: close\r\nAccept: application/json\r\n",
-            NEVER,
-        )
-        .await;
+    let (_, answer) =
+        gateway.get("/api/v1/events?channels=a", "Connection: close\r\nAccept: application/json\r\n", NEVER).await;
     assert_eq!(problem(&answer).0, 503);
     assert!(answer.contains("\r\nretry-after: "), "{answer}");
     let (_, answer) = gateway.get("/api/v1/events?channels=a%20", CLOSE, NEVER).await;
@@ -394,14 +326,8 @@ async fn allowed_origins_may_read_streams_problems_and_refusals() {
     });
     for target in ["/api/v1/events?channels=a", "/api/v1/events", "/nothing"] {
         let (_, answer) = gateway.get(target, "Origin: https://a.example\r\n", "\r\n\r\n").await;
-        assert!(
-            answer.contains("\r\naccess-control-allow-origin: https://a.example\r\n"),
-            "{answer}"
-        );
-        assert!(
-            answer.contains("\r\naccess-control-allow-credentials: true\r\n"),
-            "{answer}"
-        );
+        assert!(answer.contains("\r\naccess-control-allow-origin: https://a.example\r\n"), "{answer}");
+        assert!(answer.contains("\r\naccess-control-allow-credentials: true\r\n"), "{answer}");
         assert!(answer.to_lowercase().contains("\r\nvary: origin\r\n"), "{answer}");
         let (_, answer) = gateway.get(target, "Origin: https://b.example\r\n", "\r\n\r\n").await;
         assert!(!answer.contains("access-control-allow"), "{answer}");
@@ -414,10 +340,7 @@ async fn allowed_origins_may_read_streams_problems_and_refusals() {
     };
     let (_, answer) = gateway.exchange(&preflight("https://a.example"), NEVER).await;
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
-    assert!(
-        answer.contains("\r\naccess-control-allow-methods: GET, HEAD, OPTIONS\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("\r\naccess-control-allow-methods: GET, HEAD, OPTIONS\r\n"), "{answer}");
     assert!(answer.contains("Last-Event-ID"), "{answer}");
     assert!(answer.contains("\r\naccess-control-max-age: 60\r\n"), "{answer}");
     let (_, answer) = gateway.exchange(&preflight("https://b.example"), NEVER).await;
@@ -429,12 +352,8 @@ async fn a_listener_bound_to_its_names_refuses_others() {
     let mut wanted = Wanted::default();
     wanted.options.hosts = Hosts::loopback();
     let gateway = Gateway::start(wanted);
-    let (_, answer) = gateway
-        .exchange(
-            "GET /api/v1/events?channels=a HTTP/1.1\r\nHost: evil.example\r\n\r\n",
-            "}",
-        )
-        .await;
+    let (_, answer) =
+        gateway.exchange("GET /api/v1/events?channels=a HTTP/1.1\r\nHost: evil.example\r\n\r\n", "}").await;
     assert_eq!(problem(&answer).0, 403);
     let (_socket, answer) = gateway.get("/api/v1/events?channels=a", "", "hello").await;
     assert!(answer.starts_with("HTTP/1.1 200"));
@@ -491,16 +410,11 @@ async fn a_thousand_opens_and_closes_leave_nothing() {
 #[tokio::test]
 async fn a_stream_closed_from_elsewhere_says_why_and_ends_with_its_connection() {
     let gateway = Gateway::start(Wanted::default());
-    let (mut socket, _) = gateway
-        .get("/api/v1/events?channels=a", "User-Agent: t\r\n", "hello")
-        .await;
+    let (mut socket, _) = gateway.get("/api/v1/events?channels=a", "User-Agent: t\r\n", "hello").await;
     let listed = gateway.replica.connections().list(10, |_| true);
     assert_eq!(listed[0].agent, "t");
     assert_eq!(listed[0].address, socket.local_addr().unwrap().to_string());
-    gateway
-        .replica
-        .connections()
-        .close_oldest(1, || Closing::new(DisconnectReason::Drain, 5));
+    gateway.replica.connections().close_oldest(1, || Closing::new(DisconnectReason::Drain, 5));
     let rest = read_until(&mut socket, NEVER).await;
     assert!(rest.ends_with("9\r\n: drain\n\n\r\n0\r\n\r\n"), "{rest}");
     gateway.emptied().await;

@@ -13,10 +13,7 @@ impl Pace {
     /// `closes_per_second`: of all draining replicas together; at least one in ten seconds is closed.
     #[must_use]
     pub fn new(closes_per_second: f64) -> Self {
-        Self {
-            closes_per_second: closes_per_second.max(0.1),
-            accrued: 0.0,
-        }
+        Self { closes_per_second: closes_per_second.max(0.1), accrued: 0.0 }
     }
 
     /// How many of `own` streams are due after `elapsed`, while the others that drain hold `others`.

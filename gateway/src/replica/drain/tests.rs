@@ -16,10 +16,7 @@ struct Held {
 
 impl Held {
     fn open(connections: &Arc<Connections>, count: usize) -> Self {
-        let held = Self {
-            places: Arc::default(),
-            closed: Arc::default(),
-        };
+        let held = Self { places: Arc::default(), closed: Arc::default() };
         for number in 0..count {
             let mut place = connections.admit().unwrap();
             let (places, closed) = (Arc::downgrade(&held.places), held.closed.clone());
@@ -40,10 +37,7 @@ impl Held {
 }
 
 fn options() -> Options {
-    Options {
-        closes_per_second: 100.0,
-        ..Options::default()
-    }
+    Options { closes_per_second: 100.0, ..Options::default() }
 }
 
 fn nothing_to_hand_over() -> HandOver {
@@ -76,18 +70,11 @@ async fn streams_are_closed_oldest_first_at_the_rate_and_told_to_spread_their_re
     assert!(closed.iter().map(|(number, ..)| *number).eq(0..500));
     assert!(closed[0].1 - began >= Duration::from_secs(2), "settles first");
     let took = closed[499].1 - closed[0].1;
-    assert!(
-        (Duration::from_millis(4_800)..Duration::from_millis(5_200)).contains(&took),
-        "{took:?}"
-    );
+    assert!((Duration::from_millis(4_800)..Duration::from_millis(5_200)).contains(&took), "{took:?}");
     let waits: Vec<_> = closed.iter().map(|(.., closing)| closing.reconnect_after_ms).collect();
     assert!(waits.iter().all(|wait| *wait <= 5_000));
     assert!(waits.iter().any(|wait| *wait < 1_000) && waits.iter().any(|wait| *wait > 4_000));
-    assert!(
-        closed
-            .iter()
-            .all(|(.., closing)| closing.reason == DisconnectReason::Drain && closing.retryable)
-    );
+    assert!(closed.iter().all(|(.., closing)| closing.reason == DisconnectReason::Drain && closing.retryable));
     assert_eq!(replica.state(), ReplicaState::Draining);
 }
 
@@ -112,15 +99,10 @@ async fn the_rate_is_shared_with_the_others_that_drain() {
 async fn what_is_open_at_the_time_out_is_closed_at_once() {
     let (replica, directory) = (Replica::new(1_000), FakeDirectory::new());
     let held = Held::open(replica.connections(), 1_000);
-    let options = Options {
-        timeout: Duration::from_secs(5),
-        ..options()
-    };
+    let options = Options { timeout: Duration::from_secs(5), ..options() };
     let began = Instant::now();
     let drained = drain(&replica, &directory, options).run().await;
-    let Drained::TimedOut { rest } = drained else {
-        panic!("{drained:?}")
-    };
+    let Drained::TimedOut { rest } = drained else { panic!("{drained:?}") };
     assert!((650..=750).contains(&rest), "{rest}");
     assert_eq!(held.count(), 1_000);
     assert!(began.elapsed() < Duration::from_secs(6));
@@ -173,10 +155,7 @@ async fn a_hand_over_that_hangs_is_given_up_at_the_time_out() {
     let drained = Drain::new(replica, directory, hand_over, options()).run().await;
     assert_eq!(drained, Drained::Empty);
     let took = began.elapsed();
-    assert!(
-        (Duration::from_secs(30)..Duration::from_secs(31)).contains(&took),
-        "{took:?}"
-    );
+    assert!((Duration::from_secs(30)..Duration::from_secs(31)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
