@@ -1,6 +1,9 @@
 //! The ports to what is shared between replicas: the backlog of each channel with its announcements, and the directory of
 //! replicas. Two implementations stand beside each other, `redis` and `memory`, and pass one contract suite.
 
+pub mod memory;
+pub mod redis;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,7 +16,7 @@ pub const MAX_BATCH_EVENTS: usize = 500;
 /// Most bytes of event data in one [`Batch`], unless a single event is larger.
 pub const MAX_BATCH_BYTES: usize = 1 << 20;
 
-/// The identities (replication id and run id) of every primary, as one caller saw them at one moment: its idea of which
+/// The identity (replication id) of every primary, as one caller saw them at one moment: its idea of which
 /// data set it writes to. Opaque outside the implementations; a primary that it doesn't name counts as changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DataSet(pub Arc<BTreeMap<String, String>>);
@@ -141,10 +144,9 @@ pub enum Marked {
     /// The offsets are stored on every primary, in the data set given.
     Stored,
     /// The data set isn't the one given, or what it remembered of this group is gone or lower than what was marked
-    /// before: nothing more may be committed, rewind to the lower of commit and `remembered` (partitions that no
-    /// primary remembers are absent).
+    /// before: nothing more may be committed, rewind to the lower of commit and `remembered`.
     Forgotten {
-        /// The lowest offset that any primary remembers, by partition.
+        /// As [`Watermarks::remembered`] answers.
         remembered: Offsets,
     },
 }

@@ -8,3 +8,4 @@ pub mod metrics;
 pub mod replica;
 pub mod task;
 pub mod telemetry;
+pub mod config;

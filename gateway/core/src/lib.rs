@@ -11,11 +11,14 @@ pub mod envelope;
 pub mod event;
 pub mod join;
 pub mod page;
+pub mod pattern;
 pub mod position;
 pub mod record;
+pub mod route;
 pub mod source;
 pub mod sse;
 pub mod time;
+pub mod trace;
 
 pub use channel::Channel;
 pub use event::Event;

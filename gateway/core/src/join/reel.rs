@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::course::{Course, Loss};
 use super::released::Released;
-use super::ring::{Bounds, Content, Owing, Ring};
+use super::ring::{Bounds, Content, Ring};
 use super::walker::{Pending, Pulled, Step, Walker};
 use crate::entry::Entry;
 use crate::page::{Announcement, Page};
@@ -31,8 +31,8 @@ type Places = HashMap<SourceId, (Generation, u64)>;
 /// A tail that this replica had released and the backlog lost: its events come again, in the new epoch.
 #[derive(Debug)]
 struct Owed {
-    /// Who owes, and where their cursor stays meanwhile.
-    owing: Owing,
+    /// The last position of the lost tail: whoever entered at or below it holds those events, and keeps this cursor.
+    mark: Position,
     /// Until these places were seen again.
     places: Places,
 }
@@ -59,15 +59,13 @@ impl Reel {
     pub fn new(channel: Channel, standing: Standing, bounds: Bounds) -> Self {
         let head = standing.head();
         let epoch = standing.epochs.current().start;
-        let mut released = Released::default();
-        released.enter(epoch);
         Self {
             channel,
             ring: Ring::new(head, bounds),
             head,
             epoch,
             epochs: standing.epochs,
-            released,
+            released: Released::default(),
             owed: None,
             heard: head,
         }
@@ -232,11 +230,10 @@ impl Reel {
                     raise(&mut places, &entry.event.origin);
                 }
             }
-            let owing = Owing { mark: self.head, before: start };
-            self.owed = (!places.is_empty()).then_some(Owed { owing, places });
+            self.owed = (!places.is_empty()).then_some(Owed { mark: self.head, places });
         }
+        self.released.leave(self.epoch, self.head);
         self.epoch = start;
-        self.released.enter(start);
     }
 
     fn release(&mut self, position: Position, epoch: Position, event: &Arc<Event>, now: Timestamp) {
@@ -253,7 +250,7 @@ impl Reel {
                 self.owed = None;
             }
         }
-        let owing = self.owed.as_ref().map(|owed| owed.owing);
+        let owing = self.owed.as_ref().map(|owed| owed.mark);
         let entry = Arc::new(Entry::new(self.channel.clone(), position, Arc::clone(event)));
         self.ring.push(position, owing, Content::Event { entry, again }, now);
         self.head = position;
@@ -271,9 +268,11 @@ impl Reel {
             may_repeat: loss.may_repeat || epoch != self.epoch,
         };
         self.ring.push(loss.next, None, Content::Gap(gap), now);
+        if epoch != self.epoch {
+            self.released.leave(self.epoch, self.head);
+        }
         self.head = loss.next;
         self.epoch = epoch;
-        self.released.enter(epoch);
         self.owed = None;
     }
 }

@@ -19,22 +19,21 @@ struct Span {
 #[derive(Debug, Default)]
 pub(super) struct Released {
     spans: HashMap<SourceId, Vec<Span>>,
-    /// Starts of the epochs that were entered, ascending.
-    epochs: Vec<Position>,
+    /// Of each epoch that was left: its start, and the last position released before leaving it; ascending.
+    left: Vec<(Position, Position)>,
 }
 
 impl Released {
-    pub(super) fn enter(&mut self, epoch: Position) {
-        if self.epochs.last().is_none_or(|last| *last < epoch) {
-            self.epochs.push(epoch);
-        }
-        if self.epochs.len() > MAX_EPOCHS + 1 {
-            self.epochs.remove(0);
+    /// Notes that the reel left an epoch, with `head` as the last position released.
+    pub(super) fn leave(&mut self, epoch: Position, head: Position) {
+        self.left.push((epoch, head));
+        if self.left.len() > MAX_EPOCHS {
+            self.left.remove(0);
         }
     }
 
-    /// Notes a release. If the event was released in an earlier epoch: the start of the epoch that followed the last of
-    /// those. Whoever entered the reel before that start has the event.
+    /// Notes a release. If the event was released in an earlier epoch: the last position released before that epoch was
+    /// left. Whoever entered the reel at or below it has the event.
     pub(super) fn note(&mut self, origin: &Origin, epoch: Position) -> Option<Position> {
         let Origin { generation, place, .. } = *origin;
         if !self.spans.contains_key(&origin.source) {
@@ -50,6 +49,6 @@ impl Released {
         if spans.len() > MAX_EPOCHS {
             spans.remove(0);
         }
-        before.and_then(|before| self.epochs.iter().copied().find(|start| *start > before))
+        before.and_then(|before| self.left.iter().rev().find(|(start, _)| *start == before)).map(|(_, head)| *head)
     }
 }

@@ -25,26 +25,18 @@ impl Default for Bounds {
 /// What a walker meets at a position.
 #[derive(Debug, Clone)]
 pub(super) enum Content {
-    /// An event. `again`: the reel had released it before; whoever entered before this start of an epoch has it.
+    /// An event. `again`: the reel had released it before; whoever entered at or below this position has it.
     Event { entry: Arc<Entry>, again: Option<Position> },
     /// A range that can't be delivered; the slot's position is the gap's `next`.
     Gap(Gap),
 }
 
-/// Some walkers hold events of a lost tail which the backlog hasn't all got back yet: their cursor stays in that tail, so
-/// that a resume is told `may_repeat`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Owing {
-    /// The last position of the lost tail.
-    pub(super) mark: Position,
-    /// It concerns those who entered before this start of an epoch.
-    pub(super) before: Position,
-}
-
 #[derive(Debug, Clone)]
 pub(super) struct Slot {
     pub(super) position: Position,
-    pub(super) owing: Option<Owing>,
+    /// Whoever entered at or below this position holds events of a lost tail that ends there, which the backlog hasn't all
+    /// got back yet: its cursor stays there, so that a resume is told `may_repeat`.
+    pub(super) owing: Option<Position>,
     pub(super) content: Content,
     /// Weight of all slots ever pushed before this one.
     before: u64,
@@ -70,7 +62,7 @@ impl Ring {
         self.base
     }
 
-    pub(super) fn push(&mut self, position: Position, owing: Option<Owing>, content: Content, at: Timestamp) {
+    pub(super) fn push(&mut self, position: Position, owing: Option<Position>, content: Content, at: Timestamp) {
         let weight = match &content {
             Content::Event { entry, .. } => entry.weight(),
             Content::Gap(_) => 0,

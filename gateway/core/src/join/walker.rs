@@ -77,7 +77,7 @@ pub enum Pulled {
     CaughtUp,
     /// The budget is used up; there is more.
     More,
-    /// What follows is no longer in memory: read a page of the backlog after the walker's position.
+    /// What follows is no longer in memory: replay from the walker's mark.
     NeedsPage,
     /// Too slow, and the policy is to disconnect. Nothing was given.
     Overflowed,
@@ -96,7 +96,7 @@ impl Walker {
         self.position
     }
 
-    /// What its cursor says.
+    /// What its cursor says, and where a replay has to go on if the reel can't.
     #[must_use]
     pub fn mark(&self) -> Position {
         self.mark
@@ -148,14 +148,9 @@ impl Walker {
         Pulled::CaughtUp
     }
 
-    fn entered_before(&self, start: Position) -> bool {
-        self.entered.0 + 1 < start.0
-    }
-
     fn stand_at(&mut self, slot: &Slot) {
         self.position = slot.position;
-        let owing = slot.owing.filter(|owing| self.entered_before(owing.before));
-        self.mark = owing.map_or(slot.position, |owing| owing.mark);
+        self.mark = slot.owing.filter(|owing| self.entered <= *owing).unwrap_or(slot.position);
     }
 
     /// Passes one slot; returns the weight of what that gave.
@@ -163,7 +158,7 @@ impl Walker {
         let last = self.mark;
         self.stand_at(slot);
         match &slot.content {
-            Content::Event { again: Some(start), .. } if self.entered_before(*start) => 0,
+            Content::Event { again: Some(before), .. } if self.entered <= *before => 0,
             Content::Event { entry, .. } => {
                 steps.push(Step::Event { entry: Arc::clone(entry), mark: self.mark });
                 entry.weight()

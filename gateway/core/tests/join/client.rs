@@ -18,6 +18,7 @@ pub(crate) struct Client {
     /// The last (generation, place) per source; `None` before the first event.
     last: [Option<(u64, u64)>; 2],
     had: [HashSet<(u64, u64)>; 2],
+    told: [HashSet<(u64, u64)>; 2],
     /// Per source: a gap was told since the last event.
     excused: [bool; 2],
     may_repeat: bool,
@@ -31,6 +32,7 @@ impl Client {
             cursor: walker.mark(),
             last,
             had: Default::default(),
+            told: Default::default(),
             excused: [false; 2],
             may_repeat: false,
         }
@@ -63,8 +65,15 @@ impl Client {
                         Some(_) => place,
                         None => 0,
                     };
-                    let lost = (from..place).find(|place| !self.had[source].contains(&(generation, *place)));
-                    if let Some(lost) = lost.filter(|_| !self.excused[source]) {
+                    if self.excused[source] {
+                        // What the gap took stays told, even if a later epoch brings part of it back.
+                        self.told[source].extend((0..place).map(|place| (generation, place)));
+                    }
+                    let arrived = |place: &u64| {
+                        self.had[source].contains(&(generation, *place))
+                            || self.told[source].contains(&(generation, *place))
+                    };
+                    if let Some(lost) = (from..place).find(|place| !arrived(place)) {
                         return Err(format!("lost {source}/{generation}/{lost} before {place}"));
                     }
                     self.last[source] = Some((generation, place));

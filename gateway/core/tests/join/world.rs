@@ -174,11 +174,10 @@ impl World {
             Stage::Live(walker) => {
                 let pulled = replica.reel.pull(walker, &pending(), budget, &mut steps);
                 let mark = if self.plant == Plant::CursorIsPosition { walker.position() } else { walker.mark() };
-                let position = walker.position();
                 client.take(steps)?;
                 match pulled {
                     Pulled::NeedsPage => {
-                        client.stage = Stage::Replaying(Replay::from_mark(Mark::At(position)));
+                        client.stage = Stage::Replaying(Replay::from_mark(Mark::At(mark)));
                         moved = true;
                     }
                     // Disconnected, and back with its cursor.

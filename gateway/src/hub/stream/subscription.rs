@@ -129,7 +129,7 @@ impl Subscription {
                         Pulled::CaughtUp | Pulled::More => return Pull::Done,
                         Pulled::Overflowed => return Pull::Overflowed,
                         Pulled::NeedsPage => {
-                            let replay = Replay::from_mark(Mark::At(walker.position()));
+                            let replay = Replay::from_mark(Mark::At(walker.mark()));
                             drop(ownership);
                             self.stage = Stage::Replaying(replay, None);
                         }
