@@ -2,10 +2,10 @@
 
 pub mod backlog;
 pub mod clock;
+pub mod config;
 pub mod http;
 pub mod hub;
 pub mod metrics;
 pub mod replica;
 pub mod task;
 pub mod telemetry;
-pub mod config;

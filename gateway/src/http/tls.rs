@@ -114,3 +114,6 @@ fn read(cert_file: &Path, key_file: &Path, provider: &CryptoProvider) -> Result<
     let key = PrivateKeyDer::from_pem_slice(&bytes(key_file)?).map_err(|source| parse(key_file, source))?;
     Ok(CertifiedKey::from_der(chain, key, provider)?)
 }
+
+#[cfg(test)]
+mod tests;

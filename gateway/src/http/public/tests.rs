@@ -431,3 +431,75 @@ async fn a_stopped_listener_takes_no_more_connections() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
+
+/// The real hub on the backlog in memory, behind the listener.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
+    use crate::backlog::memory::{self, Store};
+    use crate::backlog::{Backlog, Batch, Placed, Watermarks as _};
+    use crate::hub::{self, Hub, HubListener};
+    use events_gateway_core::source::{Generation, Origin, SourceId};
+
+    let listener = Arc::new(HubListener::default());
+    let backlog = Arc::new(Store::default().connect(memory::Options::default(), listener.clone()));
+    let hub = Hub::new(backlog.clone(), hub::Options::default(), "r1");
+    listener.connect(hub.clone());
+    let mut gateway = Gateway::start(Wanted::default());
+    let replica = Replica::new(10);
+    let edge = web::Data::new(Edge {
+        open: crate::http::open_on(hub.clone()),
+        replica: replica.clone(),
+        rules: Rules { default_channels: None, max_channels: 12 },
+        policy: Policy { serve_all: false },
+        cors: Cors::default(),
+        refusals: Refusals::new(1),
+        problems: ProblemCounts::default(),
+    });
+    let options = Wanted::default().options;
+    let socket = bind("127.0.0.1:0".parse().unwrap(), &options.connections).unwrap();
+    let listening = listen(options, edge, socket).unwrap();
+    tokio::spawn(listening.server);
+    (gateway.address, gateway.replica) = (listening.address, replica);
+
+    let append = async |place: u64| {
+        let source = SourceId::new("b", "t", 0);
+        let origin = Origin { source: source.clone(), generation: Generation(1), place };
+        let event = events_gateway_core::Event {
+            kind: "note".into(),
+            data: Bytes::from(format!("event {place}")),
+            time: crate::clock::now(),
+            attributes: Default::default(),
+            id: None,
+            key: None,
+            origin,
+        };
+        let batch = Batch {
+            channel: Channel::parse("a").unwrap(),
+            source,
+            generation: Generation(1),
+            data_set: backlog.data_set().await.unwrap(),
+            breaks: 0,
+            events: vec![Placed { event: Arc::new(event), once: None }],
+        };
+        backlog.append(batch).await.unwrap();
+    };
+
+    let (mut socket, head) = gateway.get("/api/v1/events?channels=a", "", "gateway.open").await;
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    append(0).await;
+    let live = read_until(&mut socket, "data: event 0\n\n").await;
+    let cursor = live.lines().rev().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    drop(socket);
+    gateway.emptied().await;
+    append(1).await;
+    append(2).await;
+    let fields = format!("Last-Event-ID: {cursor}\r\n");
+    let (_socket, resumed) = gateway.get("/api/v1/events?channels=a", &fields, "data: event 2\n\n").await;
+    assert!(resumed.contains("data: event 1\n\n") && !resumed.contains("event 0"), "{resumed}");
+    assert!(!resumed.contains("gateway.gap"), "{resumed}");
+
+    let metrics = crate::metrics::Metrics::default();
+    metrics.add(crate::metrics::sources::hub(hub));
+    let text = metrics.text();
+    assert!(text.contains("events_gateway_delivered_events_total 3\n"), "{text}");
+}
