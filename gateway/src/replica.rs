@@ -5,6 +5,7 @@ pub mod drain;
 #[cfg(test)]
 mod fake;
 pub mod lease;
+pub mod peers;
 pub mod ready;
 pub mod registry;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use crate::backlog::ReplicaState;
+use crate::hub::Hub;
 pub use connections::Connections;
 
 /// A replica's identity, state and connections. Shared; each part may be watched.
@@ -73,6 +75,19 @@ impl Replica {
     #[must_use]
     pub fn connections(&self) -> &Arc<Connections> {
         &self.connections
+    }
+}
+
+/// Tells the hub of every new id, for ever, so that it takes new tokens.
+pub async fn rename(replica: Arc<Replica>, hub: Arc<Hub>) {
+    let mut identity = replica.identity();
+    loop {
+        let id = identity.borrow_and_update().clone();
+        if **hub.replica() != *id {
+            hub.rename(&id);
+        }
+        // The sender lives in the replica, which this task holds.
+        let _ = identity.changed().await;
     }
 }
 

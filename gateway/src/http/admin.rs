@@ -24,8 +24,11 @@ use crate::backlog::{Backlog, Directory};
 use crate::metrics::Metrics;
 use crate::replica::Replica;
 use crate::replica::drain::Drain;
+use crate::replica::lease::Reach;
+use crate::replica::peers;
 use crate::replica::ready::NotReady;
 use token::Token;
+use tokio::sync::watch;
 
 /// Decides on readiness when it is asked for.
 pub type Ready = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
@@ -39,6 +42,8 @@ pub struct Sources {
     pub replica: Arc<Replica>,
     /// Whether traffic is to be routed to it.
     pub ready: Ready,
+    /// Whether it reaches the backlog: told to other replicas, which ask when they don't.
+    pub reach: watch::Receiver<Reach>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
     /// The other replicas, and what groups are to do.
@@ -169,8 +174,8 @@ fn not_found() -> Problem {
 }
 
 /// Never fails because a dependency is away: a restart wouldn't bring it back. (A task that died ends the process.)
-async fn live() -> HttpResponse {
-    json(&serde_json::json!({ "live": true }))
+async fn live(sources: web::Data<Sources>) -> HttpResponse {
+    json(&serde_json::json!({ "live": true, "backlog": peers::word(*sources.reach.borrow()) }))
 }
 
 async fn ready(sources: web::Data<Sources>) -> HttpResponse {

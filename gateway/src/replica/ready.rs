@@ -11,7 +11,8 @@ use super::lease::Reach;
 /// What readiness depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs {
-    /// Whether start-up is complete: listeners bound, configuration proven, the backlog once reached.
+    /// Whether start-up is complete: listeners bound, the lease once asked for. It doesn't wait for an answer: were Redis away
+    /// while all replicas start, none would accept the streams that wait for it.
     pub started: bool,
     /// Serving or draining.
     pub state: ReplicaState,

@@ -35,6 +35,7 @@ impl Admin {
                 let ready = ready.clone();
                 Arc::new(move || *ready.lock())
             },
+            reach: watch::channel(Reach::Reached).1,
             metrics,
             directory: backlog.clone(),
             backlog: backlog.clone(),
@@ -124,7 +125,8 @@ async fn readiness_says_why_not() {
     *admin.ready.lock() = Err(NotReady::CutOff);
     let (status, body) = admin.ask("GET", "/ready", "").await;
     assert_eq!((status, body.as_str()), (503, r#"{"ready":false,"reason":"cut-off"}"#));
-    assert_eq!(admin.ask("GET", "/live", "").await.0, 200, "a restart wouldn't help");
+    let (status, body) = admin.ask("GET", "/live", "").await;
+    assert_eq!((status, body.as_str()), (200, r#"{"backlog":"reached","live":true}"#), "a restart wouldn't help");
     let (_, metrics) = admin.ask("GET", "/metrics", "").await;
     assert!(metrics.contains("events_gateway_build_info{version="), "{metrics}");
 }
