@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use events_gateway_core::Timestamp;
 
-//KAFKA
+pub mod kafka;
 pub mod memory;
 mod record;
 

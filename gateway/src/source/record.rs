@@ -115,6 +115,6 @@ mod tests {
             assert_eq!((lent.key, lent.value), (Some(&b"k"[..]), None));
             assert_eq!(lent.headers, headers);
         });
-        assert_eq!(record.size(), 4);
+        assert_eq!(record.size(), 5);
     }
 }
