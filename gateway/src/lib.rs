@@ -10,3 +10,6 @@ pub mod metrics;
 pub mod replica;
 pub mod task;
 pub mod telemetry;
+pub mod dead_letters;
+pub mod ingest;
+pub mod source;
