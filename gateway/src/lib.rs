@@ -3,13 +3,12 @@
 pub mod backlog;
 pub mod clock;
 pub mod config;
-pub mod hub;
+pub mod dead_letters;
 pub mod http;
 pub mod hub;
+pub mod ingest;
 pub mod metrics;
 pub mod replica;
+pub mod source;
 pub mod task;
 pub mod telemetry;
-pub mod dead_letters;
-pub mod ingest;
-pub mod source;
