@@ -224,7 +224,7 @@ impl Controls for KafkaControls {
 
     fn log_end(&self, at: &TopicPartition) -> Option<u64> {
         let consumer = self.current.lock().clone()?;
-        native::log_end(&consumer, &at.topic, at.partition)
+        native::log_ends(&consumer, &at.topic, at.partition).map(|(_, end)| end)
     }
 
     fn play(&self, at: &TopicPartition, offset: u64, life: u64) {
