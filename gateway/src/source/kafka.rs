@@ -18,6 +18,7 @@ mod native;
 pub mod oauth;
 pub mod options;
 mod poll;
+pub(crate) mod reader;
 mod survey;
 
 /// How long closing waits for the thread, which leaves the group meanwhile.

@@ -400,7 +400,7 @@ fn is_unsupported(error: &KafkaError) -> bool {
     )
 }
 
-fn copied(message: &BorrowedMessage<'_>) -> OwnedRecord {
+pub(super) fn copied(message: &BorrowedMessage<'_>) -> OwnedRecord {
     let headers = native::headers(message);
     OwnedRecord::copy(
         u64::try_from(message.offset()).unwrap_or(0),
