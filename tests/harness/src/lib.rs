@@ -5,11 +5,11 @@
 //! so that an error of the gateway isn't mirrored by the tests.
 
 // pub mod browser;
-// pub mod certificates;
+pub mod certificates;
 pub mod directory;
 // pub mod gateway;
 pub mod http;
-// pub mod kafka;
+pub mod kafka;
 pub mod ledger;
 pub mod link;
 // pub mod load_balancer;
@@ -22,7 +22,7 @@ pub mod wait;
 
 // pub use browser::Browser;
 // pub use gateway::Gateway;
-// pub use kafka::Kafka;
+pub use kafka::Kafka;
 pub use ledger::Ledger;
 pub use link::Link;
 // pub use load_balancer::LoadBalancer;
