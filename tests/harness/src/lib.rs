@@ -4,26 +4,26 @@
 //! also when that test is killed. Nothing here is shared with the gateway: its parser and its checker are independent,
 //! so that an error of the gateway isn't mirrored by the tests.
 
-// pub mod browser;
+pub mod browser;
 pub mod certificates;
 pub mod directory;
-// pub mod gateway;
+pub mod gateway;
 pub mod http;
 pub mod kafka;
 pub mod ledger;
 pub mod link;
-// pub mod load_balancer;
+pub mod load_balancer;
 pub mod port;
 pub mod process;
-// pub mod redis;
+pub mod redis;
 pub mod sse;
 pub mod tools;
 pub mod wait;
 
-// pub use browser::Browser;
-// pub use gateway::Gateway;
+pub use browser::Browser;
+pub use gateway::Gateway;
 pub use kafka::Kafka;
 pub use ledger::Ledger;
 pub use link::Link;
-// pub use load_balancer::LoadBalancer;
+pub use load_balancer::LoadBalancer;
 pub use process::Process;
