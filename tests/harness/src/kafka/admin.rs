@@ -69,24 +69,28 @@ impl Producer {
     /// # Errors
     /// When the broker refuses it, or is away for longer.
     pub async fn send(&self, topic: &str, record: &Record) -> Result<Place> {
-        let headers = record
-            .headers
-            .iter()
-            .fold(OwnedHeaders::new(), |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(value),
-                })
-            });
-        let mut future = FutureRecord::to(topic).payload(&record.value).headers(headers);
-        future.key = record.key.as_ref();
-        future.partition = record.partition;
-        future.timestamp = record.timestamp;
-        let delivery = self.0.send(future, Duration::from_secs(60)).await;
+        let delivery = self.0.send(outgoing(topic, record), Duration::from_secs(60)).await;
         let delivery = delivery.map_err(|(error, _)| error).context("failed to produce")?;
         Ok(Place {
             partition: delivery.partition,
             offset: delivery.offset,
+        })
+    }
+
+    /// Puts one record into the producer's queue, in order, and gives the wait for the broker's answer.
+    ///
+    /// # Errors
+    /// When the queue is full.
+    pub fn enqueue(&self, topic: &str, record: &Record) -> Result<impl Future<Output = Result<Place>> + Send + use<>> {
+        let queued = self.0.send_result(outgoing(topic, record)).map_err(|(error, _)| error);
+        let answer = queued.context("failed to enqueue")?;
+        Ok(async move {
+            let delivery = answer.await.context("the producer is gone")?;
+            let delivery = delivery.map_err(|(error, _)| error).context("failed to produce")?;
+            Ok(Place {
+                partition: delivery.partition,
+                offset: delivery.offset,
+            })
         })
     }
 }
@@ -299,6 +303,23 @@ impl Kafka {
         })
         .await
     }
+}
+
+fn outgoing<'a>(topic: &'a str, record: &'a Record) -> FutureRecord<'a, String, Vec<u8>> {
+    let headers = record
+        .headers
+        .iter()
+        .fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header {
+                key,
+                value: Some(value),
+            })
+        });
+    let mut outgoing = FutureRecord::to(topic).payload(&record.value).headers(headers);
+    outgoing.key = record.key.as_ref();
+    outgoing.partition = record.partition;
+    outgoing.timestamp = record.timestamp;
+    outgoing
 }
 
 fn read(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {

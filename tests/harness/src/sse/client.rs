@@ -25,6 +25,8 @@ pub struct Options {
     pub last_event_id: String,
     /// Connect again after a connection ended, as an EventSource does.
     pub reconnect: bool,
+    /// Give up for good on any status but 200, as an EventSource does. Otherwise try again: agents do.
+    pub give_up: bool,
     /// The wait before a reconnection until the server says another `retry`.
     pub retry: Duration,
     /// Give a connection up after so long without a byte. A browser doesn't; agents that watch heartbeats do.
@@ -41,6 +43,7 @@ impl Options {
             headers: Vec::new(),
             last_event_id: String::new(),
             reconnect: true,
+            give_up: true,
             retry: Duration::from_millis(200),
             silence: None,
         }
@@ -247,7 +250,8 @@ async fn run(options: Options, history: Arc<Mutex<History>>) {
 fn end(options: &Options, turn: usize, outcome: Result<Ending>, history: &mut History) -> Option<Duration> {
     let reason = match outcome {
         Ok(Ending::Complete) => "the response ended".to_owned(),
-        Ok(Ending::Final(reason)) => {
+        Ok(Ending::Refused(reason)) if !options.give_up => reason,
+        Ok(Ending::Refused(reason)) => {
             history.failed = Some(reason.clone());
             reason
         }
@@ -260,7 +264,7 @@ fn end(options: &Options, turn: usize, outcome: Result<Ending>, history: &mut Hi
 
 enum Ending {
     Complete,
-    Final(String),
+    Refused(String),
 }
 
 async fn read(
@@ -284,14 +288,14 @@ async fn read(
     }
     let kind = head.header("content-type").unwrap_or_default();
     if head.status != 200 {
-        return Ok(Ending::Final(format!("status {}", head.status)));
+        return Ok(Ending::Refused(format!("status {}", head.status)));
     }
     if !kind
         .split(';')
         .next()
         .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
     {
-        return Ok(Ending::Final(format!("content type {kind:?}")));
+        return Ok(Ending::Refused(format!("content type {kind:?}")));
     }
     let mut parser = Parser::resuming(resumed_from);
     loop {
