@@ -21,7 +21,7 @@ static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 /// When thousands of tries find none.
 #[must_use]
 pub fn free() -> u16 {
-    pick(RANGE, |port| is_free(port))
+    pick(RANGE, is_free)
 }
 
 /// A port that is free together with the one [`CLUSTER_BUS_DISTANCE`] above it.

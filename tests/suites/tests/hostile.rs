@@ -45,9 +45,10 @@ impl House {
         };
         // Connections to Kafka and Redis, lazily made pools, a first flow of events.
         house.is_unharmed().await;
+        let before = house.usage().descriptors;
         let crowd = Crowd::open(house.address(), (0..500).map(|_| events_of(&["user:warm"])), BOUND).await;
         crowd.expect("a crowd opens").close().await;
-        house.settled(house.usage().descriptors).await;
+        house.settled(before).await;
         house
     }
 

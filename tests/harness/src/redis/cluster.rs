@@ -102,7 +102,7 @@ impl Cluster {
         let holder = nodes.lines().find(|line| {
             let ranges = line.split_whitespace().skip(8).filter(|range| !range.starts_with('['));
             ranges
-                .filter_map(|range| bounds(range))
+                .filter_map(bounds)
                 .any(|(first, last)| (first..=last).contains(&slot))
         });
         let id = holder

@@ -136,7 +136,6 @@ impl Client {
     }
 
     /// The history so far.
-    #[must_use]
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
