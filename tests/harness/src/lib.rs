@@ -17,6 +17,7 @@ pub mod port;
 pub mod process;
 pub mod redis;
 pub mod sse;
+pub mod token_endpoint;
 pub mod tools;
 pub mod wait;
 
@@ -27,3 +28,4 @@ pub use ledger::Ledger;
 pub use link::Link;
 pub use load_balancer::LoadBalancer;
 pub use process::Process;
+pub use token_endpoint::TokenEndpoint;

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use events_gateway_harness::tools;
 use events_gateway_suites::faults::scene::Scene;
 use events_gateway_suites::faults::{FAULTS, Fault, Load, Outcome, Promise, happen};
 use events_gateway_suites::platform::{Kind, Plan, Platform};
@@ -86,7 +87,7 @@ async fn suffer(kind: Kind) {
                 let mut scene = Scene::new(&mut platform, &mut random, load, number);
                 happen(fault, &mut scene).await
             };
-            match outcome {
+            let whole = match outcome {
                 Ok(outcome) => {
                     let kept = outcome.keeps(fault.promise);
                     println!(
@@ -100,15 +101,21 @@ async fn suffer(kind: Kind) {
                         let replay = outcome.wrong_replay.unwrap_or_default();
                         broken.push(format!("{}: {} {replay}", fault.name, outcome.verdict));
                     }
+                    kept
                 }
                 Err(error) => {
                     println!("{}: {error:#}", fault.name);
                     broken.push(format!("{}: {error:#}", fault.name));
-                    drop(platform);
-                    platform = Platform::start("faults", &plan)
-                        .await
-                        .expect("the platform starts again");
+                    false
                 }
+            };
+            if !whole {
+                // The next fault is judged by itself, not by what this one has left behind.
+                keep_logs(&platform);
+                drop(platform);
+                platform = Platform::start("faults", &plan)
+                    .await
+                    .expect("the platform starts again");
             }
         }
         if until.is_none_or(|until| Instant::now() >= until) {
@@ -117,6 +124,17 @@ async fn suffer(kind: Kind) {
     }
     table.show(&format!("faults-{kind:?}").to_lowercase());
     assert!(broken.is_empty(), "broken:\n{}", broken.join("\n"));
+}
+
+/// Keeps what the gateways said of it, in `target/broken`.
+fn keep_logs(platform: &Platform) {
+    let directory = tools::checkout().join("target/broken");
+    let _ = std::fs::create_dir_all(&directory);
+    for gateway in &platform.gateways {
+        let file = directory.join(format!("{}-{}.log", platform.config.suite, gateway.name()));
+        let _ = std::fs::write(&file, gateway.log());
+        println!("its log: {}", file.display());
+    }
 }
 
 fn row(fault: &Fault, outcome: &Outcome, kept: bool) -> Vec<String> {

@@ -111,3 +111,53 @@ async fn secured_listeners_take_the_right_password_and_refuse_a_wrong_one() {
         }
     }
 }
+
+/// A client that shows a token that nobody has signed.
+struct Bearer;
+
+impl rdkafka::ClientContext for Bearer {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(
+        &self,
+        _config: Option<&str>,
+    ) -> Result<rdkafka::client::OAuthToken, Box<dyn std::error::Error>> {
+        let lifetime = Duration::from_secs(300);
+        let ends = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)? + lifetime;
+        Ok(rdkafka::client::OAuthToken {
+            token: crate::token_endpoint::unsecured_token("alice", lifetime),
+            principal_name: "alice".to_owned(),
+            lifetime_ms: i64::try_from(ends.as_millis())?,
+        })
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Bearer {}
+
+#[tokio::test]
+async fn the_broker_takes_the_tokens_of_the_token_endpoint() {
+    let kafka = Kafka::with(&Settings {
+        secured: true,
+        ..Settings::default()
+    })
+    .await
+    .expect("a broker");
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", kafka.secured(Listener::Sasl))
+        .set("broker.address.family", "v4")
+        .set("security.protocol", "sasl_plaintext")
+        .set("sasl.mechanism", "OAUTHBEARER")
+        .set("group.id", "bearer");
+    let answered = tokio::task::spawn_blocking(move || {
+        let consumer: BaseConsumer<Bearer> = config.create_with_context(Bearer).expect("a consumer");
+        (0..100).any(|_| {
+            // The token is asked for while polling.
+            let _ = consumer.poll(Duration::from_millis(100));
+            consumer
+                .fetch_metadata(None, Duration::from_secs(1))
+                .is_ok_and(|metadata| !metadata.brokers().is_empty())
+        })
+    });
+    assert!(answered.await.expect("runs"));
+}
