@@ -1,1 +1,27 @@
-//! Configuration types.
+//! Configuration types of Events Gateway: what a configuration file may say, with bounds and defaults.
+//!
+//! These are raw types: they hold what was written, and their schema says what may be written. Rules that join several
+//! fields, and everything that needs a file or the environment, belong to the gateway, which proves a [`Gateway`] and
+//! only then uses it. The operator's custom resource has the same sections, so the types keep to what structural schemas
+//! of Kubernetes allow: signed integers with ranges, durations as text, bounded lists, no absent value written as null.
+
+pub mod admin;
+pub mod channels;
+pub mod drain;
+pub mod duration;
+pub mod gateway;
+pub mod kafka;
+pub mod limits;
+pub mod listen;
+pub mod log;
+pub mod redis;
+pub mod replica;
+pub mod routes;
+pub mod schema;
+pub mod secret;
+pub mod streams;
+pub mod text;
+
+pub use duration::Duration;
+pub use gateway::Gateway;
+pub use secret::Secret;

@@ -1,6 +1,9 @@
 //! The ports to what is shared between replicas: the backlog of each channel with its announcements, and the directory of
 //! replicas. Two implementations stand beside each other, `redis` and `memory`, and pass one contract suite.
 
+pub mod memory;
+pub mod redis;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,7 +16,7 @@ pub const MAX_BATCH_EVENTS: usize = 500;
 /// Most bytes of event data in one [`Batch`], unless a single event is larger.
 pub const MAX_BATCH_BYTES: usize = 1 << 20;
 
-/// The identities (replication id and run id) of every primary, as one caller saw them at one moment: its idea of which
+/// The identity (replication id) of every primary, as one caller saw them at one moment: its idea of which
 /// data set it writes to. Opaque outside the implementations; a primary that it doesn't name counts as changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DataSet(pub Arc<BTreeMap<String, String>>);
@@ -55,6 +58,24 @@ pub struct Batch {
     pub events: Vec<Placed>,
 }
 
+impl Batch {
+    /// What every implementation refuses before it does anything.
+    fn check(&self) -> Result<(), BacklogError> {
+        let refused = |why: &str| Err(BacklogError::Refused(why.into()));
+        match self.events.len() {
+            0 => return refused("the batch is empty"),
+            count if count > MAX_BATCH_EVENTS => return refused("the batch holds too many events"),
+            _ => {}
+        }
+        let places = self.events.iter().map(|placed| placed.event.origin.place);
+        if places.is_sorted_by(|one, next| one < next) {
+            Ok(())
+        } else {
+            refused("the places of the batch don't ascend")
+        }
+    }
+}
+
 /// What an append did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
@@ -66,28 +87,7 @@ pub struct Appended {
     pub head: Position,
 }
 
-/// Entries of a backlog after some position, and where the channel stood in the same instant.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// Of the whole channel, not of the page.
-    pub standing: Standing,
-    /// Ascending, each above the position asked for, none missing between the first and the last but what trimming or an
-    /// epoch's end explains. Shorter than the limit only when it reaches `standing.head()`.
-    pub entries: Vec<(Position, Arc<Event>)>,
-}
-
-/// What owners are told, in the order in which the primary published it.
-#[derive(Debug, Clone)]
-pub struct Announcement {
-    /// Of which channel.
-    pub channel: Channel,
-    /// Start of the epoch that the events stand in.
-    pub epoch: Position,
-    /// Position of the first event; the others follow without a hole.
-    pub first: Position,
-    /// At least one.
-    pub events: Vec<Arc<Event>>,
-}
+pub use events_gateway_core::page::{Announcement, Page};
 
 /// Receives what the backlog has to tell its owner, on the client's own task: it must return at once and not block.
 pub trait Listener: Send + Sync {
@@ -139,7 +139,8 @@ pub trait Backlog: Send + Sync + 'static {
     /// Ends the ownership if it is still this token's; announcements stop.
     async fn unregister(&self, channel: &Channel, token: &Token) -> Result<(), BacklogError>;
 
-    /// Registers again and tells the standing of each channel, in the order given; trims by age and refreshes expiry.
+    /// Registers again and tells the standing of each channel, in the order given; trims by age and refreshes expiry. The
+    /// channels must have been registered through this client.
     async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>>;
 
     /// Reads at most `limit` entries above `after`, from the primary.
@@ -162,10 +163,9 @@ pub enum Marked {
     /// The offsets are stored on every primary, in the data set given.
     Stored,
     /// The data set isn't the one given, or what it remembered of this group is gone or lower than what was marked
-    /// before: nothing more may be committed, rewind to the lower of commit and `remembered` (partitions that no
-    /// primary remembers are absent).
+    /// before: nothing more may be committed, rewind to the lower of commit and `remembered`.
     Forgotten {
-        /// The lowest offset that any primary remembers, by partition.
+        /// As [`Watermarks::remembered`] answers.
         remembered: Offsets,
     },
 }

@@ -7,6 +7,27 @@ use bytes::Bytes;
 
 use crate::{Channel, Timestamp};
 
+mod addressees;
+mod cloudevents;
+mod decoder;
+mod draft;
+mod explanation;
+mod format;
+mod json;
+mod plain;
+mod time;
+
+pub(crate) use addressees::Addressees;
+pub use decoder::{Decoder, MAX_ROUTES};
+pub(crate) use draft::Draft;
+pub use draft::{MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTES, MAX_ATTRIBUTES_BYTES, MAX_ID_BYTES, MAX_TYPE_BYTES};
+pub(crate) use draft::{check_attribute_name, check_kind};
+pub use explanation::{Explanation, Outcome, Step, explain, explain_command};
+pub use format::Format;
+pub(crate) use format::text as value_text;
+pub(crate) use json::{Fault, Kind, Text, elements, kind_of, member, scalar, whole};
+pub(crate) use time::{EXPECTED as EXPECTED_TIME, parse_time};
+
 /// Most channels that one record may address.
 pub const MAX_CHANNELS: usize = 64;
 
@@ -89,3 +110,38 @@ pub struct Rejection {
     /// Names the field and says what was expected. At most 500 bytes; never holds data of the record beyond a field's name.
     pub detail: String,
 }
+
+/// Longest [`Rejection::detail`], in bytes: it travels as a header of the dead letter.
+pub const MAX_DETAIL_BYTES: usize = 500;
+
+impl Rejection {
+    /// A rejection whose detail is cut to [`MAX_DETAIL_BYTES`].
+    pub(crate) fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        if detail.len() > MAX_DETAIL_BYTES {
+            let end = (0..=MAX_DETAIL_BYTES - 3).rev().find(|at| detail.is_char_boundary(*at)).unwrap_or(0);
+            detail.truncate(end);
+            detail.push_str("...");
+        }
+        Self { reason, detail }
+    }
+
+    pub(crate) fn undecodable(detail: impl Into<String>) -> Self {
+        Self::new(Reason::Undecodable, detail)
+    }
+
+    pub(crate) fn unroutable(detail: impl Into<String>) -> Self {
+        Self::new(Reason::Unroutable, detail)
+    }
+}
+
+/// A field's name as it may stand in a message: quoted, escaped, at most 64 characters.
+pub(crate) fn quoted(name: &str) -> String {
+    let mut text = String::from("\"");
+    text.extend(name.chars().take(64).flat_map(char::escape_debug));
+    text.push_str(if name.chars().nth(64).is_some() { "...\"" } else { "\"" });
+    text
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -4,12 +4,21 @@
 //! compiler checks it, because this crate depends on none of them.
 
 pub mod channel;
+pub mod cursor;
+pub mod disconnect;
+pub mod entry;
 pub mod envelope;
 pub mod event;
+pub mod join;
+pub mod page;
+pub mod pattern;
 pub mod position;
 pub mod record;
+pub mod route;
 pub mod source;
+pub mod sse;
 pub mod time;
+pub mod trace;
 
 pub use channel::Channel;
 pub use event::Event;

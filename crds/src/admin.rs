@@ -1,0 +1,28 @@
+//! The admin listener.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+use crate::text::IpText;
+
+/// The admin listener: health, metrics and, with a token, inspection and control. Never put it on an ingress.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Admin {
+    /// IP address to listen on.
+    pub address: IpText,
+    /// Port to listen on; 0 takes any free one.
+    #[schemars(range(min = 0, max = 65_535))]
+    pub port: i32,
+    /// The bearer token that everything but `/live`, `/ready` and `/metrics` asks for, at least 16 bytes. Absent:
+    /// nothing else exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { address: "0.0.0.0".into(), port: 9090, token: None }
+    }
+}

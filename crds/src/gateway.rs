@@ -1,0 +1,77 @@
+//! The whole configuration of a gateway.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::admin::Admin;
+use crate::channels::Channels;
+use crate::drain::Drain;
+use crate::kafka::Kafka;
+use crate::limits::Limits;
+use crate::listen::Listen;
+use crate::log::Log;
+use crate::redis::Redis;
+use crate::replica::Replica;
+use crate::routes::Route;
+use crate::secret::Secret;
+use crate::streams::Streams;
+
+/// Configuration of Events Gateway.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Gateway {
+    /// The public listener: where browsers subscribe.
+    pub listen: Listen,
+    /// The admin listener: health, metrics and, with a token, inspection and control. Never put it on an ingress.
+    pub admin: Admin,
+    /// Where events are kept and announced to the other replicas.
+    pub redis: Redis,
+    /// Where events come from.
+    #[schemars(extend("x-required" = true))]
+    pub kafka: Kafka,
+    /// How records that aren't in the default envelope become events: named routes that bindings refer to.
+    #[schemars(length(max = 64))]
+    pub routes: Vec<Route>,
+    /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
+    pub channels: Channels,
+    /// What holds for each stream.
+    pub streams: Streams,
+    /// How a replica hands over when it is told to stop.
+    pub drain: Drain,
+    /// Bounds of a replica as a whole.
+    pub limits: Limits,
+    /// Logging.
+    pub log: Log,
+    /// Who this replica is, and its claim to be alive.
+    pub replica: Replica,
+}
+
+impl Gateway {
+    /// The same configuration, fit to be printed: every inline secret is replaced.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let mut shown = self.clone();
+        for secret in shown.secrets_mut() {
+            *secret = secret.redacted();
+        }
+        shown
+    }
+
+    /// Every secret that the configuration names.
+    fn secrets_mut(&mut self) -> impl Iterator<Item = &mut Secret> {
+        let redis = &mut self.redis;
+        let sasl = self.kafka.security.sasl.as_mut();
+        let sasl = sasl.into_iter().flat_map(|sasl| {
+            let oauth = sasl.oauth.as_mut().map(|oauth| &mut oauth.client_secret);
+            [sasl.username.as_mut(), sasl.password.as_mut(), oauth].into_iter().flatten()
+        });
+        let sentinel = redis.sentinel.as_mut();
+        let sentinel =
+            sentinel.into_iter().flat_map(|sentinel| [sentinel.username.as_mut(), sentinel.password.as_mut()]);
+        [self.admin.token.as_mut(), redis.username.as_mut(), redis.password.as_mut()]
+            .into_iter()
+            .chain(sentinel)
+            .flatten()
+            .chain(sasl)
+    }
+}

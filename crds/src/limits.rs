@@ -1,0 +1,31 @@
+//! Bounds of a replica as a whole.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Bounds of a replica as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most streams at a time; further requests are refused retryably.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub streams: i32,
+    /// Most channels owned at a time; requests that need more are refused retryably.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub channels: i32,
+    /// Most memory for events kept to resume from, over all channels, in bytes.
+    #[schemars(range(min = 1_048_576, max = 1_099_511_627_776_i64))]
+    pub ring_bytes: i64,
+    /// Most reads of backlogs at a time; further ones wait for their turn.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub backlog_reads: i32,
+    /// Most refused requests that are held open for a moment to slow their return; further ones are answered at once.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub held_refusals: i32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { streams: 9_900, channels: 100_000, ring_bytes: 256 << 20, backlog_reads: 64, held_refusals: 1_000 }
+    }
+}

@@ -1,0 +1,98 @@
+//! Redis: where events are kept and announced.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::{Duration, MINUTE, SECOND};
+use crate::secret::Secret;
+use crate::text::{FilePath, HostPort, Identifier, KeyPrefix};
+
+/// Redis 7 or newer, with `maxmemory-policy noeviction`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Redis {
+    /// How Redis is run.
+    pub mode: RedisMode,
+    /// Addresses: of the one server (standalone), of the sentinels, or of some nodes of the cluster. Required unless the
+    /// mode is `memory`.
+    #[schemars(length(max = 32))]
+    pub nodes: Vec<HostPort>,
+    /// How to ask the sentinels. Required with mode `sentinel`, refused otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentinel: Option<Sentinel>,
+    /// The ACL user. Absent: Redis' default user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<Secret>,
+    /// The password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// Speaks TLS with Redis (and the sentinels). Absent: plain TCP. `tls: {}` trusts the public authorities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ClientTls>,
+    /// What every key and shard channel begins with. Gateways that share a Redis and don't belong together need
+    /// different ones.
+    pub prefix: KeyPrefix,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration<{ SECOND / 10 }, MINUTE>,
+    /// How long Redis may take to answer; then the call counts as failed and is repeated.
+    pub command_timeout: Duration<{ SECOND / 10 }, MINUTE>,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self {
+            mode: RedisMode::Standalone,
+            nodes: Vec::new(),
+            sentinel: None,
+            username: None,
+            password: None,
+            tls: None,
+            prefix: "egw:".into(),
+            connect_timeout: Duration::millis(2 * SECOND),
+            command_timeout: Duration::millis(2 * SECOND),
+        }
+    }
+}
+
+/// How Redis is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RedisMode {
+    /// One server.
+    Standalone,
+    /// A primary with replicas, watched by sentinels.
+    Sentinel,
+    /// Redis Cluster.
+    Cluster,
+    /// No Redis: events are kept in this process and lost with it. For one replica only: development, demonstrations.
+    Memory,
+}
+
+/// How to find the primary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sentinel {
+    /// The name under which the sentinels know the primary.
+    pub master: Identifier,
+    /// The sentinels' own ACL user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<Secret>,
+    /// The sentinels' own password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+}
+
+/// How a server's certificate is checked, and which certificate is shown to it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClientTls {
+    /// PEM file with the authorities to trust. Absent: the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<FilePath>,
+    /// PEM file with the gateway's own certificate, where the server asks for one; goes together with `keyFile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<FilePath>,
+    /// PEM file with the private key of `certFile`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<FilePath>,
+}

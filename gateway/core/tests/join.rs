@@ -1,0 +1,90 @@
+//! The join of replay and live under every interleaving that a proptest comes up with: appends, lost and late
+//! announcements, restarts, lost tails, flushes, tears, trimming, clients that come and go. The glue that a real hub puts
+//! around the core is here in its simplest form, and some planted mistakes in it show that the checker sees.
+
+mod join {
+    pub(crate) mod client;
+    pub(crate) mod server;
+    pub(crate) mod world;
+}
+
+use join::world::{Op, Plant, World};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+fn op() -> impl Strategy<Value = Op> {
+    let replica = || 0usize..2;
+    let client = || 0usize..4;
+    prop_oneof![
+        8 => (0usize..2, 1usize..4).prop_map(|(source, count)| Op::Append { source, count }),
+        6 => replica().prop_map(Op::Announce),
+        2 => replica().prop_map(Op::LoseAnnouncements),
+        3 => replica().prop_map(Op::StartRepair),
+        3 => replica().prop_map(Op::EndRepair),
+        8 => (client(), 1usize..600).prop_map(|(client, budget)| Op::Pull { client, budget }),
+        2 => client().prop_map(Op::ReadPage),
+        3 => (client(), replica()).prop_map(|(client, replica)| Op::Reconnect { client, replica }),
+        1 => Just(Op::Restart),
+        1 => (1usize..6).prop_map(Op::LoseTail),
+        1 => Just(Op::Flush),
+        1 => (0usize..2, 1usize..3).prop_map(|(source, count)| Op::Tear { source, count }),
+        1 => (1usize..6).prop_map(Op::Trim),
+        1 => replica().prop_map(Op::Reregister),
+        1 => replica().prop_map(Op::Forget),
+        1 => (0usize..2).prop_map(|source| Op::Reset { source }),
+    ]
+}
+
+fn run(ops: &[Op], plant: Plant) -> Result<(), String> {
+    let mut world = World::new(plant);
+    for op in ops {
+        world.apply(op)?;
+    }
+    world.settle()
+}
+
+/// More with `PROPTEST_CASES`.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(5_000)
+}
+
+proptest! {
+    #![proptest_config(Config { cases: cases(), failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn nothing_is_lost_repeated_or_reordered_without_a_gap(ops in prop::collection::vec(op(), 1..80)) {
+        run(&ops, Plant::None).map_err(TestCaseError::fail)?;
+    }
+}
+
+fn is_caught(plant: Plant) -> bool {
+    let config = Config { cases: 20_000, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    TestRunner::new(config)
+        .run(&prop::collection::vec(op(), 1..80), |ops| run(&ops, plant).map_err(TestCaseError::fail))
+        .is_err()
+}
+
+#[test]
+fn a_stale_cursor_accepted_is_caught() {
+    assert!(is_caught(Plant::StaleCursorAccepted));
+}
+
+#[test]
+fn verify_off_is_caught() {
+    assert!(is_caught(Plant::VerifyOff));
+}
+
+#[test]
+fn a_cursor_that_runs_ahead_of_a_lost_tail_is_caught() {
+    assert!(is_caught(Plant::CursorIsPosition));
+}
+
+#[test]
+fn a_generation_ignored_is_caught() {
+    assert!(is_caught(Plant::GenerationIgnored));
+}
+
+#[test]
+fn a_commit_before_the_append_is_caught() {
+    assert!(is_caught(Plant::CommitBeforeAppend));
+}

@@ -1,0 +1,223 @@
+//! The admin listener: health and metrics for everybody who reaches it, the rest for who knows its token.
+//!
+//! It is another port than the public one, and never on an ingress. Without a configured token nothing but health and
+//! metrics exists.
+
+mod actions;
+mod inspection;
+pub mod token;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, web};
+use serde::Serialize;
+
+use super::listener::{Connections, Listening, configured};
+use super::problem::{Kind, Problem};
+use super::screen::{self, Hosts};
+use crate::backlog::{Backlog, Directory};
+use crate::metrics::Metrics;
+use crate::replica::Replica;
+use crate::replica::drain::Drain;
+use crate::replica::lease::Reach;
+use crate::replica::peers;
+use crate::replica::ready::NotReady;
+use token::Token;
+use tokio::sync::watch;
+
+/// Decides on readiness when it is asked for.
+pub type Ready = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
+
+/// Tells what every binding's consumer is doing: its assignment, positions and lag.
+pub type KafkaStatus = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+
+/// What the admin listener tells of and acts on.
+pub struct Sources {
+    /// This replica.
+    pub replica: Arc<Replica>,
+    /// Whether traffic is to be routed to it.
+    pub ready: Ready,
+    /// Whether it reaches the backlog: told to other replicas, which ask when they don't.
+    pub reach: watch::Receiver<Reach>,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    /// The other replicas, and what groups are to do.
+    pub directory: Arc<dyn Directory>,
+    /// Where channels stand.
+    pub backlog: Arc<dyn Backlog>,
+    /// What its consumers do.
+    pub kafka: KafkaStatus,
+    /// The consumer groups that may be paused.
+    pub groups: Vec<String>,
+    /// Hands over; `/drain` begins it, whoever runs [`Drain::follow`] carries it out.
+    pub drain: Arc<Drain>,
+    /// Who may do more than look at health and metrics. `None`: nobody, the rest doesn't exist.
+    pub token: Option<Token>,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").field("replica", &self.replica).field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
+/// How the admin listener is served.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its connections.
+    pub connections: Connections,
+    /// Which hosts it answers to.
+    pub hosts: Hosts,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            // A probe, a scraper and an operator.
+            connections: Connections { workers: 1, most_per_worker: 256, ..Connections::default() },
+            hosts: Hosts::default(),
+        }
+    }
+}
+
+/// Serves `sources` on `socket`; nothing is served until [`Listening::server`] is polled.
+pub fn listen(options: Options, sources: web::Data<Sources>, socket: TcpListener) -> io::Result<Listening> {
+    let address = socket.local_addr()?;
+    let Options { connections, hosts } = options;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(sources.clone())
+            .app_data(web::Data::new(hosts.clone()))
+            .wrap(from_fn(screen_and_authorise))
+            .service(get("/live", live))
+            .service(get("/ready", ready))
+            .service(get("/metrics", metrics))
+            .service(get("/connections", inspection::connections))
+            .service(get("/channels/{channel}", inspection::channel))
+            .service(get("/kafka", inspection::kafka))
+            .service(post("/drain", actions::drain))
+            .service(post("/undrain", actions::undrain))
+            .service(post("/kafka/pause", actions::pause))
+            .service(post("/kafka/resume", actions::resume))
+            .service(post("/disconnect", actions::disconnect))
+            .default_service(web::to(async || not_found().response()))
+    });
+    let server = configured!(server, connections).listen(socket)?.run();
+    Ok(Listening { address, handle: server.handle(), server })
+}
+
+fn get<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output = HttpResponse>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(web::to(async || other_method("GET, HEAD")))
+}
+
+fn post<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args, Output = HttpResponse>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path).route(web::post().to(handler)).default_service(web::to(async || other_method("POST")))
+}
+
+fn other_method(allow: &'static str) -> HttpResponse {
+    Kind::MethodNotAllowed.because(format!("use {allow}")).allowing(allow).response()
+}
+
+/// What everybody may see.
+const OPEN: [&str; 3] = ["/live", "/ready", "/metrics"];
+
+async fn screen_and_authorise(
+    request: ServiceRequest,
+    next: Next<actix_web::body::BoxBody>,
+) -> Result<ServiceResponse<actix_web::body::BoxBody>, Error> {
+    let hosts = request.app_data::<web::Data<Hosts>>().cloned().unwrap_or_else(|| web::Data::new(Hosts::default()));
+    let sources = request.app_data::<web::Data<Sources>>().cloned();
+    let token = sources.as_ref().and_then(|sources| sources.token.as_ref());
+    let checked = screen::check(&request, &hosts).and_then(|()| {
+        if OPEN.contains(&request.path()) {
+            return Ok(());
+        }
+        authorised(token, request.headers().get(AUTHORIZATION))
+    });
+    match checked {
+        Ok(()) => next.call(request).await,
+        Err(problem) => Ok(request.into_response(problem.response())),
+    }
+}
+
+fn authorised(token: Option<&Token>, header: Option<&HeaderValue>) -> Result<(), Problem> {
+    // Nothing tells a path that would exist with a token from one that never does.
+    let token = token.ok_or_else(not_found)?;
+    let given = header
+        .and_then(|value| value.as_bytes().split_at_checked(7))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
+        .map(|(_, given)| given);
+    match given {
+        Some(given) if token.is(given) => Ok(()),
+        _ => Err(Kind::Unauthorized.because("this needs the admin token: Authorization: Bearer ...")),
+    }
+}
+
+fn not_found() -> Problem {
+    Kind::NotFound.because("nothing is served here")
+}
+
+/// Never fails because a dependency is away: a restart wouldn't bring it back. (A task that died ends the process.)
+async fn live(sources: web::Data<Sources>) -> HttpResponse {
+    json(&serde_json::json!({ "live": true, "backlog": peers::word(*sources.reach.borrow()) }))
+}
+
+async fn ready(sources: web::Data<Sources>) -> HttpResponse {
+    match (sources.ready)() {
+        Ok(()) => json(&serde_json::json!({ "ready": true })),
+        Err(reason) => HttpResponse::ServiceUnavailable()
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .json(serde_json::json!({ "ready": false, "reason": reason })),
+    }
+}
+
+async fn metrics(sources: web::Data<Sources>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, Metrics::CONTENT_TYPE))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(sources.metrics.text())
+}
+
+fn json(value: &impl Serialize) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(value)
+}
+
+/// The query's one parameter among `known`, if there is any; more, unknown and repeated ones are refused by name.
+fn one_parameter(request: &HttpRequest, known: &[&'static str]) -> Result<Option<(&'static str, String)>, Problem> {
+    let mut found = None;
+    for (name, value) in super::query::pairs(request.query_string())? {
+        let Some(name) = known.iter().find(|known| **known == name) else {
+            return Err(Kind::UnknownParameter
+                .because(if known.is_empty() {
+                    "there are no parameters here".to_owned()
+                } else {
+                    format!("the parameters here are {}", known.join(", "))
+                })
+                .about(&name));
+        };
+        if found.is_some() {
+            return Err(Kind::ConflictingParameters.because("give one parameter, once").about(name));
+        }
+        found = Some((*name, value.into_owned()));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

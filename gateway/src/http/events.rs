@@ -1,0 +1,226 @@
+//! `GET {prefix}/events`: the subscribe endpoint.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use events_gateway_core::disconnect::DisconnectReason;
+
+use super::access::{self, Policy};
+use super::body::StreamBody;
+use super::cors::Cors;
+use super::problem::{Kind, Problem};
+use super::query::{self, Rules};
+use super::refusal::Refusals;
+use super::{Open, Opened};
+use crate::backlog::{ConnectionEntry, ReplicaState};
+use crate::clock::now;
+use crate::hub::Subscribe;
+use crate::replica::Replica;
+
+/// What the endpoint answers to.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Longest part of a User-Agent that is kept, in bytes.
+const MAX_AGENT: usize = 200;
+
+/// What the subscribe endpoint works with; shared by the listener's workers.
+pub struct Edge {
+    /// Opens streams.
+    pub open: Open,
+    /// Counts and holds them.
+    pub replica: Arc<Replica>,
+    /// What may be asked for.
+    pub rules: Rules,
+    /// Who may have what.
+    pub policy: Policy,
+    /// Which other origins may read.
+    pub cors: Cors,
+    /// Refuses retryably.
+    pub refusals: Refusals,
+    /// Counts the terminal refusals.
+    pub problems: ProblemCounts,
+}
+
+/// How often each kind of problem was answered.
+#[derive(Debug, Default)]
+pub struct ProblemCounts([AtomicU64; Kind::ALL.len()]);
+
+impl ProblemCounts {
+    /// Counts a problem and answers it.
+    pub fn answer(&self, problem: &Problem) -> HttpResponse {
+        if let Some(at) = Kind::ALL.iter().position(|known| *known == problem.kind) {
+            self.0[at].fetch_add(1, Ordering::Relaxed);
+        }
+        tracing::debug!(problem = problem.kind.as_str(), parameter = ?problem.parameter, "request refused");
+        problem.response()
+    }
+
+    /// The counts, by kind.
+    pub fn counts(&self) -> impl Iterator<Item = (Kind, u64)> {
+        Kind::ALL.into_iter().zip(&self.0).map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
+    }
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").field("replica", &self.replica).finish_non_exhaustive()
+    }
+}
+
+/// Serves the resource, whatever the method.
+pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+    match *request.method() {
+        Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
+        Method::GET | Method::HEAD => {
+            subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem))
+        }
+        _ => edge.problems.answer(&Kind::MethodNotAllowed.because("subscribe with GET").allowing(METHODS)),
+    }
+}
+
+/// Terminal problems are answered before anything is held; of what is well asked, the replica's state decides.
+fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem> {
+    let last_event_id = last_event_id(request)?;
+    let asked = query::read(request.query_string(), last_event_id, &edge.rules)?;
+    let accepted = accepts(request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()));
+    let grant = access::authorise(&edge.policy, asked)?;
+    if request.method() == Method::HEAD {
+        return Ok(stream_response(NoBody));
+    }
+    if edge.replica.state() == ReplicaState::Draining {
+        return Ok(edge.refusals.refuse(DisconnectReason::Drain, accepted));
+    }
+    let Some(mut place) = edge.replica.connections().admit() else {
+        return Ok(edge.refusals.refuse(DisconnectReason::ConnectionLimit, accepted));
+    };
+    if !accepted {
+        return Err(Kind::NotAcceptable.because("this resource is a text/event-stream"));
+    }
+
+    let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
+    let opened = now();
+    let channels = grant.asked.channels.as_slice().to_vec();
+    let address = request.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+    tracing::debug!(connection = &*connection, ?channels, %address, resume = ?grant.asked.resume, "stream opened");
+    let Opened { chunks, close } = (edge.open)(Subscribe {
+        channels: grant.asked.channels,
+        resume: grant.asked.resume,
+        format: grant.asked.format,
+        opened,
+        connection: connection.clone(),
+    });
+    place.fill(
+        ConnectionEntry {
+            connection: connection.to_string(),
+            subject: grant.subject.as_deref().map(str::to_owned),
+            channels,
+            since: opened,
+            address,
+            agent: agent(request),
+        },
+        close,
+    );
+    // A drain that began since the state was read closes it like any other: it is in the list now.
+    Ok(stream_response(StreamBody::new(chunks, place, connection)))
+}
+
+/// The header's value; two of them can't both be where the client stands.
+fn last_event_id(request: &HttpRequest) -> Result<Option<&[u8]>, Problem> {
+    let mut values = request.headers().get_all("last-event-id");
+    let first = values.next().map(HeaderValue::as_bytes);
+    match values.next() {
+        None => Ok(first),
+        Some(_) => Err(Kind::BadRequest.because("Last-Event-ID is given twice")),
+    }
+}
+
+fn agent(request: &HttpRequest) -> String {
+    let value = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
+    let mut agent = String::from_utf8_lossy(&value[..value.len().min(MAX_AGENT)]).into_owned();
+    while agent.len() > MAX_AGENT {
+        agent.pop();
+    }
+    agent
+}
+
+/// Whether a client that sent these `Accept` values takes `text/event-stream` (RFC 9110, 12.5.1): the most specific range
+/// decides, and no range at all accepts everything.
+fn accepts<'a>(values: impl Iterator<Item = &'a str>) -> bool {
+    let mut best: Option<(u8, bool)> = None;
+    let mut any = false;
+    for range in values.flat_map(|value| value.split(',')).map(str::trim).filter(|range| !range.is_empty()) {
+        any = true;
+        let mut parts = range.split(';').map(str::trim);
+        let specificity = match parts.next().map(str::to_ascii_lowercase).as_deref() {
+            Some("text/event-stream") => 2,
+            Some("text/*") => 1,
+            Some("*/*") => 0,
+            _ => continue,
+        };
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let wanted = weight.is_none_or(|weight| weight.parse::<f32>().is_ok_and(|weight| weight > 0.0));
+        if best.is_none_or(|(known, _)| known < specificity) {
+            best = Some((specificity, wanted));
+        }
+    }
+    best.map_or(!any, |(_, wanted)| wanted)
+}
+
+/// An event stream's head, with this body.
+///
+/// `Connection: close`, because an `EventSource` that reconnects over the same connection would meet the same replica
+/// again, drained or full as it is.
+pub(super) fn stream_response(body: impl MessageBody + 'static) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")))
+        .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
+        .force_close()
+        .body(body)
+}
+
+/// The answer to a HEAD: the stream's head alone.
+struct NoBody;
+
+impl MessageBody for NoBody {
+    type Error = std::convert::Infallible;
+    fn size(&self) -> BodySize {
+        BodySize::None
+    }
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<bytes::Bytes, Self::Error>>> {
+        std::task::Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_range_decides_what_a_client_accepts() {
+        for (header, expected) in [
+            ("text/event-stream", true),
+            ("text/html, text/event-stream;q=0.5", true),
+            ("*/*", true),
+            ("text/*;q=0.1", true),
+            ("application/json", false),
+            ("text/event-stream;q=0, */*", false),
+            ("*/*;q=0", false),
+            ("application/json, */*;q=0.1", true),
+            ("Text/Event-Stream", true),
+            ("", true),
+        ] {
+            assert_eq!(accepts([header].into_iter()), expected, "{header}");
+        }
+        assert!(accepts(std::iter::empty()));
+    }
+}

@@ -1,0 +1,98 @@
+//! The public listener.
+
+use std::io;
+use std::net::TcpListener;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
+
+use super::events::{self, Edge};
+use super::listener::{Connections, Listening, configured};
+use super::problem::Kind;
+use super::screen::{self, Hosts};
+
+/// How the public listener is served.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// What every path begins with, `/api/v1`: empty or a `/` and no `/` at its end.
+    pub path_prefix: String,
+    /// Its connections.
+    pub connections: Connections,
+    /// Which hosts it answers to.
+    pub hosts: Hosts,
+    /// TLS, if it isn't plain: see [`super::tls::Certificate::server_config`].
+    pub tls: Option<rustls::ServerConfig>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("path_prefix", &self.path_prefix)
+            .field("connections", &self.connections)
+            .field("hosts", &self.hosts)
+            .field("tls", &self.tls.is_some())
+            .finish()
+    }
+}
+
+/// Serves `edge` on `socket`; nothing is served until [`Listening::server`] is polled.
+pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> io::Result<Listening> {
+    let address = socket.local_addr()?;
+    let Options { path_prefix, connections, hosts, tls } = options;
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(edge.clone())
+            .app_data(web::Data::new(hosts.clone()))
+            .wrap(from_fn(screen_and_share))
+            .service(web::resource(format!("{path_prefix}/events")).to(events::serve))
+            .default_service(web::to(not_found))
+    });
+    let server = configured!(server, connections);
+    let server = match tls {
+        None => server.listen(socket)?,
+        Some(tls) => server.listen_rustls_0_23(socket, tls)?,
+    }
+    .run();
+    Ok(Listening { address, handle: server.handle(), server })
+}
+
+/// Screens the request, and lets the allowed origins read whatever the answer is.
+async fn screen_and_share(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let edge = request.app_data::<web::Data<Edge>>().cloned();
+    let hosts = request.app_data::<web::Data<Hosts>>().cloned();
+    let origin = request.headers().get(ORIGIN).cloned();
+    let is_preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let screened = hosts.map_or(Ok(()), |hosts| screen::check(&request, &hosts));
+    let mut response = match screened {
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        // What is too large isn't read on: the connection ends with the answer.
+        Err(problem) => {
+            let mut response = edge.as_ref().map_or_else(|| problem.response(), |edge| edge.problems.answer(&problem));
+            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+            request.into_response(response)
+        }
+    };
+    if let Some(edge) = edge {
+        edge.cors.apply(origin.as_ref(), response.headers_mut());
+        if is_preflight {
+            edge.cors.preflight(events::METHODS, response.headers_mut());
+        }
+    }
+    Ok(response)
+}
+
+async fn not_found(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+    let detail = format!("nothing is served at {}", super::problem::quote(request.path()));
+    edge.problems.answer(&Kind::NotFound.because(detail))
+}
+
+#[cfg(test)]
+mod tests;

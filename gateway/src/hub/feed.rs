@@ -1,0 +1,230 @@
+//! One channel as this replica holds it: its reel, its subscribers, and the task that owns it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use events_gateway_core::join::{Heard, Reel};
+use events_gateway_core::{Channel, Position, Standing, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
+use slab::Slab;
+use tokio::sync::Notify;
+
+use super::pages::Pages;
+use super::signal::Signal;
+use crate::backlog::{Announcement, Page, Token};
+
+/// A channel that somebody here subscribes to, or did a moment ago.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub(super) channel: Channel,
+    ownership: Mutex<Ownership>,
+    subscribers: Mutex<Slab<Arc<Signal>>>,
+    pub(super) pages: Mutex<Pages>,
+    closed_before: AtomicU64,
+    /// Wakes the feed's task: something to repair, or the subscribers changed.
+    pub(super) work: Notify,
+}
+
+/// Whether this replica owns the channel. Streams see a reel exactly while it is registered.
+#[derive(Debug)]
+pub(super) enum Ownership {
+    /// Not yet, or not any more: registering and unregistering look alike to subscribers, who wait.
+    Waiting {
+        /// The highest position announced meanwhile: the subscription is confirmed before the registration answers.
+        heard: Position,
+    },
+    /// Every append is announced to us.
+    Registered {
+        /// Ours.
+        token: Token,
+        /// What was announced.
+        reel: Box<Reel>,
+        /// Set when a verify found that the backlog holds more than the reel.
+        lags: bool,
+    },
+}
+
+impl Ownership {
+    pub(super) fn reel(&self) -> Option<&Reel> {
+        match self {
+            Self::Waiting { .. } => None,
+            Self::Registered { reel, .. } => Some(reel),
+        }
+    }
+}
+
+impl Feed {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self {
+            channel,
+            ownership: Mutex::new(Ownership::Waiting { heard: Position(0) }),
+            subscribers: Mutex::default(),
+            pages: Mutex::default(),
+            closed_before: AtomicU64::new(0),
+            work: Notify::new(),
+        }
+    }
+
+    pub(super) fn ownership(&self) -> MutexGuard<'_, Ownership> {
+        self.ownership.lock()
+    }
+
+    pub(super) fn join(&self, signal: Arc<Signal>) -> usize {
+        let key = self.subscribers.lock().insert(signal);
+        self.work.notify_one();
+        key
+    }
+
+    pub(super) fn leave(&self, key: usize) {
+        let mut subscribers = self.subscribers.lock();
+        subscribers.remove(key);
+        if subscribers.is_empty() {
+            // A slab keeps the room of its fullest hour.
+            *subscribers = Slab::new();
+            drop(subscribers);
+            self.work.notify_one();
+        }
+    }
+
+    pub(super) fn has_subscribers(&self) -> bool {
+        !self.subscribers.lock().is_empty()
+    }
+
+    pub(super) fn wake_subscribers(&self) {
+        for (_, signal) in &*self.subscribers.lock() {
+            signal.wake();
+        }
+    }
+
+    pub(super) fn token(&self) -> Option<Token> {
+        match &*self.ownership.lock() {
+            Ownership::Waiting { .. } => None,
+            Ownership::Registered { token, .. } => Some(token.clone()),
+        }
+    }
+
+    /// Notes a new token after the replica took another id.
+    pub(super) fn rename(&self, renamed: Token) {
+        if let Ownership::Registered { token, .. } = &mut *self.ownership.lock() {
+            *token = renamed;
+        }
+    }
+
+    pub(super) fn registered(&self, token: Token, mut reel: Reel) {
+        let mut ownership = self.ownership.lock();
+        if let Ownership::Waiting { heard } = &*ownership {
+            reel.hear_of(*heard);
+        }
+        *ownership = Ownership::Registered { token, reel: Box::new(reel), lags: false };
+        drop(ownership);
+        self.wake_subscribers();
+    }
+
+    /// Ends the ownership unless somebody subscribes after all: who joined before sees the reel go on, who joins later
+    /// waits for the next registration.
+    pub(super) fn unregistered(&self) -> Option<Token> {
+        let mut ownership = self.ownership.lock();
+        if self.has_subscribers() {
+            return None;
+        }
+        match std::mem::replace(&mut *ownership, Ownership::Waiting { heard: Position(0) }) {
+            Ownership::Waiting { .. } => None,
+            Ownership::Registered { token, .. } => Some(token),
+        }
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        self.ownership.lock().reel().is_some()
+    }
+
+    /// Returns how many events were released.
+    pub(super) fn announced(&self, announcement: &Announcement, now: Timestamp) -> usize {
+        let heard = match &mut *self.ownership.lock() {
+            Ownership::Waiting { heard } => {
+                *heard = (*heard).max(Position(announcement.first.0 + announcement.events.len() as u64 - 1));
+                return 0;
+            }
+            Ownership::Registered { reel, .. } => reel.announce(announcement, now),
+        };
+        match heard {
+            Heard::Released(count) => {
+                self.wake_subscribers();
+                count
+            }
+            Heard::Known => 0,
+            Heard::Hole => {
+                self.work.notify_one();
+                0
+            }
+        }
+    }
+
+    /// Compares where the backlog stands with where the reel does.
+    pub(super) fn verified(&self, standing: &Standing) {
+        if let Some(before) = standing.closed_before {
+            self.close_before(before);
+        }
+        if let Ownership::Registered { reel, lags, .. } = &mut *self.ownership.lock()
+            && reel.lags(standing)
+        {
+            *lags = true;
+            self.work.notify_one();
+        }
+    }
+
+    /// Somebody read this position from the backlog: if the reel hasn't got there, it has missed something.
+    pub(super) fn hear_of(&self, position: Position) {
+        if let Ownership::Registered { reel, .. } = &mut *self.ownership.lock() {
+            reel.hear_of(position);
+            if reel.has_hole() {
+                self.work.notify_one();
+            }
+        }
+    }
+
+    /// What to read for a repair, if one is due: (after this position, the highest position heard of).
+    pub(super) fn repair_due(&self) -> Option<(Position, Position)> {
+        match &*self.ownership.lock() {
+            Ownership::Registered { reel, lags, .. } if *lags || reel.has_hole() => Some((reel.head(), reel.heard())),
+            _ => None,
+        }
+    }
+
+    /// Returns how many events were released.
+    pub(super) fn repair(&self, page: &Page, heard: Position, now: Timestamp) -> usize {
+        let mut ownership = self.ownership.lock();
+        let Ownership::Registered { reel, lags, .. } = &mut *ownership else {
+            return 0;
+        };
+        let (released, gap) = reel.repair(page, heard, now);
+        *lags = reel.lags(&page.standing);
+        if gap.is_some() {
+            tracing::warn!(channel = %self.channel, reason = gap.map(events_gateway_core::sse::GapReason::as_str), "a gap was told");
+        }
+        drop(ownership);
+        if released > 0 || gap.is_some() {
+            self.wake_subscribers();
+        }
+        released
+    }
+
+    pub(super) fn forget_before(&self, time: Timestamp) {
+        if let Ownership::Registered { reel, .. } = &mut *self.ownership.lock() {
+            reel.forget_before(time);
+        }
+    }
+
+    pub(super) fn ring_bytes(&self) -> u64 {
+        self.ownership.lock().reel().map_or(0, Reel::bytes)
+    }
+
+    pub(super) fn close_before(&self, before: Timestamp) {
+        if self.closed_before.fetch_max(before.0, Ordering::Relaxed) < before.0 {
+            self.wake_subscribers();
+        }
+    }
+
+    pub(super) fn closed_before(&self) -> Timestamp {
+        Timestamp(self.closed_before.load(Ordering::Relaxed))
+    }
+}

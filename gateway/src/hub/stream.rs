@@ -1,0 +1,278 @@
+//! One stream: what its client subscribed to, pulled from the feeds when it is polled.
+//!
+//! A stream is opening (its channels are being registered), replaying, live, and in the end closed; each of its
+//! subscriptions is in the first three by itself. Whatever carries the stream polls it for chunks and drops it when the
+//! client is gone.
+
+mod subscription;
+mod writer;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use events_gateway_core::Timestamp;
+use events_gateway_core::cursor::{ChannelSet, Marks};
+use events_gateway_core::disconnect::{Closing, DisconnectReason};
+use events_gateway_core::sse::{self, Format};
+use serde::Serialize;
+use smallvec::SmallVec;
+use tokio::time::{Instant, Sleep};
+
+use super::signal::{Signal, StreamHandle};
+use super::{Hub, Resume, Subscribe};
+use subscription::{Pull, Subscription};
+use writer::Writer;
+
+/// Bytes handed out at once: enough to fill a socket's buffer, little enough that a slow client holds little.
+const CHUNK: usize = 64 << 10;
+
+/// A stream of chunks, each ready to be written as it is. Ends after `gateway.closing`.
+pub struct Stream {
+    hub: Arc<Hub>,
+    set: ChannelSet,
+    subscriptions: SmallVec<[Subscription; 1]>,
+    signal: Arc<Signal>,
+    connection: Arc<str>,
+    format: Format,
+    opened: Timestamp,
+    state: State,
+    /// What the client's cursor says; where a mark has moved on without an event, the next heartbeat tells.
+    told: Marks,
+    /// Whichever is next of opening's end, heartbeat, greatest age.
+    timer: Pin<Box<Sleep>>,
+    started: Instant,
+    last_write: Instant,
+    ends: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing written yet.
+    Opening,
+    /// Told where it stands.
+    Open,
+    /// Told why it ends.
+    Closed,
+}
+
+#[derive(Serialize)]
+struct Opened<'a> {
+    connection: &'a str,
+    channels: &'a [events_gateway_core::Channel],
+    replica: &'a str,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("connection", &self.connection)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    pub(super) fn new(hub: Arc<Hub>, request: Subscribe) -> Self {
+        let signal = Arc::new(Signal::default());
+        let channels = request.channels.as_slice();
+        let cursor = match &request.resume {
+            Resume::Cursor(text) => Some(request.channels.parse(text)),
+            Resume::Live | Resume::Earliest => None,
+        };
+        let subscriptions = channels
+            .iter()
+            .enumerate()
+            .map(|(index, channel)| Subscription::new(&hub, channel, &signal, &request.resume, cursor.as_ref(), index))
+            .collect();
+        let now = Instant::now();
+        let ends = hub.options.max_age.map(|age| now + age + jitter(hub.options.max_age_jitter));
+        Self {
+            timer: Box::pin(tokio::time::sleep_until(now + hub.options.open_wait)),
+            hub,
+            set: request.channels,
+            subscriptions,
+            signal,
+            connection: request.connection,
+            format: request.format,
+            opened: request.opened,
+            state: State::Opening,
+            told: Marks::new(),
+            started: now,
+            last_write: now,
+            ends,
+        }
+    }
+
+    /// Its remote control.
+    #[must_use]
+    pub fn handle(&self) -> StreamHandle {
+        StreamHandle::new(&self.signal)
+    }
+
+    /// Why it has to end, if it has to.
+    fn closing(&self) -> Option<Closing> {
+        if let Some(closing) = self.signal.closing() {
+            return Some(closing);
+        }
+        let disconnected = self.subscriptions.iter().any(|subscription| self.opened < subscription.closed_before());
+        if disconnected {
+            return Some(Closing::new(DisconnectReason::Disconnected, self.reconnect_after_ms()));
+        }
+        let aged = self.ends.is_some_and(|ends| ends <= Instant::now());
+        aged.then(|| Closing::new(DisconnectReason::MaxAge, self.reconnect_after_ms()))
+    }
+
+    fn reconnect_after_ms(&self) -> u64 {
+        (self.hub.options.retry + jitter(self.hub.options.retry_jitter)).as_millis() as u64
+    }
+
+    fn close(&mut self, closing: Closing) -> Bytes {
+        self.state = State::Closed;
+        self.hub.counters.disconnected(closing.reason);
+        let mut buffer = BytesMut::new();
+        sse::put_retry(&mut buffer, closing.reconnect_after_ms);
+        buffer.extend_from_slice(&sse::own("gateway.closing", &closing));
+        buffer.freeze()
+    }
+
+    fn marks(&self) -> Marks {
+        self.subscriptions.iter().map(|subscription| subscription.mark(self.opened)).collect()
+    }
+
+    /// The preamble, once every channel has a place to stand or has been waited for.
+    fn open(&mut self) -> Option<Bytes> {
+        for subscription in &mut self.subscriptions {
+            subscription.open();
+        }
+        let waited = self.started + self.hub.options.open_wait <= Instant::now();
+        if !waited && self.subscriptions.iter().any(Subscription::is_opening) {
+            return None;
+        }
+        self.state = State::Open;
+        self.told = self.marks();
+        for subscription in &mut self.subscriptions {
+            subscription.stand_since(self.opened);
+        }
+        let mut buffer = BytesMut::with_capacity(512);
+        sse::put_retry(&mut buffer, self.reconnect_after_ms());
+        sse::put_id(&mut buffer, &self.set.cursor(&self.told));
+        let opened =
+            Opened { connection: &self.connection, channels: self.set.as_slice(), replica: &self.hub.replica.load() };
+        buffer.extend_from_slice(&sse::own("gateway.open", &opened));
+        Some(buffer.freeze())
+    }
+
+    /// What there is to write now, up to a chunk.
+    fn pull(&mut self) -> Result<Option<Bytes>, Closing> {
+        let mut overflowed = false;
+        let mut writer = Writer::new(&self.hub.counters, &self.set, self.format, &mut self.told);
+        for index in 0..self.subscriptions.len() {
+            let subscription = &mut self.subscriptions[index];
+            let room = CHUNK.saturating_sub(writer.len());
+            if room == 0 {
+                // More than a chunk: the rest waits for the next poll, which follows as soon as this one is written.
+                break;
+            }
+            if subscription.pull(&self.hub, &self.signal, room, &mut writer.steps) == Pull::Overflowed {
+                overflowed = true;
+                break;
+            }
+            writer.write(index);
+        }
+        let chunk = writer.finish();
+        if overflowed {
+            return Err(Closing::new(DisconnectReason::Overflow, self.reconnect_after_ms()));
+        }
+        Ok(chunk)
+    }
+
+    /// A sign of life, and where marks have moved on without an event, the cursor that says so.
+    fn heartbeat(&mut self) -> Bytes {
+        let marks = self.marks();
+        if marks == self.told {
+            return Bytes::from_static(sse::HEARTBEAT);
+        }
+        self.told = marks;
+        let mut buffer = BytesMut::new();
+        sse::put_id_only(&mut buffer, &self.set.cursor(&self.told));
+        buffer.freeze()
+    }
+
+    /// Arms the timer for whatever is due next; ready at once if something already is.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let due = match self.state {
+            State::Opening => self.started + self.hub.options.open_wait,
+            _ => self.last_write + self.hub.options.heartbeat,
+        };
+        let due = self.ends.map_or(due, |ends| due.min(ends));
+        // Re-arming costs more than a poll: a timer that is early is only looked at again.
+        if self.timer.deadline() > due {
+            self.timer.as_mut().reset(due);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            if due <= Instant::now() {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(due);
+        }
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.state == State::Closed {
+            return Poll::Ready(None);
+        }
+        self.signal.register(cx.waker());
+        loop {
+            if let Some(closing) = self.closing() {
+                return Poll::Ready(Some(self.close(closing)));
+            }
+            if self.state == State::Opening {
+                if let Some(preamble) = self.open() {
+                    return Poll::Ready(Some(preamble));
+                }
+            } else {
+                match self.pull() {
+                    Ok(Some(chunk)) => return Poll::Ready(Some(chunk)),
+                    Ok(None) => {}
+                    Err(closing) => return Poll::Ready(Some(self.close(closing))),
+                }
+            }
+            ready!(self.poll_timer(cx));
+            if self.state == State::Open && self.last_write + self.hub.options.heartbeat <= Instant::now() {
+                return Poll::Ready(Some(self.heartbeat()));
+            }
+        }
+    }
+}
+
+fn jitter(most: Duration) -> Duration {
+    most.mul_f64(rand::random_range(0.0..=1.0))
+}
+
+impl futures_util::Stream for Stream {
+    type Item = Bytes;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = self.get_mut();
+        let chunk = ready!(this.poll_chunk(cx));
+        if let Some(chunk) = &chunk {
+            this.last_write = Instant::now();
+            this.hub.counters.delivered_bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        }
+        Poll::Ready(chunk)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        for subscription in &mut self.subscriptions {
+            subscription.leave();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Writes what subscriptions give into one chunk, sharing what was written before.
+
+use std::sync::atomic::Ordering;
+
+use bytes::{Bytes, BytesMut};
+use events_gateway_core::Timestamp;
+use events_gateway_core::cursor::{ChannelSet, Mark, Marks};
+use events_gateway_core::join::Step;
+use events_gateway_core::sse::{self, Format};
+
+use super::super::HubCounters;
+use crate::clock;
+
+pub(super) struct Writer<'a> {
+    counters: &'a HubCounters,
+    set: &'a ChannelSet,
+    format: Format,
+    told: &'a mut Marks,
+    /// Filled by a subscription's pull, emptied by [`Self::write`].
+    pub(super) steps: Vec<Step>,
+    chunk: Chunk,
+    delivered: u64,
+    now: Option<Timestamp>,
+}
+
+enum Chunk {
+    Empty,
+    /// One event as every stream of its channel gets it.
+    Shared(Bytes),
+    Own(BytesMut),
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(counters: &'a HubCounters, set: &'a ChannelSet, format: Format, told: &'a mut Marks) -> Self {
+        Self { counters, set, format, told, steps: Vec::new(), chunk: Chunk::Empty, delivered: 0, now: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match &self.chunk {
+            Chunk::Empty => 0,
+            Chunk::Shared(bytes) => bytes.len(),
+            Chunk::Own(buffer) => buffer.len(),
+        }
+    }
+
+    /// Writes the steps of the subscription at `index`.
+    pub(super) fn write(&mut self, index: usize) {
+        let mut steps = std::mem::take(&mut self.steps);
+        for step in steps.drain(..) {
+            match step {
+                Step::Event { entry, mark } => {
+                    self.told[index] = Mark::At(mark);
+                    self.delivered += 1;
+                    let now = *self.now.get_or_insert_with(clock::now);
+                    self.counters.delivered_after(now.millis_since(entry.event.time));
+                    let is_alone =
+                        self.format == Format::Data && self.set.as_slice().len() == 1 && mark == entry.position;
+                    if is_alone {
+                        self.put(entry.alone(self.set));
+                    } else {
+                        self.put_with_id(entry.body(self.format));
+                    }
+                }
+                Step::Gap { gap, mark } => {
+                    self.told[index] = Mark::At(mark);
+                    self.counters.told_gap(gap.reason);
+                    self.put_with_id(&sse::own("gateway.gap", &gap));
+                }
+            }
+        }
+        self.steps = steps;
+    }
+
+    fn put(&mut self, block: &Bytes) {
+        match &mut self.chunk {
+            Chunk::Empty => self.chunk = Chunk::Shared(block.clone()),
+            Chunk::Shared(_) | Chunk::Own(_) => self.own().extend_from_slice(block),
+        }
+    }
+
+    fn put_with_id(&mut self, body: &Bytes) {
+        let cursor = self.set.cursor(self.told);
+        let buffer = self.own();
+        sse::put_id(buffer, &cursor);
+        buffer.extend_from_slice(body);
+    }
+
+    fn own(&mut self) -> &mut BytesMut {
+        if let Chunk::Empty | Chunk::Shared(_) = self.chunk {
+            let mut buffer = BytesMut::with_capacity(4 << 10);
+            if let Chunk::Shared(bytes) = &self.chunk {
+                buffer.extend_from_slice(bytes);
+            }
+            self.chunk = Chunk::Own(buffer);
+        }
+        match &mut self.chunk {
+            Chunk::Own(buffer) => buffer,
+            Chunk::Empty | Chunk::Shared(_) => unreachable!("made an own one just above"),
+        }
+    }
+
+    pub(super) fn finish(self) -> Option<Bytes> {
+        if self.delivered > 0 {
+            self.counters.delivered.fetch_add(self.delivered, Ordering::Relaxed);
+        }
+        match self.chunk {
+            Chunk::Empty => None,
+            Chunk::Shared(bytes) => Some(bytes),
+            Chunk::Own(buffer) => Some(buffer.freeze()),
+        }
+    }
+}

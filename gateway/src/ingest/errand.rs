@@ -1,0 +1,184 @@
+//! What a consumer asks of brokers and primaries beside the flow of records, one errand at a time: where to go on, storing
+//! the watermark and committing, the topics' identities. None touches the consumer's state; each tells what it found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use events_gateway_core::source::Generation;
+
+use super::resume::{Decision, Mark, Skip, decide};
+use super::{Clock, Ports};
+use crate::backlog::{BacklogError, DataSet, Marked, Offsets};
+use crate::source::{Commitment, Controls, SourceError, Start, Survey, TopicPartition};
+
+/// A log's end that seems to have moved back is asked for again after so long: a new leader may not know its high
+/// watermark yet (KIP-207).
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// Why an errand came back without a result. It is sent again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ErrandError {
+    #[error("failed to ask the source: {0}")]
+    Source(#[from] SourceError),
+    #[error("failed to ask the backlog: {0}")]
+    Backlog(#[from] BacklogError),
+}
+
+/// A partition whose continuation is sought.
+#[derive(Debug, Clone)]
+pub(crate) struct Sought {
+    pub at: TopicPartition,
+    pub life: u64,
+    pub known: Generation,
+}
+
+/// What was found.
+pub(crate) struct Found {
+    pub data_set: DataSet,
+    /// Raised to this before anything is played; 0 for not at all.
+    pub breaks: u64,
+    /// What was marked, by key.
+    pub marked: Offsets,
+    pub partitions: Vec<(Sought, Decision, Survey)>,
+}
+
+/// What became of a mark and commit.
+pub(crate) enum Settled {
+    /// The watermark holds `marked`, and `commitments` are committed.
+    Committed {
+        marked: Offsets,
+        commitments: Vec<(Commitment, u64)>,
+    },
+    /// The watermark holds it, but the commit failed.
+    Uncommitted { marked: Offsets, error: SourceError },
+    /// The backlog isn't what was believed.
+    Rewind,
+}
+
+pub(crate) struct Errands {
+    pub ports: Ports,
+    pub controls: Arc<dyn Controls>,
+    pub group: String,
+    pub start: Start,
+    pub clock: Clock,
+}
+
+impl Errands {
+    /// Finds out where partitions go on, and makes it hold: identities are read before the committed offsets, break numbers
+    /// raised, the watermark stored, resolved positions committed, in this order, before anything is played.
+    pub(crate) async fn resolve(&self, sought: Vec<Sought>, breaks: u64) -> Result<Found, ErrandError> {
+        let data_set = self.ports.watermarks.data_set().await?;
+        let remembered = self.ports.watermarks.remembered(&self.group).await?;
+        let mut partitions = self.look(&sought, &remembered).await?;
+        let is_truncated =
+            |decision: &Decision| matches!(decision, Decision::Play(resume) if resume.skip == Some(Skip::Truncated));
+        if partitions.iter().any(|(_, decision, _)| is_truncated(decision)) {
+            tokio::time::sleep(SECOND_LOOK).await;
+            partitions = self.look(&sought, &remembered).await?;
+        }
+        let resumes = || {
+            partitions.iter().filter_map(|(sought, decision, _)| match decision {
+                Decision::Play(resume) => Some((&sought.at, resume)),
+                Decision::NoStart => None,
+            })
+        };
+        let mut raised = 0;
+        for (at, resume) in resumes() {
+            if let Some(skip) = resume.skip {
+                tracing::warn!(partition = %at, offset = resume.offset, skip = skip.as_str(), "records may have been skipped");
+                raised = (self.clock)().0.max(breaks + 1);
+            }
+        }
+        if raised > 0 {
+            self.ports.directory.raise_breaks(&self.group, raised).await?;
+        }
+        let mut marked = Offsets::new();
+        for (at, resume) in resumes() {
+            let key = Mark::key(&at.topic, &resume.stamp.topic_id, resume.stamp.generation);
+            marked.insert((key, at.partition), resume.offset);
+        }
+        if !marked.is_empty() {
+            match self
+                .ports
+                .watermarks
+                .mark(&self.group, &data_set, &Offsets::new(), &marked)
+                .await?
+            {
+                Marked::Stored => {}
+                Marked::Forgotten { .. } => return Err(BacklogError::DataSetChanged.into()),
+            }
+        }
+        let commitments: Vec<Commitment> = resumes()
+            .filter(|(_, resume)| resume.commit_first)
+            .map(|(at, resume)| Commitment {
+                at: at.clone(),
+                offset: resume.offset,
+                metadata: resume.stamp.to_string(),
+            })
+            .collect();
+        if !commitments.is_empty() {
+            self.controls.commit(commitments).await?;
+        }
+        Ok(Found {
+            data_set,
+            breaks: raised,
+            marked,
+            partitions,
+        })
+    }
+
+    async fn look(
+        &self,
+        sought: &[Sought],
+        remembered: &Offsets,
+    ) -> Result<Vec<(Sought, Decision, Survey)>, ErrandError> {
+        let partitions: Vec<TopicPartition> = sought.iter().map(|sought| sought.at.clone()).collect();
+        let surveys = self.controls.survey(&partitions, self.start).await?;
+        let now = (self.clock)();
+        let decided = sought.iter().zip(surveys).map(|(sought, survey)| {
+            let marks = Mark::all_of(&sought.at, remembered);
+            (sought.clone(), decide(&survey, &marks, sought.known, now), survey)
+        });
+        Ok(decided.collect())
+    }
+
+    /// Stores the watermark, then commits what it covers.
+    pub(crate) async fn settle(
+        &self,
+        data_set: DataSet,
+        marked: Offsets,
+        offsets: Offsets,
+        commitments: Vec<(Commitment, u64)>,
+    ) -> Result<Settled, ErrandError> {
+        match self
+            .ports
+            .watermarks
+            .mark(&self.group, &data_set, &marked, &offsets)
+            .await
+        {
+            Ok(Marked::Stored) => {}
+            Ok(Marked::Forgotten { .. }) | Err(BacklogError::DataSetChanged) => return Ok(Settled::Rewind),
+            Err(error) => return Err(error.into()),
+        }
+        if !commitments.is_empty() {
+            let commit = commitments.iter().map(|(commitment, _)| commitment.clone()).collect();
+            if let Err(error) = self.controls.commit(commit).await {
+                return Ok(Settled::Uncommitted { marked: offsets, error });
+            }
+        }
+        Ok(Settled::Committed {
+            marked: offsets,
+            commitments,
+        })
+    }
+
+    /// The identities of topics.
+    pub(crate) async fn identify(&self, topics: Vec<Arc<str>>) -> Result<Vec<(Arc<str>, String)>, ErrandError> {
+        let mut found = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let id = self.controls.topic_id(&topic).await?;
+            found.push((topic, id));
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,767 @@
+//! The loop of one consumer: a single task that owns all state, so nothing is locked. It never waits for one thing alone.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::{FutureExt, future};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::address::address;
+use super::counters::{PartitionStatus, Phase, Status};
+use super::errand::{ErrandError, Errands, Found, Settled, Sought};
+use super::partition::{Call, Effect, Partition, Work};
+use super::resume::{Decision, Mark};
+use super::{Kind, Monitor, Options, Ports};
+use crate::backlog::{BacklogError, Batch, Control, DataSet, Offsets};
+use crate::dead_letters::Buried;
+use crate::source::{Chunk, Commitment, Controls, Signal, Source, TopicPartition};
+
+/// Most calls made for one partition before the next has its turn.
+const TURN: usize = 16;
+/// Most answers taken before the loop looks at anything else.
+const ANSWERS: usize = 256;
+/// After a position was out of range, where to go on isn't asked for before this: a broker that keeps saying so must not be
+/// asked in a tight loop.
+const OUT_OF_RANGE_REST: Duration = Duration::from_millis(500);
+
+type Answer = (Call, Result<(), BacklogError>);
+/// A buried letter: of which partition, life and sequence number.
+type Grave = (TopicPartition, u64, u64, events_gateway_core::envelope::Reason, Buried);
+
+enum Outcome {
+    Resolved(Result<Found, ErrandError>),
+    Settled {
+        last: bool,
+        result: Result<Settled, ErrandError>,
+    },
+    Identified(Result<Vec<(Arc<str>, String)>, ErrandError>),
+}
+
+/// Partitions that are being given up together.
+struct Leave {
+    partitions: Vec<TopicPartition>,
+    deadline: Instant,
+    /// Their last commit was tried, or can't be.
+    settled: bool,
+}
+
+pub(super) struct Run<S> {
+    source: S,
+    controls: Arc<dyn Controls>,
+    ports: Ports,
+    options: Options,
+    monitor: Monitor,
+    errands: Arc<Errands>,
+    partitions: BTreeMap<TopicPartition, Partition>,
+    /// Partitions that may have calls to make.
+    runnable: VecDeque<TopicPartition>,
+    calls: FuturesUnordered<BoxFuture<'static, Answer>>,
+    retries: BTreeMap<(Instant, u64), Call>,
+    burials: FuturesUnordered<BoxFuture<'static, Grave>>,
+    errand: Option<BoxFuture<'static, Outcome>>,
+    leaving: Vec<Leave>,
+    data_set: DataSet,
+    marked: Offsets,
+    breaks: u64,
+    /// The last life given to a partition.
+    life: u64,
+    /// Numbers retries, so that two never share a key.
+    tickets: u64,
+    resolve_failures: u32,
+    resolve_after: Instant,
+    settle_due: bool,
+    identify_after: Instant,
+    paused: bool,
+    stopping: bool,
+    trouble: Option<String>,
+}
+
+impl<S: Source> Run<S> {
+    pub(super) fn new(source: S, ports: Ports, options: Options, monitor: Monitor) -> Self {
+        let controls = source.controls();
+        let errands = Arc::new(Errands {
+            ports: ports.clone(),
+            controls: controls.clone(),
+            group: options.group.clone(),
+            start: options.start,
+            clock: options.clock.clone(),
+        });
+        let now = Instant::now();
+        Self {
+            source,
+            controls,
+            ports,
+            monitor,
+            errands,
+            partitions: BTreeMap::new(),
+            runnable: VecDeque::new(),
+            calls: FuturesUnordered::new(),
+            retries: BTreeMap::new(),
+            burials: FuturesUnordered::new(),
+            errand: None,
+            leaving: Vec::new(),
+            data_set: DataSet::default(),
+            marked: Offsets::new(),
+            breaks: 0,
+            life: 0,
+            tickets: 0,
+            resolve_failures: 0,
+            resolve_after: now,
+            settle_due: false,
+            identify_after: now + options.identify_every,
+            paused: false,
+            stopping: false,
+            trouble: None,
+            options,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut control: watch::Receiver<Control>, mut stop: watch::Receiver<bool>) {
+        self.obey(*control.borrow_and_update(), true);
+        let mut tick = interval(self.options.mark_every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut controlled = true;
+        loop {
+            self.dispatch();
+            self.give_up();
+            if self.stopping && self.leaving.is_empty() {
+                break;
+            }
+            self.send_errand();
+            let room = self.has_room();
+            let retry_at = self.retries.first_key_value().map(|((at, _), _)| *at);
+            let resolve_at = (self.errand.is_none() && self.partitions.values().any(Partition::is_sought))
+                .then_some(self.resolve_after);
+            let leave_at = self.leaving.iter().map(|leave| leave.deadline).min();
+            tokio::select! {
+                stopped = stop.wait_for(|stop| *stop), if !self.stopping => {
+                    drop(stopped);
+                    self.stop();
+                }
+                changed = control.changed(), if controlled => match changed {
+                    Ok(()) => { let now = *control.borrow_and_update(); self.obey(now, false); }
+                    // Nobody will change it any more; what was said last holds.
+                    Err(_) => controlled = false,
+                },
+                Some(answer) = self.calls.next(), if !self.calls.is_empty() => self.answers(answer),
+                Some(grave) = self.burials.next(), if !self.burials.is_empty() => self.buried(grave),
+                outcome = maybe(self.errand.as_mut()) => { self.errand = None; self.came_back(outcome); }
+                () = until(retry_at) => self.make_again(),
+                () = until(leave_at) => {}
+                () = until(resolve_at) => {}
+                _ = tick.tick() => { self.settle_due = true; self.show(); }
+                signal = self.source.next(room) => match signal {
+                    Some(signal) => self.signal(signal),
+                    None => break,
+                },
+            }
+        }
+        self.controls.close().await;
+        self.show();
+    }
+
+    fn obey(&mut self, control: Control, first: bool) {
+        self.breaks = self.breaks.max(control.breaks);
+        if (first || control.paused != self.paused) && !self.stopping {
+            self.controls.subscribe(!control.paused);
+        }
+        self.paused = control.paused;
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        let partitions: Vec<_> = self.partitions.keys().cloned().collect();
+        self.leave(partitions, false);
+    }
+
+    fn has_room(&self) -> bool {
+        let (mut records, mut bytes) = (0, 0);
+        for partition in self.partitions.values().filter(|partition| partition.held == 0) {
+            records += partition.open();
+            bytes += partition.bytes();
+        }
+        records < self.options.max_records && bytes < self.options.max_bytes && !self.stopping
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Records(chunks) => chunks.into_iter().for_each(|chunk| self.chunk(chunk)),
+            Signal::Assigned(partitions) => {
+                for at in partitions {
+                    self.life += 1;
+                    let mut partition = Partition::new(&self.options.binding, at.clone(), self.life);
+                    if let Some(before) = self.partitions.get(&at) {
+                        partition.outstanding = before.outstanding;
+                    }
+                    if self.stopping {
+                        partition.leave();
+                    }
+                    self.partitions.insert(at, partition);
+                }
+                self.show();
+            }
+            Signal::Revoked { partitions, lost } => self.leave(partitions, lost),
+            Signal::OutOfRange => {
+                self.resolve_after = Instant::now() + OUT_OF_RANGE_REST;
+                self.rewind("a position is no longer in the log");
+            }
+            Signal::Trouble(trouble) => self.trouble(&trouble),
+        }
+    }
+
+    fn trouble(&mut self, trouble: &str) {
+        self.monitor.counters.failures.add(1);
+        if self.trouble.as_deref() != Some(trouble) {
+            tracing::warn!(binding = self.options.binding, group = self.options.group, "{trouble}");
+            self.trouble = Some(trouble.to_owned());
+        }
+    }
+
+    fn chunk(&mut self, chunk: Chunk) {
+        let Some(partition) = self.partitions.get_mut(&chunk.at) else {
+            return;
+        };
+        if partition.life != chunk.life || partition.phase != Phase::Reading {
+            return;
+        }
+        let binding = &self.options.binding;
+        self.monitor.counters.records.add(chunk.records.len() as u64);
+        for record in chunk.records {
+            if record.offset < partition.position {
+                continue;
+            }
+            let rejected = match &self.options.kind {
+                Kind::Events { decode, public } => {
+                    let origin = partition.origin(&record);
+                    let addressed = record.lend(&chunk.at, |lent| {
+                        decode(lent).and_then(|envelope| address(envelope, lent, origin, public.as_ref()))
+                    });
+                    addressed.map(|addressed| partition.accept(record.clone(), addressed))
+                }
+                Kind::Commands { decode } => record
+                    .lend(&chunk.at, |lent| decode(lent))
+                    .map(|command| partition.accept_command(record.clone(), command)),
+            };
+            if let Err(rejection) = rejected {
+                let effect = partition.reject(record, rejection, binding);
+                if let Effect::Bury(sequence, letter) = effect {
+                    self.burials.push(bury(&self.ports, partition.life, sequence, *letter));
+                }
+            }
+        }
+        partition.log_end = partition.log_end.max(partition.position);
+        self.ran(&chunk.at);
+    }
+
+    /// After a partition changed: lets it have its turn, and pauses or resumes its reading.
+    fn ran(&mut self, at: &TopicPartition) {
+        let Some(partition) = self.partitions.get_mut(at) else {
+            return;
+        };
+        if partition.has_calls() && !partition.queued {
+            partition.queued = true;
+            self.runnable.push_back(at.clone());
+        }
+        let (window, held) = (self.options.window, self.options.held_records);
+        let is_full = partition.progress.len() > window || (partition.held > 0 && partition.open() > held);
+        let is_low = partition.progress.len() <= window / 2 && (partition.held == 0 || partition.open() <= held / 2);
+        if (!partition.paused && is_full) || (partition.paused && is_low && partition.phase == Phase::Reading) {
+            partition.paused = !partition.paused;
+            self.controls.pause(at, partition.paused);
+        }
+    }
+
+    fn dispatch(&mut self) {
+        while self.calls.len() < self.options.max_in_flight {
+            let Some(at) = self.runnable.pop_front() else { return };
+            let Some(partition) = self.partitions.get_mut(&at) else {
+                continue;
+            };
+            partition.queued = false;
+            for _ in 0..TURN.min(self.options.max_in_flight - self.calls.len()) {
+                let Some(call) = partition.next_call() else { break };
+                self.calls.push(make(
+                    &self.ports,
+                    partition,
+                    call,
+                    &self.data_set,
+                    self.breaks,
+                    &self.monitor,
+                ));
+            }
+            if partition.has_calls() {
+                partition.queued = true;
+                self.runnable.push_back(at);
+            }
+        }
+    }
+
+    fn answers(&mut self, first: Answer) {
+        let mut touched: Vec<TopicPartition> = Vec::new();
+        let mut next = Some(first);
+        let mut rewind = false;
+        for _ in 0..ANSWERS {
+            let Some((call, answer)) = next else { break };
+            if touched.last() != Some(&call.at) {
+                touched.push(call.at.clone());
+            }
+            rewind |= self.answer(call, answer);
+            next = self.calls.next().now_or_never().flatten();
+        }
+        if let Some((call, answer)) = next {
+            touched.push(call.at.clone());
+            rewind |= self.answer(call, answer);
+        }
+        if rewind {
+            self.rewind("the data set changed");
+        }
+        for at in touched {
+            self.ran(&at);
+        }
+    }
+
+    fn answer(&mut self, call: Call, answer: Result<(), BacklogError>) -> bool {
+        let now = Instant::now();
+        let Some(partition) = self.partitions.get_mut(&call.at) else {
+            return false;
+        };
+        if let Err(error) = &answer {
+            self.monitor.counters.retries.add(u64::from(error.is_retryable()));
+            tracing::debug!(channel = %call.channel, partition = %call.at, %error, "a call failed");
+        }
+        let mut rewind = false;
+        for effect in partition.answered(call, answer, now, &self.options.binding) {
+            match effect {
+                Effect::Retry(call) => {
+                    self.tickets += 1;
+                    let at = now + self.options.backoff.after(call.failures);
+                    self.retries.insert((at, self.tickets), call);
+                }
+                Effect::Bury(sequence, letter) => {
+                    self.burials.push(bury(&self.ports, partition.life, sequence, *letter));
+                }
+                Effect::Rewind => rewind = true,
+            }
+        }
+        rewind
+    }
+
+    fn make_again(&mut self) {
+        let now = Instant::now();
+        while let Some(entry) = self.retries.first_entry() {
+            if entry.key().0 > now {
+                return;
+            }
+            let call = entry.remove();
+            let Some(partition) = self.partitions.get_mut(&call.at) else {
+                continue;
+            };
+            if partition.life != call.life || partition.phase == Phase::Leaving {
+                continue;
+            }
+            partition.made_again();
+            self.calls.push(make(
+                &self.ports,
+                partition,
+                call,
+                &self.data_set,
+                self.breaks,
+                &self.monitor,
+            ));
+        }
+    }
+
+    fn buried(&mut self, (at, life, sequence, reason, buried): Grave) {
+        self.monitor.counters.buried(reason, buried);
+        if let Some(partition) = self.partitions.get_mut(&at).filter(|partition| partition.life == life) {
+            partition.complete(sequence, Instant::now());
+        }
+        self.ran(&at);
+    }
+
+    /// Drops what waits, and has every partition find out anew where to go on.
+    fn rewind(&mut self, why: &str) {
+        self.marked.clear();
+        let mut any = false;
+        for partition in self.partitions.values_mut() {
+            if partition.phase != Phase::Reading {
+                continue;
+            }
+            any = true;
+            self.life += 1;
+            partition.rewind(self.life);
+            self.controls.pause(&partition.at, true);
+        }
+        let partitions = &self.partitions;
+        self.retries.retain(|_, call| {
+            partitions
+                .get(&call.at)
+                .is_some_and(|partition| partition.life == call.life)
+        });
+        if any {
+            self.monitor.counters.rewinds.add(1);
+            tracing::warn!(
+                binding = self.options.binding,
+                group = self.options.group,
+                "rewinding: {why}"
+            );
+        }
+    }
+
+    fn leave(&mut self, partitions: Vec<TopicPartition>, lost: bool) {
+        for at in &partitions {
+            if let Some(partition) = self.partitions.get_mut(at) {
+                partition.leave();
+            }
+        }
+        self.retries.retain(|_, call| !partitions.contains(&call.at));
+        let deadline = Instant::now() + if lost { Duration::ZERO } else { self.options.drain };
+        self.leaving.push(Leave {
+            partitions,
+            deadline,
+            settled: lost,
+        });
+        self.show();
+    }
+
+    /// Gives up partitions whose calls are answered and whose last commit was tried, or whose time is over.
+    fn give_up(&mut self) {
+        let now = Instant::now();
+        let mut index = 0;
+        while index < self.leaving.len() {
+            let leave = &self.leaving[index];
+            let is_quiet = leave
+                .partitions
+                .iter()
+                .all(|at| self.partitions.get(at).is_none_or(|one| one.outstanding == 0));
+            if now < leave.deadline && !(leave.settled && is_quiet) {
+                index += 1;
+                continue;
+            }
+            let leave = self.leaving.swap_remove(index);
+            for at in &leave.partitions {
+                // Already given up, revoked and assigned again meanwhile: a new life, which stays.
+                if self
+                    .partitions
+                    .get(at)
+                    .is_some_and(|partition| partition.phase == Phase::Leaving)
+                {
+                    self.partitions.remove(at);
+                    self.marked.retain(|(key, partition), _| {
+                        *partition != at.partition || !key.split(';').next().is_some_and(|topic| topic == &*at.topic)
+                    });
+                }
+            }
+            self.controls.release(leave.partitions);
+            self.show();
+        }
+    }
+
+    /// Sends the most urgent errand, if none is under way: a last commit of what is given up, where to go on, mark and commit,
+    /// identities.
+    fn send_errand(&mut self) {
+        if self.errand.is_some() {
+            return;
+        }
+        let now = Instant::now();
+        let quiet = self.leaving.iter_mut().find(|leave| {
+            let is_quiet = |at| {
+                self.partitions
+                    .get(at)
+                    .is_none_or(|partition: &Partition| partition.outstanding == 0)
+            };
+            !leave.settled && leave.partitions.iter().all(is_quiet)
+        });
+        if let Some(leave) = quiet {
+            leave.settled = true;
+            let partitions = leave.partitions.clone();
+            if let Some(errand) = self.settle(&partitions, true) {
+                self.errand = Some(errand);
+            }
+            return;
+        }
+        if now >= self.resolve_after {
+            let sought: Vec<Sought> = self
+                .partitions
+                .values()
+                .filter(|partition| partition.is_sought())
+                .map(|partition| Sought {
+                    at: partition.at.clone(),
+                    life: partition.life,
+                    known: partition.stamp.generation,
+                })
+                .collect();
+            if !sought.is_empty() {
+                let (errands, breaks) = (self.errands.clone(), self.breaks);
+                self.errand = Some(async move { Outcome::Resolved(errands.resolve(sought, breaks).await) }.boxed());
+                return;
+            }
+        }
+        if self.settle_due {
+            self.settle_due = false;
+            let reading = |partition: &&Partition| partition.phase == Phase::Reading;
+            let partitions: Vec<_> = self
+                .partitions
+                .values()
+                .filter(reading)
+                .map(|one| one.at.clone())
+                .collect();
+            self.errand = self.settle(&partitions, false);
+        } else if now >= self.identify_after {
+            self.identify_after = now + self.options.identify_every;
+            let mut topics: Vec<Arc<str>> = self.partitions.keys().map(|at| at.topic.clone()).collect();
+            topics.dedup();
+            let errands = self.errands.clone();
+            self.errand = Some(async move { Outcome::Identified(errands.identify(topics).await) }.boxed());
+        }
+    }
+
+    fn settle(&mut self, partitions: &[TopicPartition], last: bool) -> Option<BoxFuture<'static, Outcome>> {
+        let now = Instant::now();
+        let (mut offsets, mut commitments) = (Offsets::new(), Vec::new());
+        for at in partitions {
+            let Some(partition) = self.partitions.get_mut(at) else {
+                continue;
+            };
+            // Never played in this life: there is nothing to say.
+            if partition.stamp.partitions == 0 || !matches!(partition.phase, Phase::Reading | Phase::Leaving) {
+                continue;
+            }
+            let offset = partition.settled(now, self.options.settle);
+            let key = Mark::key(&at.topic, &partition.stamp.topic_id, partition.stamp.generation);
+            offsets.insert((key, at.partition), offset);
+            if offset > partition.committed {
+                let metadata = partition.stamp.to_string();
+                commitments.push((
+                    Commitment {
+                        at: at.clone(),
+                        offset,
+                        metadata,
+                    },
+                    partition.life,
+                ));
+            }
+        }
+        if offsets.is_empty() || (last && commitments.is_empty()) {
+            return None;
+        }
+        let marked = self
+            .marked
+            .iter()
+            .filter(|(key, _)| offsets.contains_key(key))
+            .map(|(k, v)| (k.clone(), *v))
+            .collect();
+        let (errands, data_set) = (self.errands.clone(), self.data_set.clone());
+        Some(
+            async move {
+                Outcome::Settled {
+                    last,
+                    result: errands.settle(data_set, marked, offsets, commitments).await,
+                }
+            }
+            .boxed(),
+        )
+    }
+
+    fn came_back(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Resolved(Ok(found)) => self.found(found),
+            Outcome::Resolved(Err(error)) => {
+                self.resolve_failures += 1;
+                self.resolve_after = Instant::now() + self.options.backoff.after(self.resolve_failures);
+                self.trouble(&error.to_string());
+            }
+            Outcome::Settled {
+                result: Ok(Settled::Committed { marked, commitments }),
+                ..
+            } => {
+                self.marked.extend(marked);
+                for (commitment, life) in commitments {
+                    let partition = self.partitions.get_mut(&commitment.at);
+                    if let Some(partition) = partition.filter(|partition| partition.life == life) {
+                        partition.committed = commitment.offset;
+                        self.monitor.counters.commits.add(1);
+                        self.trouble = None;
+                    }
+                }
+            }
+            Outcome::Settled {
+                result: Ok(Settled::Uncommitted { marked, error }),
+                last,
+            } => {
+                self.marked.extend(marked);
+                if !last {
+                    self.trouble(&error.to_string());
+                }
+            }
+            Outcome::Settled {
+                result: Ok(Settled::Rewind),
+                ..
+            } => self.rewind("the backlog forgot the watermark"),
+            Outcome::Settled { result: Err(error), .. } | Outcome::Identified(Err(error)) => {
+                self.trouble(&error.to_string());
+            }
+            Outcome::Identified(Ok(topics)) => {
+                let is_another = |partition: &Partition| {
+                    partition.phase == Phase::Reading
+                        && topics
+                            .iter()
+                            .any(|(topic, id)| *topic == partition.at.topic && *id != partition.stamp.topic_id)
+                };
+                if self.partitions.values().any(is_another) {
+                    self.rewind("a topic was created anew");
+                }
+            }
+        }
+    }
+
+    fn found(&mut self, found: Found) {
+        self.resolve_failures = 0;
+        self.breaks = self.breaks.max(found.breaks);
+        if found.data_set != self.data_set {
+            // Whoever still reads does so for another data set: back, once.
+            self.rewind("the data set changed");
+            self.data_set = found.data_set;
+        }
+        let mut is_stopped = false;
+        for (sought, decision, survey) in found.partitions {
+            let Some(partition) = self.partitions.get_mut(&sought.at) else {
+                continue;
+            };
+            if partition.life != sought.life || partition.phase == Phase::Leaving {
+                continue;
+            }
+            match decision {
+                Decision::Play(resume) => {
+                    if let Some(skip) = resume.skip {
+                        self.monitor.counters.skipped(skip);
+                    }
+                    let key = (
+                        Mark::key(&sought.at.topic, &resume.stamp.topic_id, resume.stamp.generation),
+                        sought.at.partition,
+                    );
+                    if let Some(offset) = found.marked.get(&key) {
+                        self.marked.insert(key, *offset);
+                    }
+                    tracing::info!(
+                        partition = %sought.at, offset = resume.offset, generation = resume.stamp.generation.0, "reading",
+                    );
+                    partition.play(resume.offset, resume.stamp, survey.log_end);
+                    self.controls.play(&sought.at, resume.offset, partition.life);
+                }
+                // Asked for again with the next errand: somebody may have set it meanwhile.
+                Decision::NoStart => {
+                    partition.phase = Phase::Stopped;
+                    is_stopped = true;
+                }
+            }
+        }
+        if is_stopped {
+            self.trouble(
+                "a partition has no committed offset, and the start position is `error`: set the group's offsets",
+            );
+            self.resolve_after = Instant::now() + self.options.backoff.most;
+        }
+        self.show();
+    }
+
+    fn show(&mut self) {
+        let partitions = self.partitions.values_mut().map(|partition| {
+            partition.log_end = partition.log_end.max(self.controls.log_end(&partition.at).unwrap_or(0));
+            let phase = match partition.phase {
+                Phase::Reading if partition.held > 0 => Phase::Held,
+                phase => phase,
+            };
+            PartitionStatus {
+                topic: partition.at.topic.to_string(),
+                partition: partition.at.partition,
+                phase,
+                position: partition.position,
+                committed: partition.committed,
+                log_end: partition.log_end,
+                lag: partition.log_end.saturating_sub(partition.position) + partition.open() as u64,
+                waiting: partition.open(),
+                generation: partition.stamp.generation.0,
+            }
+        });
+        let status = Status {
+            binding: self.options.binding.clone(),
+            group: self.options.group.clone(),
+            paused: self.paused,
+            partitions: partitions.collect(),
+            trouble: self.trouble.clone(),
+        };
+        self.monitor.board.show(status);
+    }
+}
+
+/// One call of the backlog.
+fn make(
+    ports: &Ports,
+    partition: &Partition,
+    call: Call,
+    data_set: &DataSet,
+    breaks: u64,
+    monitor: &Monitor,
+) -> BoxFuture<'static, Answer> {
+    let (backlog, counters) = (ports.backlog.clone(), monitor.counters.clone());
+    let (source, generation, data_set) = (partition.source.clone(), partition.stamp.generation, data_set.clone());
+    async move {
+        let channel = &call.channel;
+        let answer = match &call.work {
+            Work::Append(events) => {
+                let events = events.clone();
+                let batch = Batch {
+                    channel: channel.clone(),
+                    source,
+                    generation,
+                    data_set,
+                    breaks,
+                    events,
+                };
+                backlog.append(batch).await.map(|appended| {
+                    counters.appends.add(1);
+                    counters.stored.add(appended.stored as u64);
+                    counters.repeats.add(appended.repeats as u64);
+                })
+            }
+            Work::Close(before) => backlog
+                .close_before(channel, *before)
+                .await
+                .map(|_| counters.commands.add(1)),
+            Work::Keep => backlog.keep(channel).await.map(|()| counters.commands.add(1)),
+        };
+        (call, answer)
+    }
+    .boxed()
+}
+
+fn bury(ports: &Ports, life: u64, sequence: u64, letter: crate::dead_letters::DeadLetter) -> BoxFuture<'static, Grave> {
+    let dead_letters = ports.dead_letters.clone();
+    async move {
+        let (at, reason) = (letter.at.clone(), letter.rejection.reason);
+        let buried = dead_letters.bury(letter).await;
+        (at, life, sequence, reason, buried)
+    }
+    .boxed()
+}
+
+/// The errand's outcome; never, while there is none.
+async fn maybe(errand: Option<&mut BoxFuture<'static, Outcome>>) -> Outcome {
+    match errand {
+        Some(errand) => errand.await,
+        None => future::pending().await,
+    }
+}
+
+/// At that time; never, without one.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => future::pending().await,
+    }
+}

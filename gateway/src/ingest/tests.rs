@@ -1,0 +1,905 @@
+//! One consumer over the memory source and a backlog with planted failures, in paused time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use events_gateway_core::envelope::{Command, Envelope, Reason, Rejection};
+use events_gateway_core::source::{Generation, SourceId};
+use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::resume::Mark;
+use super::stamp::Stamp;
+use super::{Ingest, Kind, Monitor, Options, Ports};
+use crate::backlog::*;
+use crate::dead_letters::{Buried, DeadLetter, DeadLetters};
+use crate::source::memory::{MemoryLog, NewRecord};
+use crate::source::{Start, TopicPartition};
+
+#[derive(Default)]
+struct Shared {
+    life: u64,
+    channels: BTreeMap<String, Vec<Arc<Event>>>,
+    places: BTreeMap<(String, SourceId), (Generation, u64)>,
+    marks: Offsets,
+    breaks: u64,
+    breaks_of_batches: BTreeSet<u64>,
+    is_away: bool,
+    /// Events of these data are refused for good.
+    refused: BTreeSet<Vec<u8>>,
+    delay: Duration,
+    outstanding: BTreeSet<(String, SourceId)>,
+    overlaps: usize,
+    calls: usize,
+    largest: usize,
+    closed: Vec<(String, Timestamp)>,
+    kept: Vec<String>,
+    buried: Vec<DeadLetter>,
+}
+
+/// A backlog that repeats are told by place in, whose data set can be lost, and that fails on demand.
+#[derive(Clone, Default)]
+struct Fake(Arc<Mutex<Shared>>);
+
+impl Fake {
+    fn identity(&self) -> DataSet {
+        DataSet(Arc::new(
+            [("primary".to_owned(), self.0.lock().life.to_string())].into(),
+        ))
+    }
+
+    /// A failover: the data set is another; of each channel the last `lost` events are gone, and the watermark's newest.
+    fn fail_over(&self, lost: usize, marks: Offsets) {
+        let mut shared = self.0.lock();
+        shared.life += 1;
+        shared.places.clear();
+        shared.marks = marks;
+        let lost_from: Vec<_> = shared
+            .channels
+            .iter_mut()
+            .map(|(name, events)| {
+                events.truncate(events.len().saturating_sub(lost));
+                (name.clone(), events.clone())
+            })
+            .collect();
+        for (name, events) in lost_from {
+            for event in events {
+                let origin = &event.origin;
+                let known = shared.places.entry((name.clone(), origin.source.clone())).or_default();
+                *known = (*known).max((origin.generation, origin.place));
+            }
+        }
+    }
+
+    fn data(&self, channel: &str) -> Vec<String> {
+        let shared = self.0.lock();
+        let events = shared.channels.get(channel).into_iter().flatten();
+        events
+            .map(|event| String::from_utf8_lossy(&event.data).into_owned())
+            .collect()
+    }
+}
+
+/// A call under way; ends with its future, also if that is dropped.
+struct Outstanding(Arc<Mutex<Shared>>, (String, SourceId));
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        self.0.lock().outstanding.remove(&self.1);
+    }
+}
+
+#[async_trait]
+impl Backlog for Fake {
+    async fn append(&self, batch: Batch) -> Result<Appended, BacklogError> {
+        let key = (batch.channel.to_string(), batch.source.clone());
+        let delay = {
+            let mut shared = self.0.lock();
+            shared.calls += 1;
+            if !shared.outstanding.insert(key.clone()) {
+                shared.overlaps += 1;
+            }
+            shared.delay
+        };
+        let outstanding = Outstanding(self.0.clone(), key.clone());
+        sleep(delay).await;
+        drop(outstanding);
+        let identity = self.identity();
+        let mut shared = self.0.lock();
+        shared.largest = shared.largest.max(batch.events.len());
+        if shared.is_away {
+            return Err(BacklogError::Unavailable("away".into()));
+        }
+        if batch.data_set != identity {
+            return Err(BacklogError::DataSetChanged);
+        }
+        if batch
+            .events
+            .iter()
+            .any(|placed| shared.refused.contains(&placed.event.data[..]))
+        {
+            return Err(BacklogError::Refused("too large".into()));
+        }
+        shared.breaks_of_batches.insert(batch.breaks);
+        let mut stored = 0;
+        let total = batch.events.len();
+        for placed in batch.events {
+            let place = (batch.generation, placed.event.origin.place);
+            let known = shared.places.get(&key).copied();
+            if known.is_some_and(|known| place <= known) {
+                continue;
+            }
+            shared.places.insert(key.clone(), place);
+            shared.channels.entry(key.0.clone()).or_default().push(placed.event);
+            stored += 1;
+        }
+        Ok(Appended {
+            stored,
+            repeats: total - stored,
+            head: Position(1),
+        })
+    }
+    async fn register(&self, _: &Channel, _: &Token, _: u64) -> Result<Standing, BacklogError> {
+        Err(BacklogError::Refused("not here".into()))
+    }
+    async fn unregister(&self, _: &Channel, _: &Token) -> Result<(), BacklogError> {
+        Ok(())
+    }
+    async fn verify(&self, _: &[(Channel, Token)], _: u64) -> Vec<Result<Standing, BacklogError>> {
+        Vec::new()
+    }
+    async fn read(&self, _: &Channel, _: Position, _: usize) -> Result<Page, BacklogError> {
+        Err(BacklogError::Refused("not here".into()))
+    }
+    async fn close_before(&self, channel: &Channel, time: Timestamp) -> Result<Timestamp, BacklogError> {
+        self.0.lock().closed.push((channel.to_string(), time));
+        Ok(time)
+    }
+    async fn keep(&self, channel: &Channel) -> Result<(), BacklogError> {
+        self.0.lock().kept.push(channel.to_string());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Watermarks for Fake {
+    async fn data_set(&self) -> Result<DataSet, BacklogError> {
+        if self.0.lock().is_away {
+            return Err(BacklogError::Unavailable("away".into()));
+        }
+        Ok(self.identity())
+    }
+    async fn remembered(&self, _: &str) -> Result<Offsets, BacklogError> {
+        Ok(self.0.lock().marks.clone())
+    }
+    async fn mark(&self, _: &str, set: &DataSet, marked: &Offsets, offsets: &Offsets) -> Result<Marked, BacklogError> {
+        let identity = self.identity();
+        let mut shared = self.0.lock();
+        if shared.is_away {
+            return Err(BacklogError::Unavailable("away".into()));
+        }
+        let forgot = marked
+            .iter()
+            .any(|(at, offset)| shared.marks.get(at).is_none_or(|known| known < offset));
+        if *set != identity || forgot {
+            return Ok(Marked::Forgotten {
+                remembered: shared.marks.clone(),
+            });
+        }
+        shared.marks.extend(offsets.clone());
+        Ok(Marked::Stored)
+    }
+}
+
+#[async_trait]
+impl Directory for Fake {
+    async fn renew(&self, _: &Lease, _: Duration, _: bool) -> Result<bool, BacklogError> {
+        Ok(true)
+    }
+    async fn release(&self, _: &str) -> Result<(), BacklogError> {
+        Ok(())
+    }
+    async fn leases(&self) -> Result<Vec<Lease>, BacklogError> {
+        Ok(Vec::new())
+    }
+    async fn record(&self, _: &str, _: &[ConnectionEntry], _: &[String], _: Duration) -> Result<(), BacklogError> {
+        Ok(())
+    }
+    async fn connections(&self, _: &str) -> Result<Vec<ConnectionEntry>, BacklogError> {
+        Ok(Vec::new())
+    }
+    async fn owners(&self, _: &Channel) -> Result<Vec<(String, Timestamp)>, BacklogError> {
+        Ok(Vec::new())
+    }
+    async fn control(&self, _: &str) -> Result<Control, BacklogError> {
+        Ok(Control::default())
+    }
+    async fn set_paused(&self, _: &str, _: bool) -> Result<(), BacklogError> {
+        Ok(())
+    }
+    async fn raise_breaks(&self, _: &str, breaks: u64) -> Result<(), BacklogError> {
+        let mut shared = self.0.lock();
+        shared.breaks = shared.breaks.max(breaks);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Fake {
+    async fn bury(&self, letter: DeadLetter) -> Buried {
+        self.0.lock().buried.push(letter);
+        Buried::Written
+    }
+}
+
+/// A record's key names its channels, its value is the event's data; a value that isn't UTF-8 is undecodable.
+fn decode(record: &events_gateway_core::record::Record<'_>) -> Result<Envelope, Rejection> {
+    let value = record.value.and_then(|value| std::str::from_utf8(value).ok());
+    let Some(value) = value else {
+        return Err(Rejection {
+            reason: Reason::Undecodable,
+            detail: "the value isn't UTF-8".into(),
+        });
+    };
+    let key = std::str::from_utf8(record.key.unwrap_or_default()).unwrap();
+    Ok(Envelope {
+        channels: key.split(',').map(|name| Channel::parse(name).unwrap()).collect(),
+        kind: "message".into(),
+        data: Bytes::copy_from_slice(value.as_bytes()),
+        time: record.time,
+        attributes: BTreeMap::new(),
+        id: None,
+        scope: String::new(),
+        key: None,
+    })
+}
+
+struct Running {
+    monitor: Monitor,
+    stop: watch::Sender<bool>,
+    control: watch::Sender<Control>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap();
+    }
+}
+
+fn options() -> Options {
+    let kind = Kind::Events {
+        decode: Arc::new(decode),
+        public: None,
+    };
+    // The wall clock follows the paused one, from a fixed day.
+    let start = Instant::now();
+    let clock = Arc::new(move || Timestamp(1_700_000_000_000 + start.elapsed().as_millis() as u64));
+    Options {
+        start: Start::Earliest,
+        clock,
+        ..Options::new("orders", "group", kind)
+    }
+}
+
+fn start(log: &MemoryLog, fake: &Fake, options: Options) -> Running {
+    let ports = Ports {
+        backlog: Arc::new(fake.clone()),
+        watermarks: Arc::new(fake.clone()),
+        directory: Arc::new(fake.clone()),
+        dead_letters: Arc::new(fake.clone()),
+    };
+    let ingest = Ingest::new(log.source(&options.group, &["t"]), ports, options);
+    let monitor = ingest.monitor();
+    let (stop, stopped) = watch::channel(false);
+    let (control, controlled) = watch::channel(Control::default());
+    let task = tokio::spawn(ingest.run(controlled, stopped));
+    Running {
+        monitor,
+        stop,
+        control,
+        task,
+    }
+}
+
+fn produce(log: &MemoryLog, partition: usize, key: &str, value: &str) -> u64 {
+    let record = NewRecord {
+        key: Some(key.as_bytes()),
+        value: Some(value.as_bytes()),
+        ..NewRecord::default()
+    };
+    log.produce("t", partition, &record)
+}
+
+fn numbers(range: std::ops::Range<u64>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+/// Lets paused time run until it holds; fails after ten minutes of it.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(600);
+    while !holds() {
+        assert!(Instant::now() < deadline, "never came true: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn setup(partitions: usize) -> (MemoryLog, Fake, TopicPartition) {
+    let log = MemoryLog::default();
+    log.create_topic("t", partitions);
+    (log, Fake::default(), TopicPartition::new("t", 0))
+}
+
+fn committed(log: &MemoryLog) -> Option<u64> {
+    log.committed("group", &TopicPartition::new("t", 0))
+        .map(|committed| committed.offset)
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_reach_their_channels_in_order_and_are_committed_only_when_old_enough() {
+    let (log, fake, at) = setup(1);
+    for number in 0..3_000 {
+        produce(&log, 0, if number % 2 == 0 { "a,b" } else { "a" }, &number.to_string());
+    }
+    let running = start(&log, &fake, options());
+    until("all are appended", || fake.data("a").len() == 3_000).await;
+    assert_eq!(fake.data("a"), numbers(0..3_000));
+    assert_eq!(fake.data("b").len(), 1_500);
+    let appended = Instant::now();
+    assert_eq!(
+        committed(&log),
+        Some(0),
+        "the start, before the first record was handled"
+    );
+    until("all are committed", || committed(&log) == Some(3_000)).await;
+    assert!(
+        appended.elapsed() >= Duration::from_millis(4_900),
+        "{:?}",
+        appended.elapsed()
+    );
+    let stamp = Stamp::parse(&log.committed("group", &at).unwrap().metadata).unwrap();
+    let key = (Mark::key("t", &stamp.topic_id, stamp.generation), 0);
+    assert_eq!(
+        fake.0.lock().marks[&key],
+        3_000,
+        "the watermark stands at what is committed"
+    );
+    let shared = fake.0.lock();
+    assert_eq!(shared.overlaps, 0);
+    assert!(
+        shared.largest <= MAX_BATCH_EVENTS && shared.calls < 100,
+        "{} calls",
+        shared.calls
+    );
+    assert_eq!(running.monitor.counters().repeats.get(), 0);
+    drop(shared);
+    until("the status tells", || {
+        let status = running.monitor.status();
+        (status.partitions[0].lag, status.partitions[0].committed) == (0, 3_000)
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_backlog_is_away_everything_waits_and_it_heals_by_itself() {
+    let (log, fake, _) = setup(2);
+    let running = start(
+        &log,
+        &fake,
+        Options {
+            max_records: 3_000,
+            held_records: 1_000,
+            ..options()
+        },
+    );
+    produce(&log, 0, "a", "0");
+    until("the first is appended", || fake.data("a").len() == 1).await;
+    fake.0.lock().is_away = true;
+    for number in 1..10_000 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    sleep(Duration::from_secs(120)).await;
+    assert!(committed(&log) <= Some(1));
+    let status = running.monitor.status();
+    assert_eq!(status.partitions[0].phase, super::counters::Phase::Held);
+    assert!(
+        status.partitions[0].waiting <= 3_500,
+        "bounded: {}",
+        status.partitions[0].waiting
+    );
+    fake.0.lock().is_away = false;
+    until("all are appended", || fake.data("a").len() == 10_000).await;
+    assert_eq!(fake.data("a"), numbers(0..10_000));
+    assert_eq!(fake.0.lock().breaks, 0);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_data_set_makes_it_go_back_to_the_watermark() {
+    let (log, fake, _) = setup(1);
+    let running = start(&log, &fake, options());
+    for number in 0..100 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    until("they are committed", || committed(&log) == Some(100)).await;
+    let marks = fake.0.lock().marks.clone();
+    for number in 100..200 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    until("more are appended", || fake.data("a").len() == 200).await;
+    fake.fail_over(70, marks);
+    until("the lost tail is appended again", || fake.data("a").len() == 200).await;
+    assert_eq!(fake.data("a"), numbers(0..200));
+    assert_eq!(running.monitor.counters().rewinds.get(), 1);
+    assert_eq!(fake.0.lock().breaks, 0, "nothing was lost");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flushed_backlog_is_noticed_while_idle_and_tears_the_epochs() {
+    let (log, fake, _) = setup(1);
+    let running = start(&log, &fake, options());
+    for number in 0..10 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    until("they are committed", || committed(&log) == Some(10)).await;
+    {
+        let mut shared = fake.0.lock();
+        shared.marks.clear();
+        shared.channels.clear();
+        shared.places.clear();
+    }
+    until("it is noticed", || running.monitor.counters().rewinds.get() == 1).await;
+    until("the break number is raised", || fake.0.lock().breaks > 0).await;
+    produce(&log, 0, "a", "10");
+    until("it goes on", || !fake.data("a").is_empty()).await;
+    let shared = fake.0.lock();
+    assert_eq!(
+        shared.breaks_of_batches.last(),
+        Some(&shared.breaks),
+        "batches carry it"
+    );
+    drop(shared);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_refusal_buries_only_what_was_refused_and_names_the_channels_owed() {
+    let (log, fake, _) = setup(1);
+    fake.0.lock().delay = Duration::from_millis(10);
+    fake.0.lock().refused.insert(b"17".to_vec());
+    for number in 0..40 {
+        produce(&log, 0, if number == 17 { "a,b" } else { "a" }, &number.to_string());
+    }
+    let undecodable = NewRecord {
+        key: Some(b"a"),
+        value: Some(b"\xFF"),
+        ..NewRecord::default()
+    };
+    log.produce("t", 0, &undecodable);
+    produce(&log, 0, "a", "41");
+    let running = start(&log, &fake, options());
+    until("all are committed", || committed(&log) == Some(42)).await;
+    let expected: Vec<String> = numbers(0..42)
+        .into_iter()
+        .filter(|one| one != "17" && one != "40")
+        .collect();
+    assert_eq!(fake.data("a"), expected);
+    let shared = fake.0.lock();
+    assert_eq!(shared.buried.len(), 2);
+    let refused = shared
+        .buried
+        .iter()
+        .find(|letter| letter.rejection.reason == Reason::Refused)
+        .unwrap();
+    let mut owed: Vec<&str> = refused.owed.iter().map(Channel::as_str).collect();
+    owed.sort_unstable();
+    assert_eq!((refused.record.offset, owed), (17, vec!["a", "b"]));
+    let broken = shared
+        .buried
+        .iter()
+        .find(|letter| letter.rejection.reason == Reason::Undecodable)
+        .unwrap();
+    assert_eq!(
+        (broken.record.offset, broken.owed.len(), broken.binding.as_str()),
+        (40, 0, "orders")
+    );
+    drop(shared);
+    assert_eq!(running.monitor.counters().dead_letters[0].get(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_gets_one_event_per_record_in_order_after_the_others() {
+    let (log, fake, _) = setup(1);
+    fake.0.lock().delay = Duration::from_millis(3);
+    for number in 0..500 {
+        produce(
+            &log,
+            0,
+            ["a,b", "b", "secret", "c,secret"][number % 4],
+            &number.to_string(),
+        );
+    }
+    let public: super::IsPublic = Arc::new(|channel| channel.as_str() != "secret");
+    let kind = Kind::Events {
+        decode: Arc::new(decode),
+        public: Some(public),
+    };
+    let running = start(&log, &fake, Options { kind, ..options() });
+    until("all are committed", || committed(&log) == Some(500)).await;
+    let expected: Vec<String> = (0..500)
+        .filter(|number| number % 4 != 2)
+        .map(|number| number.to_string())
+        .collect();
+    assert_eq!(fake.data("all"), expected);
+    let shared = fake.0.lock();
+    let named: Vec<&str> = shared.channels["all"][..3]
+        .iter()
+        .map(|event| &*event.attributes["channels"])
+        .collect();
+    assert_eq!(named, ["a,b", "b", "c"]);
+    drop(shared);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_are_handed_over_promptly_and_nothing_is_lost_or_repeated() {
+    let (log, fake, _) = setup(4);
+    fake.0.lock().delay = Duration::from_millis(5);
+    let one = start(&log, &fake, options());
+    let mut number = 0;
+    let mut more = |count: u64| {
+        for _ in 0..count {
+            produce(
+                &log,
+                (number % 4) as usize,
+                &format!("c{}", number % 4),
+                &number.to_string(),
+            );
+            number += 1;
+        }
+    };
+    more(1_000);
+    sleep(Duration::from_millis(30)).await;
+    let two = start(&log, &fake, options());
+    more(1_000);
+    until("the second has its share", || {
+        two.monitor.status().partitions.len() == 2
+    })
+    .await;
+    more(1_000);
+    sleep(Duration::from_millis(30)).await;
+    let stopping = Instant::now();
+    one.stop().await;
+    assert!(stopping.elapsed() < Duration::from_secs(1), "{:?}", stopping.elapsed());
+    more(1_000);
+    until("all are appended", || {
+        (0..4).all(|channel| fake.data(&format!("c{channel}")).len() == 1_000)
+    })
+    .await;
+    for channel in 0..4 {
+        let expected: Vec<String> = (0..1_000).map(|index| (index * 4 + channel).to_string()).collect();
+        assert_eq!(fake.data(&format!("c{channel}")), expected);
+    }
+    assert_eq!(fake.0.lock().breaks, 0);
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutting_down_gives_up_on_calls_that_hang() {
+    let (log, fake, _) = setup(1);
+    fake.0.lock().delay = Duration::from_secs(3_600);
+    produce(&log, 0, "a", "0");
+    let running = start(&log, &fake, options());
+    until("a call is out", || fake.0.lock().calls == 1).await;
+    let stopping = Instant::now();
+    running.stop().await;
+    assert!(stopping.elapsed() <= Duration::from_secs(3), "{:?}", stopping.elapsed());
+    assert_eq!(committed(&log), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_group_is_left_and_joined_again() {
+    let (log, fake, _) = setup(2);
+    let running = start(&log, &fake, options());
+    produce(&log, 0, "a", "0");
+    until("it flows", || fake.data("a").len() == 1).await;
+    running.control.send_replace(Control {
+        paused: true,
+        breaks: 7,
+    });
+    until("it has left", || running.monitor.status().partitions.is_empty()).await;
+    produce(&log, 0, "a", "1");
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(fake.data("a").len(), 1);
+    assert!(running.monitor.status().paused);
+    running.control.send_replace(Control {
+        paused: false,
+        breaks: 7,
+    });
+    until("it flows again", || fake.data("a").len() == 2).await;
+    assert_eq!(fake.0.lock().breaks_of_batches.last(), Some(&7));
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn offsets_reset_by_hand_replay_exactly_those_records_as_new() {
+    let (log, fake, at) = setup(1);
+    for number in 0..20 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    let running = start(&log, &fake, options());
+    until("all are committed", || committed(&log) == Some(20)).await;
+    running.stop().await;
+    let by_hand = crate::source::Committed {
+        offset: 15,
+        metadata: String::new(),
+    };
+    log.set_committed("group", &at, Some(by_hand));
+    let running = start(&log, &fake, options());
+    until("they come again", || fake.data("a").len() == 25).await;
+    assert_eq!(fake.data("a")[20..], numbers(15..20));
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(fake.data("a").len(), 25);
+    assert_eq!(fake.0.lock().breaks, 0);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_created_anew_is_read_from_its_start_although_the_consumer_lives() {
+    let (log, fake, _) = setup(1);
+    for number in 0..20 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    let running = start(&log, &fake, options());
+    until("all are committed", || committed(&log) == Some(20)).await;
+    log.create_topic("t", 1);
+    for number in 20..60 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    until("the new life's records are there", || {
+        fake.data("a").ends_with(&numbers(20..60))
+    })
+    .await;
+    assert!(fake.0.lock().breaks > 0, "what the old one still held is unknown");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_lost_to_retention_are_told_by_a_break() {
+    let (log, fake, _) = setup(1);
+    for number in 0..20 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    let running = start(&log, &fake, options());
+    until("all are committed", || committed(&log) == Some(20)).await;
+    running.stop().await;
+    for number in 20..40 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    log.delete_before("t", 0, 30);
+    let running = start(&log, &fake, options());
+    until("it goes on at the log's start", || fake.data("a").len() == 30).await;
+    assert_eq!(fake.data("a")[20..], numbers(30..40));
+    assert!(fake.0.lock().breaks > 0);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_truncated_log_begins_a_generation() {
+    let (log, fake, _) = setup(1);
+    for number in 0..20 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    let running = start(&log, &fake, options());
+    until("all are committed", || committed(&log) == Some(20)).await;
+    log.truncate("t", 0, 10);
+    until("it is noticed", || running.monitor.counters().skips[1].get() == 1).await;
+    produce(&log, 0, "a", "again");
+    until("what is written there now is no repeat", || {
+        fake.data("a").last().is_some_and(|last| last == "again")
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_start_nothing_is_read_until_somebody_sets_the_offsets() {
+    let (log, fake, at) = setup(1);
+    produce(&log, 0, "a", "0");
+    let running = start(
+        &log,
+        &fake,
+        Options {
+            start: Start::Error,
+            ..options()
+        },
+    );
+    until("it says so", || running.monitor.status().trouble.is_some()).await;
+    sleep(Duration::from_secs(30)).await;
+    assert!(fake.data("a").is_empty() && committed(&log).is_none());
+    log.set_committed(
+        "group",
+        &at,
+        Some(crate::source::Committed {
+            offset: 0,
+            metadata: String::new(),
+        }),
+    );
+    until("it reads", || fake.data("a").len() == 1).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_are_carried_out_in_order_and_committed() {
+    let (log, fake, _) = setup(1);
+    let decode = |record: &events_gateway_core::record::Record<'_>| {
+        let channels = vec![Channel::parse("user:1").unwrap(), Channel::parse("user:2").unwrap()];
+        match record.value {
+            Some(b"connect") => Ok(Command::Connect { channels }),
+            Some(b"disconnect") => Ok(Command::Disconnect {
+                channels,
+                before: record.time,
+            }),
+            _ => Err(Rejection {
+                reason: Reason::Undecodable,
+                detail: "no such command".into(),
+            }),
+        }
+    };
+    for (time, command) in [
+        (5, &b"connect"[..]),
+        (6, b"disconnect"),
+        (7, b"dance"),
+        (8, b"disconnect"),
+    ] {
+        log.produce(
+            "t",
+            0,
+            &NewRecord {
+                time: Timestamp(time),
+                value: Some(command),
+                ..NewRecord::default()
+            },
+        );
+    }
+    let kind = Kind::Commands {
+        decode: Arc::new(decode),
+    };
+    let running = start(&log, &fake, Options { kind, ..options() });
+    until("all are committed", || committed(&log) == Some(4)).await;
+    let shared = fake.0.lock();
+    assert_eq!(shared.kept, ["user:1", "user:2"]);
+    let of_one: Vec<_> = shared
+        .closed
+        .iter()
+        .filter(|(name, _)| name == "user:1")
+        .map(|(_, time)| time.0)
+        .collect();
+    assert_eq!((of_one, shared.closed.len(), shared.buried.len()), (vec![6, 8], 4, 1));
+    drop(shared);
+    running.stop().await;
+}
+
+/// Random outages, failovers with lost tails, rebalances and source outages: every channel holds every record of its
+/// partitions, in order, once.
+#[tokio::test(start_paused = true)]
+async fn under_random_faults_nothing_is_lost_repeated_or_reordered() {
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    for seed in 0..20u64 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let (log, fake, _) = setup(3);
+        fake.0.lock().delay = Duration::from_millis(random.random_range(0..30));
+        let mut running = vec![start(&log, &fake, options())];
+        let mut written = [0u64; 3];
+        // What a promoted server may have lost: at most the last 2 s, while 5 s are waited before a commit.
+        let mut old_marks = Offsets::new();
+        for _ in 0..60 {
+            for _ in 0..random.random_range(0..200) {
+                let partition = random.random_range(0..3);
+                let channel = format!("p{partition}:{}", random.random_range(0..3));
+                produce(
+                    &log,
+                    partition,
+                    &format!("{channel},p{partition}"),
+                    &written[partition].to_string(),
+                );
+                written[partition] += 1;
+            }
+            match random.random_range(0..12) {
+                0 => fake.0.lock().is_away = true,
+                1 => log.set_away(true),
+                2 if running.len() < 3 => running.push(start(&log, &fake, options())),
+                3 if running.len() > 1 => running.swap_remove(0).stop().await,
+                4 if running.len() > 1 => {
+                    let killed = running.swap_remove(0);
+                    killed.task.abort();
+                    let _ = killed.task.await;
+                }
+                5 => {
+                    let lost = random.random_range(0..30);
+                    // Tails lost must be younger than the marks: only what was appended since.
+                    let marks = fake.0.lock().marks.clone();
+                    let safe = lost_within(&fake, &marks, lost);
+                    fake.fail_over(
+                        safe,
+                        if random.random_bool(0.5) {
+                            marks
+                        } else {
+                            merged(&old_marks, &marks)
+                        },
+                    );
+                }
+                _ => {
+                    fake.0.lock().is_away = false;
+                    log.set_away(false);
+                }
+            }
+            old_marks = fake.0.lock().marks.clone();
+            sleep(Duration::from_millis(random.random_range(0..3_000))).await;
+        }
+        fake.0.lock().is_away = false;
+        log.set_away(false);
+        let is_complete = || (0..3).all(|one| fake.data(&format!("p{one}")).len() as u64 >= written[one]);
+        until(&format!("seed {seed}: all are appended"), is_complete).await;
+        for partition in 0..3 {
+            assert_eq!(
+                fake.data(&format!("p{partition}")),
+                numbers(0..written[partition]),
+                "seed {seed}"
+            );
+            let mut parts: Vec<u64> = Vec::new();
+            for channel in 0..3 {
+                let part: Vec<u64> = fake
+                    .data(&format!("p{partition}:{channel}"))
+                    .iter()
+                    .map(|one| one.parse().unwrap())
+                    .collect();
+                assert!(part.is_sorted_by(|a, b| a < b), "seed {seed}: order within a channel");
+                parts.extend(part);
+            }
+            parts.sort_unstable();
+            assert_eq!(parts, (0..written[partition]).collect::<Vec<_>>(), "seed {seed}");
+        }
+        assert_eq!(fake.0.lock().overlaps, 0, "seed {seed}");
+        assert_eq!(fake.0.lock().breaks, 0, "seed {seed}");
+        for one in running {
+            one.stop().await;
+        }
+    }
+}
+
+/// How many events every channel can lose without one below the watermark among them.
+fn lost_within(fake: &Fake, marks: &Offsets, most: usize) -> usize {
+    let shared = fake.0.lock();
+    let above = |event: &Arc<Event>| {
+        let origin = &event.origin;
+        let partition: i32 = origin.source.as_str().rsplit('/').next().unwrap().parse().unwrap();
+        let life = format!(";{}", origin.generation.0);
+        let mark = marks
+            .iter()
+            .find(|((key, at), _)| *at == partition && key.ends_with(&life));
+        mark.is_some_and(|(_, offset)| origin.place >= *offset)
+    };
+    let losable = shared
+        .channels
+        .values()
+        .map(|events| events.iter().rev().take_while(|event| above(event)).count());
+    losable.min().unwrap_or(0).min(most)
+}
+
+/// The older marks, and those newer that the older don't have (a partition's first mark is never lost alone).
+fn merged(older: &Offsets, newer: &Offsets) -> Offsets {
+    let mut all = newer.clone();
+    all.extend(older.clone());
+    all
+}

@@ -1,0 +1,182 @@
+//! What the client library can and its Rust wrapper doesn't offer: identities of topic and cluster, raw commit metadata, and
+//! the log's end as the last fetch told it.
+//!
+//! **Why this is sound.** Every function borrows a live client (`&BaseConsumer`, `&TopicPartitionList`), whose handle librdkafka
+//! guarantees to be usable from any thread (rdkafka.h, "thread-safety"). Whatever librdkafka allocates for us is freed here
+//! exactly once, by a guard, by the function that rdkafka.h names; whatever it lends (descriptions, ids, strings inside an
+//! event) is copied before the guard of its owner drops. Lengths and counts are those that librdkafka reports with the
+//! pointer, and a null pointer is never followed.
+#![allow(unsafe_code)]
+
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
+use std::time::Duration;
+
+use rdkafka::bindings as raw;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use smallvec::SmallVec;
+
+const NO_ERROR: raw::rd_kafka_resp_err_t = raw::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+
+/// Frees what librdkafka gave, with its own function.
+struct Owned<T>(*mut T, unsafe extern "C" fn(*mut T));
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: the pointer came from librdkafka with this destructor, and nothing else frees it.
+            unsafe { (self.1)(self.0) }
+        }
+    }
+}
+
+fn millis(timeout: Duration) -> i32 {
+    i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// The cluster's id; empty where the brokers don't tell within `timeout`.
+pub(super) fn cluster_id<C: ConsumerContext>(consumer: &BaseConsumer<C>, timeout: Duration) -> String {
+    let client = consumer.client().native_ptr();
+    // SAFETY: a live client; the string is ours to free by rd_kafka_mem_free (rdkafka.h, rd_kafka_clusterid), which for
+    // strings is the C allocator's free.
+    unsafe {
+        let text = raw::rd_kafka_clusterid(client, millis(timeout));
+        if text.is_null() {
+            return String::new();
+        }
+        let id = CStr::from_ptr(text).to_string_lossy().into_owned();
+        raw::rd_kafka_mem_free(client, text.cast());
+        id
+    }
+}
+
+/// A topic's id as 32 hexadecimal digits; empty where the brokers know none (before Kafka 2.8). Blocks for at most
+/// `timeout` and a little.
+pub(super) fn topic_id<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    timeout: Duration,
+) -> Result<String, String> {
+    let client = consumer.client().native_ptr();
+    let name = CString::new(topic).map_err(|_| "a topic's name holds NUL".to_owned())?;
+    // SAFETY: see the module's head. `names` lives until the request was made, which copies it.
+    unsafe {
+        let mut names = [name.as_ptr()];
+        let topics = Owned(
+            raw::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), 1),
+            raw::rd_kafka_TopicCollection_destroy,
+        );
+        let options = Owned(
+            raw::rd_kafka_AdminOptions_new(client, raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS),
+            raw::rd_kafka_AdminOptions_destroy,
+        );
+        let mut text = [0; 256];
+        raw::rd_kafka_AdminOptions_set_request_timeout(options.0, millis(timeout), text.as_mut_ptr(), text.len());
+        let queue = Owned(raw::rd_kafka_queue_new(client), raw::rd_kafka_queue_destroy);
+        raw::rd_kafka_DescribeTopics(client, topics.0, options.0, queue.0);
+        let wait = millis(timeout).saturating_add(500);
+        let event = Owned(raw::rd_kafka_queue_poll(queue.0, wait), raw::rd_kafka_event_destroy);
+        if event.0.is_null() {
+            return Err("no answer".into());
+        }
+        let failure = |code| {
+            (code != NO_ERROR).then(|| {
+                CStr::from_ptr(raw::rd_kafka_err2str(code))
+                    .to_string_lossy()
+                    .into_owned()
+            })
+        };
+        if let Some(error) = failure(raw::rd_kafka_event_error(event.0)) {
+            return Err(error);
+        }
+        let result = raw::rd_kafka_event_DescribeTopics_result(event.0);
+        if result.is_null() {
+            return Err("an answer of another kind".into());
+        }
+        let mut count = 0;
+        let descriptions = raw::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        if descriptions.is_null() || count == 0 {
+            return Err("no such topic".into());
+        }
+        let description = *descriptions;
+        if let Some(error) = failure(raw::rd_kafka_error_code(raw::rd_kafka_TopicDescription_error(
+            description,
+        ))) {
+            return Err(error);
+        }
+        let id = raw::rd_kafka_TopicDescription_topic_id(description);
+        if id.is_null() {
+            return Ok(String::new());
+        }
+        let high = raw::rd_kafka_Uuid_most_significant_bits(id) as u64;
+        let low = raw::rd_kafka_Uuid_least_significant_bits(id) as u64;
+        Ok(if high == 0 && low == 0 {
+            String::new()
+        } else {
+            format!("{high:016x}{low:016x}")
+        })
+    }
+}
+
+/// The text beside each offset of a list, in its order; what isn't UTF-8 reads as empty. (The wrapper's own accessor panics on
+/// such bytes, and anybody who may commit for the group could write them.)
+pub(super) fn metadata(list: &TopicPartitionList) -> Vec<String> {
+    // SAFETY: the list is borrowed; `cnt` elements stand at `elems`, each with `metadata_size` bytes at `metadata` unless
+    // that is null.
+    unsafe {
+        let list = &*list.ptr();
+        let count = usize::try_from(list.cnt).unwrap_or(0);
+        let text = |index| {
+            let element = &*list.elems.add(index);
+            if element.metadata.is_null() || element.metadata_size == 0 {
+                return String::new();
+            }
+            let bytes = std::slice::from_raw_parts(element.metadata.cast::<u8>(), element.metadata_size);
+            std::str::from_utf8(bytes).unwrap_or_default().to_owned()
+        };
+        (0..count).map(text).collect()
+    }
+}
+
+/// A message's headers, in their order. What of a name isn't UTF-8 is replaced. (The wrapper's own accessor panics on such
+/// names, and anybody who may produce could write them.)
+pub(super) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> SmallVec<[(Cow<'a, str>, Option<&'a [u8]>); 8]> {
+    let mut headers = std::ptr::null_mut();
+    let mut all = SmallVec::new();
+    // SAFETY: the message is borrowed for as long as what is returned; names and values stand in its own memory, names end
+    // in NUL, values have the length given, and an index beyond the last header is answered with an error.
+    unsafe {
+        if raw::rd_kafka_message_headers(message.ptr(), &raw mut headers) != NO_ERROR {
+            return all;
+        }
+        for index in 0.. {
+            let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
+            let found = raw::rd_kafka_header_get_all(headers, index, &raw mut name, &raw mut value, &raw mut size);
+            if found != NO_ERROR || name.is_null() {
+                return all;
+            }
+            let value = (!value.is_null()).then(|| std::slice::from_raw_parts(value.cast::<u8>(), size));
+            all.push((CStr::from_ptr(name).to_string_lossy(), value));
+        }
+    }
+    all
+}
+
+/// The high watermark that the last fetch told; `None` before one. Doesn't wait.
+pub(super) fn log_end<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<u64> {
+    let name = CString::new(topic).ok()?;
+    let (mut low, mut high) = (0, 0);
+    // SAFETY: a live client, a string that outlives the call, two integers to write to.
+    let error = unsafe {
+        raw::rd_kafka_get_watermark_offsets(
+            consumer.client().native_ptr(),
+            name.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (error == NO_ERROR).then(|| u64::try_from(high).ok()).flatten()
+}

@@ -1,0 +1,211 @@
+//! How to reach Kafka, as a client of it.
+
+use std::collections::BTreeMap;
+
+use rdkafka::config::ClientConfig;
+
+use super::oauth::OAuth;
+
+/// Further client settings that may be given. None names a file, a command, a plugin or an address: with those, whoever
+/// writes a configuration could read files or run code in the gateway.
+pub const FURTHER_SETTINGS: [&str; 22] = [
+    "broker.address.family",
+    "broker.address.ttl",
+    "client.id",
+    "client.rack",
+    "connections.max.idle.ms",
+    "fetch.error.backoff.ms",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "max.in.flight.requests.per.connection",
+    "message.max.bytes",
+    "metadata.max.age.ms",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "retry.backoff.max.ms",
+    "retry.backoff.ms",
+    "socket.connection.setup.timeout.ms",
+    "socket.keepalive.enable",
+    "socket.nagle.disable",
+    "socket.timeout.ms",
+    "topic.metadata.refresh.interval.ms",
+];
+
+/// TLS towards the brokers. PEM text, not file names.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Certificate authorities; without them those of the system.
+    pub authorities: Option<String>,
+    /// Our certificate with its chain, and our key.
+    pub identity: Option<Identity>,
+}
+
+/// A client certificate.
+#[derive(Clone)]
+pub struct Identity {
+    /// With its chain.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").finish_non_exhaustive()
+    }
+}
+
+/// A user's name and password.
+#[derive(Clone)]
+pub struct Login {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to authenticate.
+#[derive(Debug, Clone)]
+pub enum Sasl {
+    /// `PLAIN`.
+    Plain(Login),
+    /// `SCRAM-SHA-256`.
+    ScramSha256(Login),
+    /// `SCRAM-SHA-512`.
+    ScramSha512(Login),
+    /// `OAUTHBEARER` with client credentials.
+    OAuthBearer(OAuth),
+}
+
+/// How to reach the brokers; shared by consumers and producers.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    /// `host:port`, joined by `,`.
+    pub bootstrap: String,
+    /// Encryption.
+    pub tls: Option<Tls>,
+    /// Authentication.
+    pub sasl: Option<Sasl>,
+    /// Further client settings, all of [`FURTHER_SETTINGS`].
+    pub further: BTreeMap<String, String>,
+}
+
+/// A setting that isn't in [`FURTHER_SETTINGS`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the client setting `{0}` can't be given")]
+pub struct ForbiddenSetting(pub String);
+
+impl Client {
+    /// Checks the further settings' names.
+    pub fn check(&self) -> Result<(), ForbiddenSetting> {
+        let forbidden = self
+            .further
+            .keys()
+            .find(|name| !FURTHER_SETTINGS.contains(&name.as_str()));
+        forbidden.map_or(Ok(()), |name| Err(ForbiddenSetting(name.clone())))
+    }
+
+    /// The client library's configuration of it, without the settings of a consumer or producer. Settings that
+    /// [`Client::check`] refuses are left out.
+    #[must_use]
+    pub fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("client.id", "events-gateway");
+        for (name, value) in &self.further {
+            if FURTHER_SETTINGS.contains(&name.as_str()) {
+                config.set(name, value);
+            }
+        }
+        config.set("bootstrap.servers", &self.bootstrap);
+        let protocol = match (&self.tls, &self.sasl) {
+            (None, None) => "plaintext",
+            (Some(_), None) => "ssl",
+            (None, Some(_)) => "sasl_plaintext",
+            (Some(_), Some(_)) => "sasl_ssl",
+        };
+        config.set("security.protocol", protocol);
+        if let Some(tls) = &self.tls {
+            if let Some(authorities) = &tls.authorities {
+                config.set("ssl.ca.pem", authorities);
+            }
+            if let Some(identity) = &tls.identity {
+                config
+                    .set("ssl.certificate.pem", &identity.certificate)
+                    .set("ssl.key.pem", &identity.key);
+            }
+        }
+        let (mechanism, login) = match &self.sasl {
+            None => return config,
+            Some(Sasl::OAuthBearer(_)) => ("OAUTHBEARER", None),
+            Some(Sasl::Plain(login)) => ("PLAIN", Some(login)),
+            Some(Sasl::ScramSha256(login)) => ("SCRAM-SHA-256", Some(login)),
+            Some(Sasl::ScramSha512(login)) => ("SCRAM-SHA-512", Some(login)),
+        };
+        config.set("sasl.mechanism", mechanism);
+        if let Some(login) = login {
+            config
+                .set("sasl.username", &login.username)
+                .set("sasl.password", &login.password);
+        }
+        config
+    }
+
+    pub(crate) fn oauth(&self) -> Option<&OAuth> {
+        match &self.sasl {
+            Some(Sasl::OAuthBearer(oauth)) => Some(oauth),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_could_read_files_or_run_code_are_refused() {
+        for name in [
+            "plugin.library.paths",
+            "sasl.kerberos.kinit.cmd",
+            "ssl.ca.location",
+            "bootstrap.servers",
+        ] {
+            let further = [(name.to_owned(), "x".to_owned())].into();
+            let client = Client {
+                bootstrap: "b:9092".into(),
+                further,
+                ..Client::default()
+            };
+            assert_eq!(client.check(), Err(ForbiddenSetting(name.into())));
+            assert_ne!(client.config().get(name), Some("x"));
+        }
+    }
+
+    #[test]
+    fn security_follows_from_what_is_given_and_secrets_are_not_shown() {
+        let login = Login {
+            username: "u".into(),
+            password: "hush".into(),
+        };
+        let client = Client {
+            bootstrap: "b:9092".into(),
+            tls: Some(Tls::default()),
+            sasl: Some(Sasl::ScramSha512(login)),
+            ..Client::default()
+        };
+        let config = client.config();
+        assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
+        assert_eq!(config.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
+        assert!(!format!("{client:?}").contains("hush"));
+    }
+}

@@ -1,0 +1,771 @@
+//! What holds in every world while nothing is lost.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use events_gateway::backlog::{
+    BacklogError, Batch, ConnectionEntry, DataSet, Lease, MAX_BATCH_BYTES, Marked, Offsets, Placed, ReplicaState, Token,
+};
+use events_gateway_core::position::{MAX_EPOCHS, Torn};
+use events_gateway_core::source::{Generation, Origin, SourceId};
+use events_gateway_core::{Channel, Event, Position, Timestamp};
+
+use crate::world::{Ear, Limits, Ports, World, until};
+
+pub(crate) fn channel(name: &str) -> Channel {
+    Channel::parse(name).unwrap()
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap())
+}
+
+pub(crate) fn token(replica: &str, number: u64) -> Token {
+    Token {
+        replica: replica.into(),
+        number,
+    }
+}
+
+pub(crate) fn source() -> SourceId {
+    SourceId::new("orders", "shop.orders", 3)
+}
+
+/// An event at a place of generation 1.
+pub(crate) fn placed(place: u64) -> Placed {
+    from(&source(), place)
+}
+
+pub(crate) fn from(source: &SourceId, place: u64) -> Placed {
+    let event = Event {
+        kind: "created".into(),
+        data: Bytes::from(format!("data {place}")),
+        time: now(),
+        attributes: BTreeMap::new(),
+        id: None,
+        key: None,
+        origin: Origin {
+            source: source.clone(),
+            generation: Generation(1),
+            place,
+        },
+    };
+    Placed {
+        event: Arc::new(event),
+        once: None,
+    }
+}
+
+pub(crate) fn once(place: u64, id: &str) -> Placed {
+    Placed {
+        once: Some(id.into()),
+        ..placed(place)
+    }
+}
+
+pub(crate) fn batch(channel: &Channel, data_set: &DataSet, events: Vec<Placed>) -> Batch {
+    Batch {
+        channel: channel.clone(),
+        source: source(),
+        generation: Generation(1),
+        data_set: data_set.clone(),
+        breaks: 0,
+        events,
+    }
+}
+
+/// Appends places and answers (stored, repeats, head).
+pub(crate) async fn append(
+    ports: &Arc<dyn Ports>,
+    channel: &Channel,
+    places: impl IntoIterator<Item = u64>,
+) -> (usize, usize, Position) {
+    let data_set = ports.data_set().await.unwrap();
+    let appended = ports
+        .append(batch(channel, &data_set, places.into_iter().map(placed).collect()))
+        .await
+        .unwrap();
+    (appended.stored, appended.repeats, appended.head)
+}
+
+/// The places of all entries after a position.
+pub(crate) async fn places(ports: &Arc<dyn Ports>, channel: &Channel, after: Position) -> Vec<u64> {
+    let page = ports.read(channel, after, 100_000).await.unwrap();
+    page.entries.iter().map(|(_, event)| event.origin.place).collect()
+}
+
+pub(crate) async fn an_event_comes_back_and_is_announced_as_it_was_appended(world: &dyn World) {
+    let channel = channel("round:a~40trip");
+    let ear = Arc::new(Ear::default());
+    let (ports, other) = (
+        world.connect(Limits::default(), ear.clone()),
+        world.connect(Limits::default(), Arc::new(Ear::default())),
+    );
+    let before = ports.register(&channel, &token("r1", 1), 0).await.unwrap();
+    let attributes = BTreeMap::from([
+        ("agent \"ü\"".to_owned(), "a\r\n\0\u{1F980}".to_owned()),
+        (String::new(), String::new()),
+    ]);
+    let events: Vec<_> = [
+        (
+            Bytes::from_static("grüße \u{1F980}\u{2028}".as_bytes()),
+            attributes,
+            Some("id\n1"),
+            Some("key \0"),
+        ),
+        (
+            Bytes::from_static(b"one\r\ntwo\rthree\n\0\n"),
+            BTreeMap::new(),
+            None,
+            Some(""),
+        ),
+        (Bytes::new(), BTreeMap::new(), Some(""), None),
+        (Bytes::from("x".repeat(MAX_BATCH_BYTES)), BTreeMap::new(), None, None),
+    ]
+    .into_iter()
+    .zip(7..)
+    .map(|((data, attributes, id, key), place)| {
+        Arc::new(Event {
+            kind: "order.created".into(),
+            data,
+            time: now(),
+            attributes,
+            id: id.map(Arc::from),
+            key: key.map(Arc::from),
+            origin: Origin {
+                source: source(),
+                generation: Generation(1),
+                place,
+            },
+        })
+    })
+    .collect();
+    let data_set = other.data_set().await.unwrap();
+    let given = events
+        .iter()
+        .map(|event| Placed {
+            event: Arc::clone(event),
+            once: None,
+        })
+        .collect();
+    let appended = other.append(batch(&channel, &data_set, given)).await.unwrap();
+    assert_eq!((appended.stored, appended.repeats), (4, 0));
+    assert_eq!(appended.head.0, before.head().0 + 4);
+
+    let page = ports.read(&channel, before.head(), 100).await.unwrap();
+    assert_eq!(page.standing.head(), appended.head);
+    let (read, positions): (Vec<_>, Vec<_>) = page
+        .entries
+        .iter()
+        .map(|(position, event)| (event.clone(), position.0))
+        .unzip();
+    assert_eq!(read, events);
+    assert_eq!(positions, (before.head().0 + 1..=appended.head.0).collect::<Vec<_>>());
+    until("the batch is announced", || ear.heard(&channel).len() == 4).await;
+    assert_eq!(ear.heard(&channel), page.entries);
+    assert_eq!(ear.announced.lock()[0].epoch, before.epochs.current().start);
+}
+
+pub(crate) async fn positions_are_contiguous_and_pages_too(world: &dyn World) {
+    let channel = channel("contiguous");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let (_, _, first) = append(&ports, &channel, [1]).await;
+    for start in [2, 30, 31] {
+        let (stored, _, _) = append(&ports, &channel, start..start + if start == 2 { 20 } else { 1 }).await;
+        assert!(stored > 0);
+    }
+    let page = ports.read(&channel, Position(first.0 - 1), 10).await.unwrap();
+    assert_eq!(page.entries.len(), 10);
+    let rest = ports.read(&channel, page.entries[9].0, 100).await.unwrap();
+    let positions: Vec<_> = page
+        .entries
+        .iter()
+        .chain(&rest.entries)
+        .map(|(position, _)| position.0)
+        .collect();
+    assert_eq!(positions, (first.0..=rest.standing.head().0).collect::<Vec<_>>());
+    assert_eq!(rest.standing.epochs.as_slice().len(), 1);
+    let end = ports.read(&channel, rest.standing.head(), 10).await.unwrap();
+    assert!(end.entries.is_empty());
+    assert!(
+        ports
+            .read(&channel, Position(u64::MAX), 10)
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
+}
+
+pub(crate) async fn repeats_are_told_by_place_and_generation(world: &dyn World) {
+    let channel = channel("repeats");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let (stored, repeats, head) = append(&ports, &channel, [5, 6, 7]).await;
+    assert_eq!((stored, repeats), (3, 0));
+    assert_eq!(append(&ports, &channel, [5, 6, 7]).await, (0, 3, head));
+    assert_eq!(append(&ports, &channel, [6, 7, 8]).await, (1, 2, head.next()));
+    assert_eq!(
+        append(&ports, &channel, [0]).await,
+        (0, 1, head.next()),
+        "below the first"
+    );
+
+    let data_set = ports.data_set().await.unwrap();
+    let with = |generation| Batch {
+        generation: Generation(generation),
+        ..batch(&channel, &data_set, vec![placed(5)])
+    };
+    let higher = ports.append(with(2)).await.unwrap();
+    assert_eq!(
+        (higher.stored, higher.head.0),
+        (1, head.0 + 2),
+        "offsets have started over"
+    );
+    assert_eq!(ports.append(with(2)).await.unwrap().repeats, 1);
+    for refused in [vec![], vec![placed(60), placed(60)], (60..561).map(placed).collect()] {
+        let refused = ports
+            .append(Batch {
+                events: refused,
+                ..with(2)
+            })
+            .await;
+        assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
+    }
+    let lower = ports
+        .append(Batch {
+            events: vec![placed(50)],
+            ..with(1)
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        (lower.stored, lower.repeats),
+        (0, 1),
+        "a straggler of the former generation"
+    );
+    let other = Batch {
+        source: SourceId::new("orders", "shop.orders", 4),
+        ..with(1)
+    };
+    assert_eq!(
+        ports.append(other).await.unwrap().stored,
+        1,
+        "each source has places of its own"
+    );
+}
+
+pub(crate) async fn an_id_is_a_repeat_only_within_its_source_and_generation(world: &dyn World) {
+    let channel = channel("once");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let data_set = ports.data_set().await.unwrap();
+    let first = ports
+        .append(batch(
+            &channel,
+            &data_set,
+            vec![once(1, "a"), once(2, "a"), once(3, "b")],
+        ))
+        .await
+        .unwrap();
+    assert_eq!((first.stored, first.repeats), (2, 1));
+    let again = ports
+        .append(batch(&channel, &data_set, vec![once(4, "a")]))
+        .await
+        .unwrap();
+    assert_eq!((again.stored, again.repeats, again.head), (0, 1, first.head));
+    let skipped = ports.append(batch(&channel, &data_set, vec![placed(4)])).await.unwrap();
+    assert_eq!(skipped.repeats, 1, "what was skipped by its id has raised the place");
+    let redriven = ports.append(batch(&channel, &data_set, vec![placed(5)])).await.unwrap();
+    assert_eq!(redriven.stored, 1, "no id, only the place");
+    let other = Batch {
+        source: SourceId::new("orders", "other", 0),
+        ..batch(&channel, &data_set, vec![once(1, "a")])
+    };
+    assert_eq!(ports.append(other).await.unwrap().stored, 1);
+    let later = Batch {
+        generation: Generation(2),
+        ..batch(&channel, &data_set, vec![once(1, "a")])
+    };
+    assert_eq!(ports.append(later).await.unwrap().stored, 1);
+}
+
+pub(crate) async fn the_last_thousand_ids_are_known(world: &dyn World) {
+    let channel = channel("thousand");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let data_set = ports.data_set().await.unwrap();
+    for start in [1, 401, 801] {
+        let events = (start..(start + 400).min(1_002))
+            .map(|place| once(place, &format!("id {place}")))
+            .collect();
+        ports.append(batch(&channel, &data_set, events)).await.unwrap();
+    }
+    let events = vec![once(2_000, "id 2"), once(2_001, "id 1001"), once(2_002, "id 1")];
+    let appended = ports.append(batch(&channel, &data_set, events)).await.unwrap();
+    assert_eq!(
+        (appended.stored, appended.repeats),
+        (1, 2),
+        "1,001 ids came since the first"
+    );
+}
+
+pub(crate) async fn two_appenders_of_one_channel_share_its_positions(world: &dyn World) {
+    let channel = channel("shared");
+    let ear = Arc::new(Ear::default());
+    let ports = world.connect(Limits::default(), ear.clone());
+    let before = ports.register(&channel, &token("r1", 1), 0).await.unwrap();
+    let appenders = (0..2).map(|partition| {
+        let (ports, channel) = (
+            world.connect(Limits::default(), Arc::new(Ear::default())),
+            channel.clone(),
+        );
+        tokio::spawn(async move {
+            let data_set = ports.data_set().await.unwrap();
+            for place in 0..100 {
+                let source = SourceId::new("orders", "shared", partition);
+                let events = [2 * place, 2 * place + 1].map(|place| from(&source, place)).to_vec();
+                let given = Batch {
+                    source,
+                    ..batch(&channel, &data_set, events)
+                };
+                assert_eq!(ports.append(given).await.unwrap().stored, 2);
+            }
+        })
+    });
+    for appender in appenders.collect::<Vec<_>>() {
+        appender.await.unwrap();
+    }
+    until("everything is announced", || ear.heard(&channel).len() >= 400).await;
+    let heard: Vec<_> = ear.heard(&channel).iter().map(|(position, _)| position.0).collect();
+    assert_eq!(heard, (before.head().0 + 1..=before.head().0 + 400).collect::<Vec<_>>());
+    for partition in 0..2 {
+        let source = SourceId::new("orders", "shared", partition);
+        let page = ports.read(&channel, before.head(), 1_000).await.unwrap();
+        let places = page
+            .entries
+            .iter()
+            .filter(|(_, event)| event.origin.source == source)
+            .map(|(_, event)| event.origin.place);
+        assert_eq!(places.collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+    }
+}
+
+pub(crate) async fn what_is_read_after_registering_and_what_is_announced_leave_no_hole(world: &dyn World) {
+    let appender = world.connect(Limits::default(), Arc::new(Ear::default()));
+    for round in 0..10 {
+        let channel = channel(&format!("race:{round}"));
+        let ear = Arc::new(Ear::default());
+        let ports = world.connect(Limits::default(), ear.clone());
+        let appending = {
+            let (appender, channel) = (Arc::clone(&appender), channel.clone());
+            tokio::spawn(async move {
+                let data_set = appender.data_set().await.unwrap();
+                for place in 0..60 {
+                    appender
+                        .append(batch(&channel, &data_set, vec![placed(place)]))
+                        .await
+                        .unwrap();
+                }
+            })
+        };
+        let standing = ports.register(&channel, &token("r1", round), 0).await.unwrap();
+        let read = ports.read(&channel, Position(0), 1_000).await.unwrap();
+        assert!(read.standing.head() >= standing.head());
+        appending.await.unwrap();
+        let mut places: Vec<_> = read.entries.iter().map(|(_, event)| event.origin.place).collect();
+        let known = read.standing.head();
+        until("the rest is announced", || {
+            ear.heard(&channel)
+                .last()
+                .map_or(places.len() == 60, |(_, event)| event.origin.place == 59)
+        })
+        .await;
+        places.extend(
+            ear.heard(&channel)
+                .iter()
+                .filter(|(position, _)| *position > known)
+                .map(|(_, event)| event.origin.place),
+        );
+        assert_eq!(places, (0..60).collect::<Vec<_>>());
+    }
+}
+
+pub(crate) async fn only_the_token_that_registered_unregisters(world: &dyn World) {
+    let channel = channel("tokens");
+    let ear = Arc::new(Ear::default());
+    let ports = world.connect(Limits::default(), ear.clone());
+    ports.register(&channel, &token("r1", 1), 0).await.unwrap();
+    ports.register(&channel, &token("r1", 2), 0).await.unwrap();
+    ports.register(&channel, &token("r1", 2), 0).await.unwrap();
+    ports.unregister(&channel, &token("r1", 1)).await.unwrap();
+    ports.unregister(&channel, &token("r2", 2)).await.unwrap();
+    let owners = ports.owners(&channel).await.unwrap();
+    assert_eq!(owners.iter().map(|(replica, _)| &**replica).collect::<Vec<_>>(), ["r1"]);
+    let lapses = owners[0].1.millis_since(now());
+    assert!((30_000..=46_000).contains(&lapses), "{lapses} ms");
+    append(&ports, &channel, [1]).await;
+    until("the owner still hears", || ear.heard(&channel).len() == 1).await;
+    ports.unregister(&channel, &token("r1", 2)).await.unwrap();
+    assert!(ports.owners(&channel).await.unwrap().is_empty());
+    // The subscription ends a moment later: soon nothing more is heard, while another channel's announcements still are.
+    let marker = self::channel("tokens:marker");
+    ports.register(&marker, &token("r1", 3), 0).await.unwrap();
+    for place in 2.. {
+        assert!(place < 100, "announcements stop");
+        let before = ear.heard(&channel).len();
+        append(&ports, &channel, [place]).await;
+        append(&ports, &marker, [place]).await;
+        until("the marker is heard", || ear.heard(&marker).len() as u64 == place - 1).await;
+        if ear.heard(&channel).len() == before {
+            break;
+        }
+    }
+}
+
+pub(crate) async fn verify_answers_in_order_and_keeps_ownership(world: &dyn World) {
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let owned: Vec<_> = (0..50)
+        .map(|number| (channel(&format!("verify:{number}")), token("r1", number)))
+        .collect();
+    let mut heads = Vec::new();
+    for (channel, token) in &owned {
+        ports.register(channel, token, 0).await.unwrap();
+        heads.push(append(&ports, channel, [token.number]).await.2);
+    }
+    let standings = ports.verify(&owned, 0).await;
+    let found: Vec<_> = standings.into_iter().map(|standing| standing.unwrap().head()).collect();
+    assert_eq!(found, heads);
+    assert_eq!(ports.owners(&owned[49].0).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_break_tears_the_epoch_once(world: &dyn World) {
+    let channel = channel("breaks");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let data_set = ports.data_set().await.unwrap();
+    let with = |breaks, place| Batch {
+        breaks,
+        ..batch(&channel, &data_set, vec![placed(place)])
+    };
+    let first = ports.append(with(3, 1)).await.unwrap().head;
+    let read = async || ports.read(&channel, Position(0), 10).await.unwrap().standing;
+    assert_eq!(
+        read().await.epochs.as_slice().len(),
+        1,
+        "a new channel has nothing to tear"
+    );
+    let second = ports.append(with(4, 2)).await.unwrap().head;
+    ports.append(with(4, 3)).await.unwrap();
+    ports.append(with(2, 4)).await.unwrap();
+    let standing = read().await;
+    let epochs = standing.epochs.as_slice();
+    assert_eq!(epochs.len(), 2);
+    assert_eq!((epochs[0].end, epochs[0].torn), (first, None));
+    assert_eq!((epochs[1].start, epochs[1].torn), (second, Some(Torn::Source)));
+    assert!(second.0 >= first.0 + (1 << 20));
+    assert_eq!(standing.epochs.continue_from(first), Err(Torn::Source));
+    let registered = ports.register(&channel, &token("r1", 1), 9).await.unwrap();
+    assert_eq!(
+        registered.epochs.as_slice().len(),
+        3,
+        "registering tells clients that were away too"
+    );
+    assert_eq!(registered.head().0 + 1, registered.epochs.current().start.0);
+    for breaks in 10..40 {
+        ports.append(with(breaks, breaks)).await.unwrap();
+    }
+    assert_eq!(read().await.epochs.as_slice().len(), MAX_EPOCHS);
+    let kept = self::channel("breaks:kept");
+    ports.keep(&kept).await.unwrap();
+    assert_eq!(
+        ports
+            .register(&kept, &token("r1", 1), 9)
+            .await
+            .unwrap()
+            .epochs
+            .as_slice()
+            .len(),
+        1
+    );
+}
+
+pub(crate) async fn another_data_set_is_refused_and_nothing_written(world: &dyn World) {
+    let channel = channel("other-data-set");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let data_set = ports.data_set().await.unwrap();
+    let wrong = DataSet(Arc::new(
+        data_set
+            .0
+            .keys()
+            .map(|primary| (primary.clone(), "0".repeat(40)))
+            .collect(),
+    ));
+    for wrong in [wrong, DataSet::default()] {
+        let refused = ports.append(batch(&channel, &wrong, vec![placed(1)])).await;
+        assert!(matches!(refused, Err(BacklogError::DataSetChanged)), "{refused:?}");
+        let marked = ports
+            .mark("other", &wrong, &Offsets::new(), &Offsets::from([(("t".into(), 0), 1)]))
+            .await
+            .unwrap();
+        assert_eq!(
+            marked,
+            Marked::Forgotten {
+                remembered: Offsets::new()
+            }
+        );
+    }
+    assert_eq!(append(&ports, &channel, [1]).await.0, 1);
+}
+
+pub(crate) async fn a_key_of_another_type_is_refused_for_good(world: &dyn World) {
+    let channel = channel("spoilt");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    world.spoil(&channel);
+    let data_set = ports.data_set().await.unwrap();
+    let refused = ports.append(batch(&channel, &data_set, vec![placed(1)])).await;
+    assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
+    let refused = ports.register(&channel, &token("r1", 1), 0).await;
+    assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
+    assert!(matches!(ports.keep(&channel).await, Err(BacklogError::Refused(_))));
+    assert!(ports.owners(&channel).await.unwrap().is_empty());
+}
+
+pub(crate) async fn marks_are_remembered_until_they_fall(world: &dyn World) {
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let data_set = ports.data_set().await.unwrap();
+    let offsets = |list: &[(i32, u64)]| -> Offsets {
+        list.iter()
+            .map(|&(partition, offset)| (("shop.orders".to_owned(), partition), offset))
+            .collect()
+    };
+    let group = "marks {of} a:group";
+    assert_eq!(ports.remembered(group).await.unwrap(), Offsets::new());
+    let mark = async |marked: &[(i32, u64)], next: &[(i32, u64)]| {
+        ports
+            .mark(group, &data_set, &offsets(marked), &offsets(next))
+            .await
+            .unwrap()
+    };
+    assert_eq!(mark(&[], &[(0, 5), (1, 7)]).await, Marked::Stored);
+    assert_eq!(mark(&[(0, 5), (1, 7)], &[(0, 9)]).await, Marked::Stored);
+    assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 9), (1, 7)]));
+    let remembered = offsets(&[(0, 9), (1, 7)]);
+    assert_eq!(
+        mark(&[(0, 10)], &[(0, 11)]).await,
+        Marked::Forgotten {
+            remembered: remembered.clone()
+        },
+        "lower"
+    );
+    assert_eq!(
+        mark(&[(2, 1)], &[(2, 2)]).await,
+        Marked::Forgotten {
+            remembered: remembered.clone()
+        },
+        "gone"
+    );
+    assert_eq!(ports.remembered(group).await.unwrap(), remembered);
+    assert_eq!(mark(&[], &[(0, 3)]).await, Marked::Stored, "after a rewind");
+    assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 3), (1, 7)]));
+}
+
+pub(crate) async fn closed_before_grows_and_is_bounded_by_the_servers_time(world: &dyn World) {
+    let channel = channel("session:42");
+    let ear = Arc::new(Ear::default());
+    let ports = world.connect(Limits::default(), ear.clone());
+    assert_eq!(
+        ports
+            .register(&channel, &token("r1", 1), 0)
+            .await
+            .unwrap()
+            .closed_before,
+        None
+    );
+    let early = Timestamp(now().0 - 60_000);
+    assert_eq!(ports.close_before(&channel, early).await.unwrap(), early);
+    assert_eq!(
+        ports.close_before(&channel, Timestamp(early.0 - 1)).await.unwrap(),
+        early
+    );
+    let late = ports.close_before(&channel, Timestamp(u64::MAX)).await.unwrap();
+    assert!(late > early && late <= now(), "{late:?}");
+    assert_eq!(
+        ports.verify(&[(channel.clone(), token("r1", 1))], 0).await[0]
+            .as_ref()
+            .unwrap()
+            .closed_before,
+        Some(late)
+    );
+    until("the owner hears of each", || ear.closed.lock().len() == 3).await;
+    assert_eq!(
+        *ear.closed.lock(),
+        [
+            (channel.clone(), early),
+            (channel.clone(), early),
+            (channel.clone(), late)
+        ]
+    );
+    let unowned = self::channel("session:43");
+    assert_eq!(ports.close_before(&unowned, early).await.unwrap(), early);
+    assert_eq!(
+        ports
+            .register(&unowned, &token("r1", 2), 0)
+            .await
+            .unwrap()
+            .closed_before,
+        Some(early)
+    );
+}
+
+pub(crate) async fn a_backlog_is_trimmed_by_count(world: &dyn World) {
+    let channel = channel("count");
+    let ports = world.connect(
+        Limits {
+            events: 100,
+            ..Limits::default()
+        },
+        Arc::new(Ear::default()),
+    );
+    for start in (0..1_000).step_by(50) {
+        append(&ports, &channel, start..start + 50).await;
+    }
+    let left = places(&ports, &channel, Position(0)).await;
+    assert!((100..=300).contains(&left.len()), "{} are left", left.len());
+    assert_eq!(
+        left,
+        (1_000 - left.len() as u64..1_000).collect::<Vec<_>>(),
+        "the newest, contiguous"
+    );
+}
+
+pub(crate) async fn a_backlog_is_trimmed_by_age(world: &dyn World) {
+    let channel = channel("age");
+    let limits = Limits {
+        age: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let ports = world.connect(limits, Arc::new(Ear::default()));
+    let owned = [(channel.clone(), token("r1", 1))];
+    ports.register(&channel, &owned[0].1, 0).await.unwrap();
+    let (_, _, head) = append(&ports, &channel, [1, 2, 3]).await;
+    assert_eq!(places(&ports, &channel, Position(0)).await, [1, 2, 3]);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !places(&ports, &channel, Position(0)).await.is_empty() {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(
+            ports.verify(&owned, 0).await[0].as_ref().unwrap().head(),
+            head,
+            "trimming moves no position"
+        );
+    }
+    assert_eq!(
+        append(&ports, &channel, [3, 4]).await,
+        (1, 1, head.next()),
+        "what was trimmed isn't forgotten"
+    );
+    assert_eq!(places(&ports, &channel, Position(0)).await, [4]);
+}
+
+pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let lease = Lease {
+        replica: "lease:1".into(),
+        pod: "gateway-0".into(),
+        address: "10.0.0.1:8080".into(),
+        started: now(),
+        version: "0.1.0".into(),
+        state: ReplicaState::Serving,
+        connections: 3,
+    };
+    let long = Duration::from_secs(60);
+    assert!(!ports.renew(&lease, long, false).await.unwrap(), "nothing to renew");
+    assert!(ports.renew(&lease, long, true).await.unwrap());
+    assert!(!ports.renew(&lease, long, true).await.unwrap(), "an id is taken once");
+    let draining = Lease {
+        state: ReplicaState::Draining,
+        ..lease.clone()
+    };
+    assert!(ports.renew(&draining, long, false).await.unwrap());
+    assert_eq!(ports.leases().await.unwrap(), [draining.clone()]);
+    assert!(ports.renew(&draining, Duration::from_millis(50), false).await.unwrap());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !ports.leases().await.unwrap().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        !ports.renew(&lease, long, false).await.unwrap(),
+        "what was lost isn't renewed"
+    );
+    assert!(
+        ports
+            .renew(
+                &Lease {
+                    replica: "lease:2".into(),
+                    ..lease
+                },
+                long,
+                true
+            )
+            .await
+            .unwrap()
+    );
+    ports.release("lease:2").await.unwrap();
+    assert!(ports.leases().await.unwrap().is_empty());
+}
+
+pub(crate) async fn connections_and_control_are_told(world: &dyn World) {
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let entry = |name: &str| ConnectionEntry {
+        connection: name.into(),
+        subject: Some("alice ü".into()),
+        channels: vec![channel("orders"), channel("user:42")],
+        since: now(),
+        address: "[::1]:4711".into(),
+        agent: "Mozilla/5.0 (\"x\")".into(),
+    };
+    let (a, b) = (entry("a"), entry("b"));
+    let ttl = Duration::from_secs(60);
+    ports.record("r9", &[a.clone(), b.clone()], &[], ttl).await.unwrap();
+    ports.record("r9", &[], &["a".into()], ttl).await.unwrap();
+    assert_eq!(ports.connections("r9").await.unwrap(), [b]);
+    ports.release("r9").await.unwrap();
+    assert!(ports.connections("r9").await.unwrap().is_empty());
+
+    let control = ports.control("some group").await.unwrap();
+    assert_eq!((control.paused, control.breaks), (false, 0));
+    ports.set_paused("some group", true).await.unwrap();
+    ports.raise_breaks("some group", 5).await.unwrap();
+    ports.raise_breaks("some group", 3).await.unwrap();
+    let control = ports.control("some group").await.unwrap();
+    assert_eq!((control.paused, control.breaks), (true, 5));
+    ports.set_paused("some group", false).await.unwrap();
+    assert!(!ports.control("some group").await.unwrap().paused);
+}
+
+/// Calls `$macro` with the names of all of the above and the limits that each needs.
+macro_rules! for_each {
+    ($macro:ident $($more:tt)*) => {
+        $macro! { $($more)*
+            an_event_comes_back_and_is_announced_as_it_was_appended,
+            positions_are_contiguous_and_pages_too,
+            repeats_are_told_by_place_and_generation,
+            an_id_is_a_repeat_only_within_its_source_and_generation,
+            the_last_thousand_ids_are_known,
+            two_appenders_of_one_channel_share_its_positions,
+            what_is_read_after_registering_and_what_is_announced_leave_no_hole,
+            only_the_token_that_registered_unregisters,
+            verify_answers_in_order_and_keeps_ownership,
+            a_break_tears_the_epoch_once,
+            another_data_set_is_refused_and_nothing_written,
+            a_key_of_another_type_is_refused_for_good,
+            marks_are_remembered_until_they_fall,
+            closed_before_grows_and_is_bounded_by_the_servers_time,
+            a_backlog_is_trimmed_by_count,
+            a_backlog_is_trimmed_by_age,
+            a_lease_is_taken_once_renewed_and_lost,
+            connections_and_control_are_told,
+        }
+    };
+}
+pub(crate) use for_each;
