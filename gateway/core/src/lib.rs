@@ -4,11 +4,13 @@
 //! compiler checks it, because this crate depends on none of them.
 
 pub mod channel;
+pub mod cursor;
 pub mod envelope;
 pub mod event;
 pub mod position;
 pub mod record;
 pub mod source;
+pub mod sse;
 pub mod time;
 
 pub use channel::Channel;
