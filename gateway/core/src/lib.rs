@@ -5,6 +5,7 @@
 
 pub mod channel;
 pub mod cursor;
+pub mod disconnect;
 pub mod envelope;
 pub mod event;
 pub mod position;

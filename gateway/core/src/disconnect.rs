@@ -1,0 +1,80 @@
+//! Why a stream was ended or refused: the whole catalogue, and what the client is to make of it.
+
+use serde::Serialize;
+
+/// A reason for `gateway.closing`, and a metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DisconnectReason {
+    /// The replica hands its streams over before it ends.
+    Drain,
+    /// The stream reached its greatest age.
+    MaxAge,
+    /// The client read too slowly and its channel's overflow policy is `disconnect`; it resumes where it was.
+    Overflow,
+    /// A `disconnect` command, or an operator, ended it.
+    Disconnected,
+    /// Refused: this replica holds as many connections as it may.
+    ConnectionLimit,
+    /// Refused: the backlog has been away for too long.
+    BacklogAway,
+    /// The replica had to give up at once.
+    Abort,
+}
+
+impl DisconnectReason {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Drain,
+        Self::MaxAge,
+        Self::Overflow,
+        Self::Disconnected,
+        Self::ConnectionLimit,
+        Self::BacklogAway,
+        Self::Abort,
+    ];
+
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::MaxAge => "max-age",
+            Self::Overflow => "overflow",
+            Self::Disconnected => "disconnected",
+            Self::ConnectionLimit => "connection-limit",
+            Self::BacklogAway => "backlog-away",
+            Self::Abort => "abort",
+        }
+    }
+
+    /// Whether the client is to come back. A browser comes back by itself in either case.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        self != Self::Disconnected
+    }
+}
+
+/// The data of `gateway.closing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Closing {
+    /// Why.
+    #[serde(serialize_with = "as_str")]
+    pub reason: DisconnectReason,
+    /// Whether the client is to come back.
+    pub retryable: bool,
+    /// How long it is to wait, in ms; `retry:` says the same.
+    pub reconnect_after_ms: u64,
+}
+
+impl Closing {
+    /// A closing that asks the client back after `reconnect_after_ms`.
+    #[must_use]
+    pub fn new(reason: DisconnectReason, reconnect_after_ms: u64) -> Self {
+        Self { reason, retryable: reason.is_retryable(), reconnect_after_ms }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn as_str<S: serde::Serializer>(reason: &DisconnectReason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.as_str())
+}
