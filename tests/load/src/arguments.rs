@@ -9,11 +9,29 @@ use crate::scenario::Effort;
 
 /// Measures Events Gateway beside a server that does the least any server must do.
 #[derive(Debug, Parser)]
-#[command(name = "load")]
+#[command(name = "load", args_conflicts_with_subcommands = true)]
 pub struct Arguments {
-    /// What to do.
+    /// What to do instead of measuring the gateway.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
+    /// What to measure.
+    #[command(flatten)]
+    pub run: RunArguments,
+}
+
+/// What to measure of the gateway, and where the results go.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// What to measure; everything by default. May be given several times.
+    #[cfg(feature = "gateway")]
+    #[arg(long = "scenario", value_enum)]
+    pub scenarios: Vec<crate::scenario::run::Scenario>,
+    /// Where results.json and results.md go.
+    #[arg(long, default_value = "target/bench")]
+    pub results: PathBuf,
+    /// How long and how often.
+    #[command(flatten)]
+    pub effort: EffortArguments,
 }
 
 /// What to do.

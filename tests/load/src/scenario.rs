@@ -1,6 +1,20 @@
 //! The measurements. Each starts what it needs, is bounded in time, and gives figures.
 
+#[cfg(feature = "gateway")]
+pub mod beside;
 pub mod fan_out;
+#[cfg(feature = "gateway")]
+pub mod idle;
+#[cfg(feature = "gateway")]
+pub mod ingest;
+#[cfg(feature = "gateway")]
+pub mod latency;
+#[cfg(feature = "gateway")]
+pub mod outage;
+#[cfg(feature = "gateway")]
+pub mod resume;
+#[cfg(feature = "gateway")]
+pub mod run;
 pub mod turn;
 
 use std::time::Duration;
