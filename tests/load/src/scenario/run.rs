@@ -69,7 +69,7 @@ pub fn run(chosen: &[Scenario], effort: Effort, directory: &Path) -> Result<()> 
     let mut report = Report {
         date: report::today(),
         machine: machine::description(),
-        command: "make bench".to_owned(),
+        command: command(std::env::args().skip(1)),
         figures: Vec::new(),
         failures: Vec::new(),
     };
@@ -96,4 +96,13 @@ pub fn run(chosen: &[Scenario], effort: Effort, directory: &Path) -> Result<()> 
         report.failures.len()
     );
     Ok(())
+}
+
+/// The command that repeats this run.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let arguments = arguments.collect::<Vec<_>>().join(" ");
+    match arguments.as_str() {
+        "" => "make bench".to_owned(),
+        chosen => format!("make bench BENCH=\"{chosen}\""),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
@@ -22,7 +23,18 @@ impl YardstickProcess {
     /// # Errors
     /// When it doesn't say its address.
     pub fn start(channels: u32, rate: u32) -> Result<Self> {
-        let program = std::env::current_exe().context("this program has no path")?;
+        Self::start_program(
+            &std::env::current_exe().context("this program has no path")?,
+            channels,
+            rate,
+        )
+    }
+
+    /// [`YardstickProcess::start`] of the program `load` at this path.
+    ///
+    /// # Errors
+    /// When it doesn't say its address.
+    pub fn start_program(program: &Path, channels: u32, rate: u32) -> Result<Self> {
         let mut child = Command::new(program)
             .args([
                 "yardstick",
