@@ -224,6 +224,12 @@ impl Gateway {
         self.process.as_mut().is_some_and(|process| process.exited().is_none())
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// Memory, descriptors and CPU time, while it runs.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
