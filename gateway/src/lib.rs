@@ -4,6 +4,7 @@ pub mod backlog;
 pub mod clock;
 pub mod config;
 pub mod dead_letters;
+pub mod gateway;
 pub mod http;
 pub mod hub;
 pub mod ingest;
