@@ -118,8 +118,12 @@ local function ensure(meta, server, breaks, expire)
 end
 
 -- Removes entries whose `time` is older than `retention` from the front, at most `most` or 256 KiB, at the first moment
--- when there can be one.
-local function trim(meta, retention, most)
+-- when there can be one. `added` is the time of the oldest entry that this call has added.
+local function trim(meta, retention, most, added)
+  if added and added + retention < meta.aged then
+    meta.aged = added + retention
+    redis.call('HSET', KEYS[2], 'aged', text(meta.aged))
+  end
   if now < meta.aged then
     return
   end
