@@ -40,8 +40,12 @@ local function load_meta(extra)
     return meta
   end
   meta.last, meta.epoch = tonumber(raw[3]), tonumber(raw[4])
-  if raw[1] ~= '1' or not meta.identity or not meta.last or not meta.epoch then
-    return nil, refusal('the meta of this channel is of an unknown format')
+  if raw[1] ~= '1' then
+    -- During a rollout this passes: the events wait for a gateway that can read it.
+    return nil, redis.error_reply('EGWFORMAT the meta of this channel is of format ' .. raw[1])
+  end
+  if not meta.identity or not meta.last or not meta.epoch then
+    return nil, refusal('the meta of this channel can\'t be read')
   end
   meta.breaks = tonumber(raw[6] or '')
   meta.refreshed = tonumber(raw[7] or '0') or 0
