@@ -164,7 +164,7 @@ pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
         ..lease.clone()
     };
     assert!(ports.renew(&draining, long, false).await.unwrap());
-    assert_eq!(ports.leases().await.unwrap(), [draining.clone()]);
+    assert_eq!(ports.leases().await.unwrap(), std::slice::from_ref(&draining));
     assert!(ports.renew(&draining, Duration::from_millis(50), false).await.unwrap());
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !ports.leases().await.unwrap().is_empty() {

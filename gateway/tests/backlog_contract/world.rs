@@ -92,7 +92,7 @@ impl Mortal for Memory {
         self.store.restart(match keep {
             Keep::Everything => memory::Keep::Everything,
             Keep::Nothing => memory::Keep::Nothing,
-            Keep::Snapshot => memory::Keep::Snapshot(self.snapshot.clone()),
+            Keep::Snapshot => memory::Keep::Snapshot(Box::new(self.snapshot.clone())),
         });
     }
 

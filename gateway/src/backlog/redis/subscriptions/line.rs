@@ -138,16 +138,14 @@ async fn carry(
                 if count == 0 {
                     return;
                 }
-                let batch: Vec<_> = changes.drain(..).collect();
+                let batch = std::mem::take(&mut changes);
                 let Some(connection) = &mut up else { continue };
-                let results = match timeout(options.call_timeout, subscribe(connection, &keys, &address, &batch)).await {
-                    Ok(Some(results)) => results,
+                let answers = timeout(options.call_timeout, subscribe(connection, &keys, &address, &batch)).await;
+                let Ok(Some(results)) = answers else {
                     // The connection is dead, or its answers no longer match what was asked (a slot moved away at that
                     // moment): only a new one is sure to tell the truth.
-                    Ok(None) | Err(_) => {
-                        link.replace();
-                        continue;
-                    }
+                    link.replace();
+                    continue;
                 };
                 if !report(Order::Answered { address: address.clone(), results }) {
                     return;
