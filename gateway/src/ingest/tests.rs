@@ -903,3 +903,107 @@ fn merged(older: &Offsets, newer: &Offsets) -> Offsets {
     all.extend(older.clone());
     all
 }
+
+/// The whole way from Kafka (the mock cluster), in real time: every record once, in order, committed, then handed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_kafka_every_record_reaches_its_channel_once_and_is_committed() {
+    use crate::source::kafka::{KafkaSource, options::Client};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+    const RECORDS: usize = 5_000;
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 3, 1).unwrap();
+    let producer: ThreadedProducer<DefaultProducerContext> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .create()
+        .unwrap();
+    for number in 0..RECORDS {
+        let (key, value) = (format!("c{}", number % 50), number.to_string());
+        let record = BaseRecord::to("t")
+            .partition((number % 3) as i32)
+            .key(&key)
+            .payload(&value);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(Duration::from_secs(10)).unwrap();
+    let fake = Fake::default();
+    let begin = || {
+        let client = Client {
+            bootstrap: cluster.bootstrap_servers(),
+            ..Client::default()
+        };
+        let source = KafkaSource::new(crate::source::kafka::Options::new(client, "group", &["t"])).unwrap();
+        let ports = Ports {
+            backlog: Arc::new(fake.clone()),
+            watermarks: Arc::new(fake.clone()),
+            directory: Arc::new(fake.clone()),
+            dead_letters: Arc::new(fake.clone()),
+        };
+        let settle = Duration::from_millis(100);
+        let mark_every = Duration::from_millis(100);
+        let ingest = Ingest::new(
+            source,
+            ports,
+            Options {
+                settle,
+                mark_every,
+                ..options()
+            },
+        );
+        let monitor = ingest.monitor();
+        let (stop, stopped) = watch::channel(false);
+        let (control, controlled) = watch::channel(Control::default());
+        let task = tokio::spawn(ingest.run(controlled, stopped));
+        Running {
+            monitor,
+            stop,
+            control,
+            task,
+        }
+    };
+    let running = begin();
+    let total = || fake.0.lock().channels.values().map(Vec::len).sum::<usize>();
+    until("all are appended", || total() == RECORDS).await;
+    let is_committed = || {
+        let status = running.monitor.status();
+        status.partitions.len() == 3
+            && status
+                .partitions
+                .iter()
+                .all(|one| one.committed > 0 && one.committed == one.position)
+    };
+    until("all are committed", is_committed).await;
+    let stopping = Instant::now();
+    running.stop().await;
+    assert!(stopping.elapsed() < Duration::from_secs(5), "{:?}", stopping.elapsed());
+    let again = begin();
+    until("it goes on", || {
+        again
+            .monitor
+            .status()
+            .partitions
+            .iter()
+            .filter(|one| one.position > 0)
+            .count()
+            == 3
+    })
+    .await;
+    producer
+        .send(BaseRecord::to("t").partition(0).key("last").payload("last"))
+        .map_err(|(error, _)| error)
+        .unwrap();
+    until("the new one is there", || fake.data("last") == ["last"]).await;
+    assert_eq!(again.monitor.counters().records.get(), 1, "nothing is read again");
+    again.stop().await;
+    let shared = fake.0.lock();
+    for (name, events) in shared.channels.iter().filter(|(name, _)| *name != "last") {
+        for partition in 0..3 {
+            let of = events
+                .iter()
+                .filter(|event| event.origin.source.as_str().ends_with(&format!("/{partition}")));
+            let places: Vec<u64> = of.map(|event| event.origin.place).collect();
+            assert!(places.is_sorted_by(|a, b| a < b), "{name}");
+        }
+    }
+    assert_eq!((shared.overlaps, shared.breaks), (0, 0));
+}
