@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web;
 use futures_util::{FutureExt as _, Stream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;

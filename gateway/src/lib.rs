@@ -1,6 +1,7 @@
 //! Events Gateway: from Kafka, through Redis, to the browsers that events are for.
 
 pub mod backlog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dead_letters;

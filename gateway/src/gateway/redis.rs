@@ -14,16 +14,17 @@ use crate::config::{Config, Secret, redis};
 pub(super) fn connect(config: &Config, listener: Arc<dyn Listener>) -> Result<RedisBacklog, GatewayError> {
     let redis = &config.redis;
     let mode = match &redis.mode {
-        redis::Mode::Standalone { node } => Mode::Standalone(address(node)),
+        redis::Mode::Standalone { node } => Mode::Standalone { address: address(node) },
         redis::Mode::Sentinel { nodes, master, username, password } => Mode::Sentinel {
             sentinels: nodes.iter().map(address).collect(),
-            name: master.clone(),
+            service: master.clone(),
             credentials: credentials("redis.sentinel", username.as_ref(), password.as_ref())?,
         },
-        redis::Mode::Cluster { nodes } => Mode::Cluster(nodes.iter().map(address).collect()),
+        redis::Mode::Cluster { nodes } => Mode::Cluster { nodes: nodes.iter().map(address).collect() },
         redis::Mode::Memory => unreachable!("the caller connects to the in-memory backlog itself"),
     };
     let options = Options {
+        mode,
         credentials: credentials("redis", redis.username.as_ref(), redis.password.as_ref())?,
         tls: redis.tls.as_ref().map(tls).transpose()?,
         prefix: redis.prefix.clone(),
@@ -32,7 +33,7 @@ pub(super) fn connect(config: &Config, listener: Arc<dyn Listener>) -> Result<Re
         ownership: config.replica.verify * 3,
         connect_timeout: redis.connect_timeout,
         call_timeout: redis.command_timeout,
-        ..Options::new(mode)
+        ..Options::default()
     };
     Ok(RedisBacklog::start(options, listener)?)
 }
