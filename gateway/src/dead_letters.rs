@@ -6,6 +6,14 @@ use events_gateway_core::envelope::Rejection;
 
 use crate::source::{OwnedRecord, TopicPartition};
 
+pub mod headers;
+pub mod kafka;
+pub mod list;
+pub mod redrive;
+mod silent;
+
+pub use silent::Silent;
+
 /// A record that can't be delivered, or not to all of its channels.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {

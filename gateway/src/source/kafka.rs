@@ -18,6 +18,7 @@ mod native;
 pub mod oauth;
 pub mod options;
 mod poll;
+pub(crate) mod reader;
 mod survey;
 
 /// How long closing waits for the thread, which leaves the group meanwhile.
@@ -224,7 +225,7 @@ impl Controls for KafkaControls {
 
     fn log_end(&self, at: &TopicPartition) -> Option<u64> {
         let consumer = self.current.lock().clone()?;
-        native::log_end(&consumer, &at.topic, at.partition)
+        native::log_ends(&consumer, &at.topic, at.partition).map(|(_, end)| end)
     }
 
     fn play(&self, at: &TopicPartition, offset: u64, life: u64) {

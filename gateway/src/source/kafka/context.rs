@@ -17,11 +17,20 @@ use tokio::sync::mpsc;
 use super::oauth::OAuth;
 use crate::source::{Signal, TopicPartition};
 
+/// A partition that is played.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Played {
+    pub life: u64,
+    pub paused: bool,
+    /// The offset of the next record: what tells that the client went elsewhere.
+    pub next: u64,
+}
+
 /// What is assigned, and what is awaited.
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
-    /// Partition -> (the life in which it is played, whether it is paused).
-    pub partitions: BTreeMap<TopicPartition, Option<(u64, bool)>>,
+    /// Partition -> how it is played; `None` for not at all.
+    pub partitions: BTreeMap<TopicPartition, Option<Played>>,
     /// Revoked and not yet released.
     pub awaited: BTreeSet<TopicPartition>,
 }

@@ -164,8 +164,12 @@ pub(super) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> SmallVec<[(Cow<'a
     all
 }
 
-/// The high watermark that the last fetch told; `None` before one. Doesn't wait.
-pub(super) fn log_end<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<u64> {
+/// Start and end of a log as the last fetch told them; `None` before one. Doesn't wait.
+pub(super) fn log_ends<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Option<(u64, u64)> {
     let name = CString::new(topic).ok()?;
     let (mut low, mut high) = (0, 0);
     // SAFETY: a live client, a string that outlives the call, two integers to write to.
@@ -178,5 +182,7 @@ pub(super) fn log_end<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &st
             &raw mut high,
         )
     };
-    (error == NO_ERROR).then(|| u64::try_from(high).ok()).flatten()
+    (error == NO_ERROR)
+        .then(|| u64::try_from(low).ok().zip(u64::try_from(high).ok()))
+        .flatten()
 }

@@ -13,7 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::context::{Context, Shared, list_of};
+use super::context::{Context, Played, Shared, list_of};
 use super::{Command, Current, Options, Protocol, native};
 use crate::source::{Chunk, OwnedRecord, Signal, TopicPartition};
 
@@ -102,8 +102,9 @@ impl Poller {
             .set("group.id", &options.group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // Where to go on is decided here, never by the client.
-            .set("auto.offset.reset", "error")
+            // A position that is gone makes the client go to the log's start, which `strays` notices. (`error` would stop the
+            // partition for good: such a one can't be sought in.)
+            .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "false")
             .set(
                 "isolation.level",
@@ -228,10 +229,10 @@ impl Poller {
                 }
                 Command::Pause(at, paused) => {
                     let mut assignment = self.shared.assignment.lock();
-                    let Some(Some((_, is_paused))) = assignment.partitions.get_mut(&at) else {
+                    let Some(Some(played)) = assignment.partitions.get_mut(&at) else {
                         continue;
                     };
-                    *is_paused = paused;
+                    played.paused = paused;
                     drop(assignment);
                     if let Some(consumer) = consumer {
                         let list = list_of([&at]);
@@ -261,16 +262,20 @@ impl Poller {
                 return false;
             }
             let mut list = TopicPartitionList::new();
-            let offset = Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX));
+            let position = Offset::Offset(i64::try_from(*offset).unwrap_or(i64::MAX));
             let sought = list
-                .add_partition_offset(&at.topic, at.partition, offset)
+                .add_partition_offset(&at.topic, at.partition, position)
                 .and_then(|()| consumer.seek_partitions(list, SEEK))
                 .and_then(|list| list.elements().iter().try_for_each(|element| element.error()));
             if sought.is_err() {
                 return true;
             }
             if let Some(played) = shared.assignment.lock().partitions.get_mut(at) {
-                *played = Some((*life, false));
+                *played = Some(Played {
+                    life: *life,
+                    paused: false,
+                    next: *offset,
+                });
             }
             if let Err(error) = consumer.resume(&list_of([at])) {
                 shared.complain(format!("failed to resume a partition: {error}"));
@@ -284,7 +289,7 @@ impl Poller {
         let played = assignment
             .partitions
             .iter()
-            .filter(|(_, played)| matches!(played, Some((_, false))));
+            .filter(|(_, played)| played.is_some_and(|played| !played.paused));
         let list = list_of(played.map(|(at, _)| at));
         drop(assignment);
         if list.count() > 0 {
@@ -299,21 +304,37 @@ impl Poller {
 
     /// Polls until nothing is there at once, or enough is. Answers an error that the client doesn't survive.
     fn collect(&self, consumer: &BaseConsumer<Context>, chunks: &mut Vec<Chunk>) -> Option<KafkaError> {
-        let (mut records, mut bytes) = (0, 0);
         // What still waits from before may be of an earlier life: it isn't added to.
         let sealed = chunks.len();
+        let failure = self.collect_onto(sealed, consumer, chunks);
+        let mut assignment = self.shared.assignment.lock();
+        for chunk in &chunks[sealed..] {
+            let Some(Some(played)) = assignment.partitions.get_mut(&chunk.at) else {
+                continue;
+            };
+            if let Some(last) = chunk.records.last().filter(|_| played.life == chunk.life) {
+                played.next = last.offset + 1;
+            }
+        }
+        failure
+    }
+
+    fn collect_onto(
+        &self,
+        sealed: usize,
+        consumer: &BaseConsumer<Context>,
+        chunks: &mut Vec<Chunk>,
+    ) -> Option<KafkaError> {
+        let (mut records, mut bytes) = (0, 0);
         let mut wait = POLL;
         // The last run, if its records are not wanted.
         let mut unwanted: Option<TopicPartition> = None;
+        let mut next = 0;
         while records < MOST_RECORDS && bytes < MOST_BYTES {
             let message = match consumer.poll(wait)? {
                 Ok(message) => message,
                 Err(KafkaError::MessageConsumptionFatal(code)) => {
                     return Some(KafkaError::MessageConsumptionFatal(code));
-                }
-                Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset)) => {
-                    self.shared.tell(Signal::OutOfRange);
-                    continue;
                 }
                 Err(error) => {
                     self.shared.complain(error.to_string());
@@ -326,26 +347,50 @@ impl Poller {
                 continue;
             }
             let record = copied(&message);
+            if !chunks[sealed..].last().is_some_and(|chunk| is_of(&chunk.at)) {
+                let at = TopicPartition::new(message.topic(), message.partition());
+                let played = self.shared.assignment.lock().partitions.get(&at).copied().flatten();
+                let Some(played) = played else {
+                    unwanted = Some(at);
+                    continue;
+                };
+                next = played.next;
+                chunks.push(Chunk {
+                    at,
+                    life: played.life,
+                    records: Vec::new(),
+                });
+            }
+            let Some(chunk) = chunks.last_mut() else { continue };
+            let strays = record.offset != next && strays(consumer, &chunk.at, record.offset, next);
+            next = record.offset + 1;
+            if strays {
+                let at = chunk.at.clone();
+                if chunk.records.is_empty() {
+                    chunks.pop();
+                }
+                self.shared
+                    .assignment
+                    .lock()
+                    .partitions
+                    .entry(at.clone())
+                    .and_modify(|played| *played = None);
+                self.shared.tell(Signal::OutOfRange);
+                unwanted = Some(at);
+                continue;
+            }
             records += 1;
             bytes += record.size();
-            match chunks[sealed..].last_mut() {
-                Some(chunk) if is_of(&chunk.at) => chunk.records.push(record),
-                _ => {
-                    let at = TopicPartition::new(message.topic(), message.partition());
-                    let played = self.shared.assignment.lock().partitions.get(&at).copied().flatten();
-                    match played {
-                        Some((life, _)) => chunks.push(Chunk {
-                            at,
-                            life,
-                            records: vec![record],
-                        }),
-                        None => unwanted = Some(at),
-                    }
-                }
-            }
+            chunk.records.push(record);
         }
         None
     }
+}
+
+/// Whether the client left the position that it was given: backwards, or forwards because the log now starts later. (Other
+/// jumps forward are what compaction and transactions leave.)
+fn strays(consumer: &BaseConsumer<Context>, at: &TopicPartition, offset: u64, next: u64) -> bool {
+    offset < next || native::log_ends(consumer, &at.topic, at.partition).is_some_and(|(start, _)| start > next)
 }
 
 fn is_unsupported(error: &KafkaError) -> bool {
@@ -355,7 +400,7 @@ fn is_unsupported(error: &KafkaError) -> bool {
     )
 }
 
-fn copied(message: &BorrowedMessage<'_>) -> OwnedRecord {
+pub(super) fn copied(message: &BorrowedMessage<'_>) -> OwnedRecord {
     let headers = native::headers(message);
     OwnedRecord::copy(
         u64::try_from(message.offset()).unwrap_or(0),

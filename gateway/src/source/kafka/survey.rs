@@ -21,8 +21,11 @@ fn failed(call: &'static str) -> impl Fn(rdkafka::error::KafkaError) -> SourceEr
     }
 }
 
-/// The identity of a topic.
+/// The identity of a topic. Empty on librdkafka's mock cluster, which names no controller and so can't be asked.
 pub(super) fn topic_id(consumer: &BaseConsumer<Context>, topic: &str) -> Result<String, SourceError> {
+    if native::cluster_id(consumer, TIMEOUT).starts_with("mockCluster") {
+        return Ok(String::new());
+    }
     let failed = |detail| SourceError::Failed {
         call: "identify a topic",
         detail,

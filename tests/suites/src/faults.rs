@@ -1,0 +1,213 @@
+//! Faults, each a named function, and what must hold of each.
+
+pub mod acts;
+pub mod scene;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use events_gateway_harness::ledger::Verdict;
+use futures_util::future::LocalBoxFuture;
+
+use crate::platform::Kind;
+use scene::Scene;
+
+/// What a fault may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Nothing: no loss, no repeat, no disorder, no gap.
+    Nothing,
+    /// Gaps that are told, and repeats after those that say so.
+    Told,
+    /// The records that were asked for again, again, exactly; else nothing.
+    Replay,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy)]
+pub struct Fault {
+    /// In words.
+    pub name: &'static str,
+    /// On which Redis.
+    pub redis: Kind,
+    /// What it may cost.
+    pub promise: Promise,
+    /// Does it, and undoes it.
+    pub act: for<'a> fn(&'a mut Scene<'_>) -> LocalBoxFuture<'a, Result<()>>,
+}
+
+impl std::fmt::Debug for Fault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+/// How much flows while things go wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Clients, and as many channels; each client reads two.
+    pub clients: usize,
+    /// Records a second.
+    pub rate: u32,
+    /// How long all is well before the fault, and after it.
+    pub calm: Duration,
+    /// How long data lies in a snapshot before Redis goes back to it.
+    pub age: Duration,
+}
+
+impl Load {
+    /// The short run that every change passes.
+    #[must_use]
+    pub fn short() -> Self {
+        Self {
+            clients: 100,
+            rate: rate(),
+            calm: Duration::from_secs(2),
+            age: Duration::from_secs(3),
+        }
+    }
+
+    /// The long run: the same load, older snapshots.
+    #[must_use]
+    pub fn long() -> Self {
+        Self {
+            calm: Duration::from_secs(10),
+            age: Duration::from_secs(120),
+            ..Self::short()
+        }
+    }
+}
+
+/// 1,000 records a second, unless the environment asks for another load.
+fn rate() -> u32 {
+    let asked = std::env::var("EVENTS_GATEWAY_RATE").ok();
+    asked.map_or(1_000, |text| {
+        text.parse()
+            .unwrap_or_else(|error| panic!("EVENTS_GATEWAY_RATE={text}: {error}"))
+    })
+}
+
+/// What came of one fault.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Events produced.
+    pub produced: u64,
+    /// What the clients saw.
+    pub verdict: Verdict,
+    /// Client and channel whose replay wasn't exact.
+    pub wrong_replay: Option<String>,
+    /// How long it all took.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Whether the promise was kept.
+    #[must_use]
+    pub fn keeps(&self, promise: Promise) -> bool {
+        match promise {
+            Promise::Nothing => self.verdict.spotless(),
+            Promise::Told => self.verdict.kept(),
+            Promise::Replay => {
+                let Verdict {
+                    lost,
+                    reordered,
+                    misdelivered,
+                    ..
+                } = self.verdict;
+                lost + reordered + misdelivered == 0 && self.wrong_replay.is_none()
+            }
+        }
+    }
+}
+
+macro_rules! fault {
+    ($redis:ident, $promise:ident, $act:ident, $name:literal) => {
+        Fault {
+            name: $name,
+            redis: Kind::$redis,
+            promise: Promise::$promise,
+            act: |scene| Box::pin(acts::$act(scene)),
+        }
+    };
+}
+
+/// All of them.
+pub const FAULTS: &[Fault] = &[
+    fault!(Standalone, Nothing, kill_a_replica, "replica killed and restarted"),
+    fault!(
+        Standalone,
+        Nothing,
+        stop_a_replica,
+        "replica told to stop and restarted"
+    ),
+    fault!(Standalone, Nothing, freeze_a_replica, "replica frozen for 20 s"),
+    fault!(Standalone, Nothing, cut_a_replica_off, "replica cut off from Redis"),
+    fault!(Standalone, Nothing, silence_a_link, "replica's link to Redis silent"),
+    fault!(
+        Standalone,
+        Nothing,
+        restart_redis_with_data,
+        "Redis killed and restarted with its data"
+    ),
+    fault!(Standalone, Nothing, freeze_redis, "Redis frozen for 5 s"),
+    fault!(
+        Standalone,
+        Told,
+        restart_redis_without_data,
+        "Redis restarted without its data"
+    ),
+    fault!(Standalone, Told, flush_redis, "Redis flushed"),
+    fault!(Standalone, Told, flush_idle_redis, "Redis flushed while nothing flows"),
+    fault!(
+        Standalone,
+        Told,
+        set_idle_redis_back,
+        "Redis set back to a snapshot while nothing flows"
+    ),
+    fault!(Standalone, Nothing, restart_kafka, "Kafka restarted"),
+    fault!(Standalone, Nothing, kill_kafka, "Kafka killed and restarted"),
+    fault!(
+        Standalone,
+        Nothing,
+        create_the_topic_again,
+        "topic deleted and created again"
+    ),
+    fault!(Standalone, Replay, reset_offsets, "group's offsets set back by hand"),
+    fault!(Sentinel, Told, fail_over, "Redis failed over, tail lost"),
+    fault!(
+        Sentinel,
+        Nothing,
+        kill_a_replica,
+        "replica killed and restarted (Sentinel)"
+    ),
+    fault!(Cluster, Nothing, move_slots, "Cluster slots moved"),
+    fault!(
+        Cluster,
+        Nothing,
+        restart_a_primary,
+        "a Cluster's primary killed and restarted with its data"
+    ),
+    fault!(Cluster, Told, empty_a_primary, "a Cluster's primary flushed"),
+];
+
+/// Lets one fault happen under load and judges.
+///
+/// # Errors
+/// When the fault could not be done or undone, or traffic could not be produced: the run says nothing then.
+pub async fn happen(fault: &Fault, scene: &mut Scene<'_>) -> Result<Outcome> {
+    let began = std::time::Instant::now();
+    scene.begin().await?;
+    (fault.act)(scene).await?;
+    scene.end().await?;
+    let ledger = scene.ledger();
+    Ok(Outcome {
+        produced: ledger.total(),
+        verdict: scene.readers()?.judge(&ledger)?,
+        wrong_replay: if fault.promise == Promise::Replay {
+            scene.wrong_replay()?
+        } else {
+            None
+        },
+        took: began.elapsed(),
+    })
+}
