@@ -6,7 +6,6 @@ pub mod config;
 pub mod console;
 pub mod dead_letters;
 pub mod dev;
-pub mod dead_letters;
 pub mod http;
 pub mod hub;
 pub mod ingest;
