@@ -1,11 +1,13 @@
 //! Events Gateway: from Kafka, through Redis, to the browsers that events are for.
 
 pub mod backlog;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
 pub mod dead_letters;
 pub mod dev;
+pub mod gateway;
 pub mod http;
 pub mod hub;
 pub mod ingest;

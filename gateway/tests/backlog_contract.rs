@@ -8,6 +8,8 @@ mod durable;
 mod measure;
 #[path = "backlog_contract/modes.rs"]
 mod modes;
+#[path = "backlog_contract/registry.rs"]
+mod registry;
 #[path = "backlog_contract/servers.rs"]
 mod servers;
 #[path = "backlog_contract/suite.rs"]

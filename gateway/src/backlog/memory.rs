@@ -73,7 +73,7 @@ pub enum Keep {
     /// Nothing.
     Nothing,
     /// What it had when the snapshot was taken.
-    Snapshot(Snapshot),
+    Snapshot(Box<Snapshot>),
 }
 
 /// The contents of a store at one moment.
@@ -163,7 +163,7 @@ impl Store {
         match keep {
             Keep::Everything => {}
             Keep::Nothing => state.kept = Snapshot::default(),
-            Keep::Snapshot(snapshot) => state.kept = snapshot,
+            Keep::Snapshot(snapshot) => state.kept = *snapshot,
         }
         state.clients.values().for_each(State::resume);
     }
@@ -324,7 +324,7 @@ impl Backlog for MemoryBacklog {
     }
 
     async fn keep(&self, channel: &Channel) -> Result<(), BacklogError> {
-        self.on(channel, |stored, moment| stored.keep(moment), |_, ()| {})
+        self.on(channel, Stored::keep, |_, ()| {})
     }
 }
 

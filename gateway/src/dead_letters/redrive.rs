@@ -22,6 +22,24 @@ pub struct Redriven {
     pub failed: Vec<((i32, u64), String)>,
 }
 
+impl std::fmt::Display for Redriven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "redriven: {}", self.sent)?;
+        for (count, why) in [
+            (self.without_value, "left out, since the value was too large to be kept"),
+            (self.foreign, "left out, since no gateway wrote them"),
+        ] {
+            if count > 0 {
+                write!(f, "\n{why}: {count}")?;
+            }
+        }
+        for ((partition, offset), error) in &self.failed {
+            write!(f, "\nfailed: {partition}:{offset}: {error}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Writes each record to the topic that it was read from, one by one. It is a new record there; its headers say where it
 /// was read first and which channels it is for. The letters stay where they are.
 pub fn redrive(client: &Client, letters: &[Found]) -> Result<Redriven, ProducerError> {

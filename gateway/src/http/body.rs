@@ -9,6 +9,7 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use crate::backlog::ConnectionEntry;
 use crate::replica::connections::Place;
 
 /// Polls without a chunk, within [`RESTLESS_WINDOW`], after which a peer counts as hostile.
@@ -28,7 +29,7 @@ pub struct StreamBody<S> {
     chunks: S,
     // Declared after the chunks: the place is given back only when the stream is gone.
     _place: Place,
-    connection: Arc<str>,
+    entry: Arc<ConnectionEntry>,
     opened: Instant,
     written: u64,
     ended: bool,
@@ -38,18 +39,9 @@ pub struct StreamBody<S> {
 
 impl<S> StreamBody<S> {
     /// Carries `chunks` as long as the peer is there.
-    pub fn new(chunks: S, place: Place, connection: Arc<str>) -> Self {
+    pub fn new(chunks: S, place: Place, entry: Arc<ConnectionEntry>) -> Self {
         let now = Instant::now();
-        Self {
-            chunks,
-            _place: place,
-            connection,
-            opened: now,
-            written: 0,
-            ended: false,
-            idle_polls: 0,
-            idle_since: now,
-        }
+        Self { chunks, _place: place, entry, opened: now, written: 0, ended: false, idle_polls: 0, idle_since: now }
     }
 
     fn is_restless(&mut self) -> bool {
@@ -98,7 +90,8 @@ impl<S: Stream<Item = Bytes> + Unpin> MessageBody for StreamBody<S> {
 impl<S> Drop for StreamBody<S> {
     fn drop(&mut self) {
         tracing::info!(
-            connection = &*self.connection,
+            connection = %self.entry.connection,
+            channels = ?self.entry.channels,
             seconds = self.opened.elapsed().as_secs_f64(),
             bytes = self.written,
             ended_by = if self.ended { "gateway" } else { "peer" },
@@ -120,8 +113,9 @@ mod tests {
 
     fn body<S>(chunks: S) -> (Arc<Connections>, StreamBody<S>) {
         let connections = Connections::new(1);
-        let place = connections.admit().unwrap();
-        (connections, StreamBody::new(chunks, place, "c".into()))
+        let mut place = connections.admit().unwrap();
+        let entry = place.fill(crate::replica::connections::tests::entry("c"), Arc::new(|_| {}));
+        (connections, StreamBody::new(chunks, place, entry))
     }
 
     #[test]

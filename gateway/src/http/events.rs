@@ -115,7 +115,7 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
         opened,
         connection: connection.clone(),
     });
-    place.fill(
+    let entry = place.fill(
         ConnectionEntry {
             connection: connection.to_string(),
             subject: grant.subject.as_deref().map(str::to_owned),
@@ -127,7 +127,7 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
         close,
     );
     // A drain that began since the state was read closes it like any other: it is in the list now.
-    Ok(stream_response(StreamBody::new(chunks, place, connection)))
+    Ok(stream_response(StreamBody::new(chunks, place, entry)))
 }
 
 /// The header's value; two of them can't both be where the client stands.

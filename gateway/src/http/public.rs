@@ -26,7 +26,12 @@ pub struct Options {
     pub hosts: Hosts,
     /// TLS, if it isn't plain: see [`super::tls::Certificate::server_config`].
     pub tls: Option<rustls::ServerConfig>,
+    /// What else is served, behind the same screen: `dev`'s page.
+    pub extra: Option<Extra>,
 }
+
+/// Adds services to the public listener; called once for each worker.
+pub type Extra = std::sync::Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -42,13 +47,18 @@ impl std::fmt::Debug for Options {
 /// Serves `edge` on `socket`; nothing is served until [`Listening::server`] is polled.
 pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> io::Result<Listening> {
     let address = socket.local_addr()?;
-    let Options { path_prefix, connections, hosts, tls } = options;
+    let Options { path_prefix, connections, hosts, tls, extra } = options;
     let server = HttpServer::new(move || {
         App::new()
             .app_data(edge.clone())
             .app_data(web::Data::new(hosts.clone()))
             .wrap(from_fn(screen_and_share))
             .service(web::resource(format!("{path_prefix}/events")).to(events::serve))
+            .configure(|services| {
+                if let Some(extra) = &extra {
+                    extra(services);
+                }
+            })
             .default_service(web::to(not_found))
     });
     let server = configured!(server, connections);

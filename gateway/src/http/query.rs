@@ -106,8 +106,11 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
     Ok(Asked { channels, resume, format })
 }
 
-/// The pairs of a query, decoded; what can't be is refused.
-pub(super) fn pairs(query: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, Problem> {
+/// A parameter's name and value, decoded.
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// The pairs of a query; what can't be decoded is refused.
+pub(super) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Problem> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
         .map(|pair| {

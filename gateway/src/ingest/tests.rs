@@ -1,242 +1,26 @@
 //! One consumer over the memory source and a backlog with planted failures, in paused time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use events_gateway_core::envelope::{Command, Envelope, Reason, Rejection};
-use events_gateway_core::source::{Generation, SourceId};
-use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
-use parking_lot::Mutex;
+use events_gateway_core::{Channel, Event, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
+
+mod fake;
+
+use fake::Fake;
 
 use super::resume::Mark;
 use super::stamp::Stamp;
 use super::{Ingest, Kind, Monitor, Options, Ports};
 use crate::backlog::*;
-use crate::dead_letters::{Buried, DeadLetter, DeadLetters};
 use crate::source::memory::{MemoryLog, NewRecord};
 use crate::source::{Start, TopicPartition};
-
-#[derive(Default)]
-struct Shared {
-    life: u64,
-    channels: BTreeMap<String, Vec<Arc<Event>>>,
-    places: BTreeMap<(String, SourceId), (Generation, u64)>,
-    marks: Offsets,
-    breaks: u64,
-    breaks_of_batches: BTreeSet<u64>,
-    is_away: bool,
-    /// Events of these data are refused for good.
-    refused: BTreeSet<Vec<u8>>,
-    delay: Duration,
-    outstanding: BTreeSet<(String, SourceId)>,
-    overlaps: usize,
-    calls: usize,
-    largest: usize,
-    closed: Vec<(String, Timestamp)>,
-    kept: Vec<String>,
-    buried: Vec<DeadLetter>,
-}
-
-/// A backlog that repeats are told by place in, whose data set can be lost, and that fails on demand.
-#[derive(Clone, Default)]
-struct Fake(Arc<Mutex<Shared>>);
-
-impl Fake {
-    fn identity(&self) -> DataSet {
-        DataSet(Arc::new(
-            [("primary".to_owned(), self.0.lock().life.to_string())].into(),
-        ))
-    }
-
-    /// A failover: the data set is another; of each channel the last `lost` events are gone, and the watermark's newest.
-    fn fail_over(&self, lost: usize, marks: Offsets) {
-        let mut shared = self.0.lock();
-        shared.life += 1;
-        shared.places.clear();
-        shared.marks = marks;
-        let lost_from: Vec<_> = shared
-            .channels
-            .iter_mut()
-            .map(|(name, events)| {
-                events.truncate(events.len().saturating_sub(lost));
-                (name.clone(), events.clone())
-            })
-            .collect();
-        for (name, events) in lost_from {
-            for event in events {
-                let origin = &event.origin;
-                let known = shared.places.entry((name.clone(), origin.source.clone())).or_default();
-                *known = (*known).max((origin.generation, origin.place));
-            }
-        }
-    }
-
-    fn data(&self, channel: &str) -> Vec<String> {
-        let shared = self.0.lock();
-        let events = shared.channels.get(channel).into_iter().flatten();
-        events
-            .map(|event| String::from_utf8_lossy(&event.data).into_owned())
-            .collect()
-    }
-}
-
-/// A call under way; ends with its future, also if that is dropped.
-struct Outstanding(Arc<Mutex<Shared>>, (String, SourceId));
-
-impl Drop for Outstanding {
-    fn drop(&mut self) {
-        self.0.lock().outstanding.remove(&self.1);
-    }
-}
-
-#[async_trait]
-impl Backlog for Fake {
-    async fn append(&self, batch: Batch) -> Result<Appended, BacklogError> {
-        let key = (batch.channel.to_string(), batch.source.clone());
-        let delay = {
-            let mut shared = self.0.lock();
-            shared.calls += 1;
-            if !shared.outstanding.insert(key.clone()) {
-                shared.overlaps += 1;
-            }
-            shared.delay
-        };
-        let outstanding = Outstanding(self.0.clone(), key.clone());
-        sleep(delay).await;
-        drop(outstanding);
-        let identity = self.identity();
-        let mut shared = self.0.lock();
-        shared.largest = shared.largest.max(batch.events.len());
-        if shared.is_away {
-            return Err(BacklogError::Unavailable("away".into()));
-        }
-        if batch.data_set != identity {
-            return Err(BacklogError::DataSetChanged);
-        }
-        if batch
-            .events
-            .iter()
-            .any(|placed| shared.refused.contains(&placed.event.data[..]))
-        {
-            return Err(BacklogError::Refused("too large".into()));
-        }
-        shared.breaks_of_batches.insert(batch.breaks);
-        let mut stored = 0;
-        let total = batch.events.len();
-        for placed in batch.events {
-            let place = (batch.generation, placed.event.origin.place);
-            let known = shared.places.get(&key).copied();
-            if known.is_some_and(|known| place <= known) {
-                continue;
-            }
-            shared.places.insert(key.clone(), place);
-            shared.channels.entry(key.0.clone()).or_default().push(placed.event);
-            stored += 1;
-        }
-        Ok(Appended {
-            stored,
-            repeats: total - stored,
-            head: Position(1),
-        })
-    }
-    async fn register(&self, _: &Channel, _: &Token, _: u64) -> Result<Standing, BacklogError> {
-        Err(BacklogError::Refused("not here".into()))
-    }
-    async fn unregister(&self, _: &Channel, _: &Token) -> Result<(), BacklogError> {
-        Ok(())
-    }
-    async fn verify(&self, _: &[(Channel, Token)], _: u64) -> Vec<Result<Standing, BacklogError>> {
-        Vec::new()
-    }
-    async fn read(&self, _: &Channel, _: Position, _: usize) -> Result<Page, BacklogError> {
-        Err(BacklogError::Refused("not here".into()))
-    }
-    async fn close_before(&self, channel: &Channel, time: Timestamp) -> Result<Timestamp, BacklogError> {
-        self.0.lock().closed.push((channel.to_string(), time));
-        Ok(time)
-    }
-    async fn keep(&self, channel: &Channel) -> Result<(), BacklogError> {
-        self.0.lock().kept.push(channel.to_string());
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Watermarks for Fake {
-    async fn data_set(&self) -> Result<DataSet, BacklogError> {
-        if self.0.lock().is_away {
-            return Err(BacklogError::Unavailable("away".into()));
-        }
-        Ok(self.identity())
-    }
-    async fn remembered(&self, _: &str) -> Result<Offsets, BacklogError> {
-        Ok(self.0.lock().marks.clone())
-    }
-    async fn mark(&self, _: &str, set: &DataSet, marked: &Offsets, offsets: &Offsets) -> Result<Marked, BacklogError> {
-        let identity = self.identity();
-        let mut shared = self.0.lock();
-        if shared.is_away {
-            return Err(BacklogError::Unavailable("away".into()));
-        }
-        let forgot = marked
-            .iter()
-            .any(|(at, offset)| shared.marks.get(at).is_none_or(|known| known < offset));
-        if *set != identity || forgot {
-            return Ok(Marked::Forgotten {
-                remembered: shared.marks.clone(),
-            });
-        }
-        shared.marks.extend(offsets.clone());
-        Ok(Marked::Stored)
-    }
-}
-
-#[async_trait]
-impl Directory for Fake {
-    async fn renew(&self, _: &Lease, _: Duration, _: bool) -> Result<bool, BacklogError> {
-        Ok(true)
-    }
-    async fn release(&self, _: &str) -> Result<(), BacklogError> {
-        Ok(())
-    }
-    async fn leases(&self) -> Result<Vec<Lease>, BacklogError> {
-        Ok(Vec::new())
-    }
-    async fn record(&self, _: &str, _: &[ConnectionEntry], _: &[String], _: Duration) -> Result<(), BacklogError> {
-        Ok(())
-    }
-    async fn connections(&self, _: &str) -> Result<Vec<ConnectionEntry>, BacklogError> {
-        Ok(Vec::new())
-    }
-    async fn owners(&self, _: &Channel) -> Result<Vec<(String, Timestamp)>, BacklogError> {
-        Ok(Vec::new())
-    }
-    async fn control(&self, _: &str) -> Result<Control, BacklogError> {
-        Ok(Control::default())
-    }
-    async fn set_paused(&self, _: &str, _: bool) -> Result<(), BacklogError> {
-        Ok(())
-    }
-    async fn raise_breaks(&self, _: &str, breaks: u64) -> Result<(), BacklogError> {
-        let mut shared = self.0.lock();
-        shared.breaks = shared.breaks.max(breaks);
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl DeadLetters for Fake {
-    async fn bury(&self, letter: DeadLetter) -> Buried {
-        self.0.lock().buried.push(letter);
-        Buried::Written
-    }
-}
 
 /// A record's key names its channels, its value is the event's data; a value that isn't UTF-8 is undecodable.
 fn decode(record: &events_gateway_core::record::Record<'_>) -> Result<Envelope, Rejection> {
@@ -902,4 +686,108 @@ fn merged(older: &Offsets, newer: &Offsets) -> Offsets {
     let mut all = newer.clone();
     all.extend(older.clone());
     all
+}
+
+/// The whole way from Kafka (the mock cluster), in real time: every record once, in order, committed, then handed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_kafka_every_record_reaches_its_channel_once_and_is_committed() {
+    use crate::source::kafka::{KafkaSource, options::Client};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+    const RECORDS: usize = 5_000;
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 3, 1).unwrap();
+    let producer: ThreadedProducer<DefaultProducerContext> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", cluster.bootstrap_servers())
+        .create()
+        .unwrap();
+    for number in 0..RECORDS {
+        let (key, value) = (format!("c{}", number % 50), number.to_string());
+        let record = BaseRecord::to("t")
+            .partition((number % 3) as i32)
+            .key(&key)
+            .payload(&value);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(Duration::from_secs(10)).unwrap();
+    let fake = Fake::default();
+    let begin = || {
+        let client = Client {
+            bootstrap: cluster.bootstrap_servers(),
+            ..Client::default()
+        };
+        let source = KafkaSource::new(crate::source::kafka::Options::new(client, "group", &["t"])).unwrap();
+        let ports = Ports {
+            backlog: Arc::new(fake.clone()),
+            watermarks: Arc::new(fake.clone()),
+            directory: Arc::new(fake.clone()),
+            dead_letters: Arc::new(fake.clone()),
+        };
+        let settle = Duration::from_millis(100);
+        let mark_every = Duration::from_millis(100);
+        let ingest = Ingest::new(
+            source,
+            ports,
+            Options {
+                settle,
+                mark_every,
+                ..options()
+            },
+        );
+        let monitor = ingest.monitor();
+        let (stop, stopped) = watch::channel(false);
+        let (control, controlled) = watch::channel(Control::default());
+        let task = tokio::spawn(ingest.run(controlled, stopped));
+        Running {
+            monitor,
+            stop,
+            control,
+            task,
+        }
+    };
+    let running = begin();
+    let total = || fake.0.lock().channels.values().map(Vec::len).sum::<usize>();
+    until("all are appended", || total() == RECORDS).await;
+    let is_committed = || {
+        let status = running.monitor.status();
+        status.partitions.len() == 3
+            && status
+                .partitions
+                .iter()
+                .all(|one| one.committed > 0 && one.committed == one.position)
+    };
+    until("all are committed", is_committed).await;
+    let stopping = Instant::now();
+    running.stop().await;
+    assert!(stopping.elapsed() < Duration::from_secs(5), "{:?}", stopping.elapsed());
+    let again = begin();
+    until("it goes on", || {
+        again
+            .monitor
+            .status()
+            .partitions
+            .iter()
+            .filter(|one| one.position > 0)
+            .count()
+            == 3
+    })
+    .await;
+    producer
+        .send(BaseRecord::to("t").partition(0).key("last").payload("last"))
+        .map_err(|(error, _)| error)
+        .unwrap();
+    until("the new one is there", || fake.data("last") == ["last"]).await;
+    assert_eq!(again.monitor.counters().records.get(), 1, "nothing is read again");
+    again.stop().await;
+    let shared = fake.0.lock();
+    for (name, events) in shared.channels.iter().filter(|(name, _)| *name != "last") {
+        for partition in 0..3 {
+            let of = events
+                .iter()
+                .filter(|event| event.origin.source.as_str().ends_with(&format!("/{partition}")));
+            let places: Vec<u64> = of.map(|event| event.origin.place).collect();
+            assert!(places.is_sorted_by(|a, b| a < b), "{name}");
+        }
+    }
+    assert_eq!((shared.overlaps, shared.breaks), (0, 0));
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use events_gateway_core::Channel;
 use events_gateway_core::disconnect::Closing;
 use parking_lot::Mutex;
 
@@ -187,15 +186,17 @@ impl Held {
 }
 
 impl Place {
-    /// The stream is there: lists it, and lets it be closed from here.
-    pub fn fill(&mut self, entry: ConnectionEntry, close: Close) {
+    /// The stream is there: lists it, and lets it be closed from here. Answers what it is listed as.
+    pub fn fill(&mut self, entry: ConnectionEntry, close: Close) -> Arc<ConnectionEntry> {
+        let entry = Arc::new(entry);
         let mut held = self.connections.held.lock();
         let number = held.next;
         held.next += 1;
-        held.streams.insert(number, HeldStream { entry: Arc::new(entry), close, told: false });
+        held.streams.insert(number, HeldStream { entry: entry.clone(), close, told: false });
         held.unrecorded.insert(number);
         self.number = Some(number);
         self.connections.opened.fetch_add(1, Ordering::Relaxed);
+        entry
     }
 }
 
@@ -214,17 +215,11 @@ impl Drop for Place {
     }
 }
 
-/// Whether a connection subscribes to a channel.
-#[must_use]
-pub fn subscribes(entry: &ConnectionEntry, channel: &Channel) -> bool {
-    entry.channels.contains(channel)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use events_gateway_core::Timestamp;
     use events_gateway_core::disconnect::DisconnectReason;
+    use events_gateway_core::{Channel, Timestamp};
 
     pub(crate) fn entry(id: &str) -> ConnectionEntry {
         ConnectionEntry {

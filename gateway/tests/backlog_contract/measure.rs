@@ -140,7 +140,7 @@ async fn fifty_thousand(world: &dyn World, lose: impl FnOnce()) {
 async fn measure_subscriptions_standalone() {
     let world = Standalone::start();
     fifty_thousand(&world, || {
-        drop(world.server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]))
+        drop(world.server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]));
     })
     .await;
 }
@@ -153,7 +153,7 @@ async fn measure_subscriptions_cluster() {
         world
             .nodes
             .iter()
-            .for_each(|node| drop(node.command(&["CLIENT", "KILL", "TYPE", "pubsub"])))
+            .for_each(|node| drop(node.command(&["CLIENT", "KILL", "TYPE", "pubsub"])));
     })
     .await;
 }

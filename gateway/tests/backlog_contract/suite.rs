@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use events_gateway::backlog::{
-    BacklogError, Batch, ConnectionEntry, DataSet, Lease, MAX_BATCH_BYTES, Marked, Offsets, Placed, ReplicaState, Token,
-};
+use events_gateway::backlog::{BacklogError, Batch, DataSet, MAX_BATCH_BYTES, Marked, Offsets, Placed, Token};
 use events_gateway_core::position::{MAX_EPOCHS, Torn};
 use events_gateway_core::source::{Generation, Origin, SourceId};
 use events_gateway_core::{Channel, Event, Position, Timestamp};
 
+pub(crate) use crate::registry::*;
 use crate::world::{Ear, Limits, Ports, World, until};
 
 pub(crate) fn channel(name: &str) -> Channel {
@@ -390,54 +389,6 @@ pub(crate) async fn what_is_read_after_registering_and_what_is_announced_leave_n
     }
 }
 
-pub(crate) async fn only_the_token_that_registered_unregisters(world: &dyn World) {
-    let channel = channel("tokens");
-    let ear = Arc::new(Ear::default());
-    let ports = world.connect(Limits::default(), ear.clone());
-    ports.register(&channel, &token("r1", 1), 0).await.unwrap();
-    ports.register(&channel, &token("r1", 2), 0).await.unwrap();
-    ports.register(&channel, &token("r1", 2), 0).await.unwrap();
-    ports.unregister(&channel, &token("r1", 1)).await.unwrap();
-    ports.unregister(&channel, &token("r2", 2)).await.unwrap();
-    let owners = ports.owners(&channel).await.unwrap();
-    assert_eq!(owners.iter().map(|(replica, _)| &**replica).collect::<Vec<_>>(), ["r1"]);
-    let lapses = owners[0].1.millis_since(now());
-    assert!((30_000..=46_000).contains(&lapses), "{lapses} ms");
-    append(&ports, &channel, [1]).await;
-    until("the owner still hears", || ear.heard(&channel).len() == 1).await;
-    ports.unregister(&channel, &token("r1", 2)).await.unwrap();
-    assert!(ports.owners(&channel).await.unwrap().is_empty());
-    // The subscription ends a moment later: soon nothing more is heard, while another channel's announcements still are.
-    let marker = self::channel("tokens:marker");
-    ports.register(&marker, &token("r1", 3), 0).await.unwrap();
-    for place in 2.. {
-        assert!(place < 100, "announcements stop");
-        let before = ear.heard(&channel).len();
-        append(&ports, &channel, [place]).await;
-        append(&ports, &marker, [place]).await;
-        until("the marker is heard", || ear.heard(&marker).len() as u64 == place - 1).await;
-        if ear.heard(&channel).len() == before {
-            break;
-        }
-    }
-}
-
-pub(crate) async fn verify_answers_in_order_and_keeps_ownership(world: &dyn World) {
-    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
-    let owned: Vec<_> = (0..50)
-        .map(|number| (channel(&format!("verify:{number}")), token("r1", number)))
-        .collect();
-    let mut heads = Vec::new();
-    for (channel, token) in &owned {
-        ports.register(channel, token, 0).await.unwrap();
-        heads.push(append(&ports, channel, [token.number]).await.2);
-    }
-    let standings = ports.verify(&owned, 0).await;
-    let found: Vec<_> = standings.into_iter().map(|standing| standing.unwrap().head()).collect();
-    assert_eq!(found, heads);
-    assert_eq!(ports.owners(&owned[49].0).await.unwrap().len(), 1);
-}
-
 pub(crate) async fn a_break_tears_the_epoch_once(world: &dyn World) {
     let channel = channel("breaks");
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
@@ -529,93 +480,6 @@ pub(crate) async fn a_key_of_another_type_is_refused_for_good(world: &dyn World)
     assert!(ports.owners(&channel).await.unwrap().is_empty());
 }
 
-pub(crate) async fn marks_are_remembered_until_they_fall(world: &dyn World) {
-    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
-    let data_set = ports.data_set().await.unwrap();
-    let offsets = |list: &[(i32, u64)]| -> Offsets {
-        list.iter()
-            .map(|&(partition, offset)| (("shop.orders".to_owned(), partition), offset))
-            .collect()
-    };
-    let group = "marks {of} a:group";
-    assert_eq!(ports.remembered(group).await.unwrap(), Offsets::new());
-    let mark = async |marked: &[(i32, u64)], next: &[(i32, u64)]| {
-        ports
-            .mark(group, &data_set, &offsets(marked), &offsets(next))
-            .await
-            .unwrap()
-    };
-    assert_eq!(mark(&[], &[(0, 5), (1, 7)]).await, Marked::Stored);
-    assert_eq!(mark(&[(0, 5), (1, 7)], &[(0, 9)]).await, Marked::Stored);
-    assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 9), (1, 7)]));
-    let remembered = offsets(&[(0, 9), (1, 7)]);
-    assert_eq!(
-        mark(&[(0, 10)], &[(0, 11)]).await,
-        Marked::Forgotten {
-            remembered: remembered.clone()
-        },
-        "lower"
-    );
-    assert_eq!(
-        mark(&[(2, 1)], &[(2, 2)]).await,
-        Marked::Forgotten {
-            remembered: remembered.clone()
-        },
-        "gone"
-    );
-    assert_eq!(ports.remembered(group).await.unwrap(), remembered);
-    assert_eq!(mark(&[], &[(0, 3)]).await, Marked::Stored, "after a rewind");
-    assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 3), (1, 7)]));
-}
-
-pub(crate) async fn closed_before_grows_and_is_bounded_by_the_servers_time(world: &dyn World) {
-    let channel = channel("session:42");
-    let ear = Arc::new(Ear::default());
-    let ports = world.connect(Limits::default(), ear.clone());
-    assert_eq!(
-        ports
-            .register(&channel, &token("r1", 1), 0)
-            .await
-            .unwrap()
-            .closed_before,
-        None
-    );
-    let early = Timestamp(now().0 - 60_000);
-    assert_eq!(ports.close_before(&channel, early).await.unwrap(), early);
-    assert_eq!(
-        ports.close_before(&channel, Timestamp(early.0 - 1)).await.unwrap(),
-        early
-    );
-    let late = ports.close_before(&channel, Timestamp(u64::MAX)).await.unwrap();
-    assert!(late > early && late <= now(), "{late:?}");
-    assert_eq!(
-        ports.verify(&[(channel.clone(), token("r1", 1))], 0).await[0]
-            .as_ref()
-            .unwrap()
-            .closed_before,
-        Some(late)
-    );
-    until("the owner hears of each", || ear.closed.lock().len() == 3).await;
-    assert_eq!(
-        *ear.closed.lock(),
-        [
-            (channel.clone(), early),
-            (channel.clone(), early),
-            (channel.clone(), late)
-        ]
-    );
-    let unowned = self::channel("session:43");
-    assert_eq!(ports.close_before(&unowned, early).await.unwrap(), early);
-    assert_eq!(
-        ports
-            .register(&unowned, &token("r1", 2), 0)
-            .await
-            .unwrap()
-            .closed_before,
-        Some(early)
-    );
-}
-
 pub(crate) async fn a_backlog_is_trimmed_by_count(world: &dyn World) {
     let channel = channel("count");
     let ports = world.connect(
@@ -658,92 +522,37 @@ pub(crate) async fn a_backlog_is_trimmed_by_age(world: &dyn World) {
             "trimming moves no position"
         );
     }
+    let old = Event {
+        time: Timestamp(now().0 - 60_000),
+        ..(*placed(4).event).clone()
+    };
+    let data_set = ports.data_set().await.unwrap();
+    let late = Placed {
+        event: Arc::new(old),
+        once: None,
+    };
     assert_eq!(
-        append(&ports, &channel, [3, 4]).await,
+        ports
+            .append(batch(&channel, &data_set, vec![late]))
+            .await
+            .unwrap()
+            .stored,
+        1
+    );
+    assert!(
+        places(&ports, &channel, Position(0)).await.is_empty(),
+        "what came too late isn't kept"
+    );
+    let head = head.next();
+    assert_eq!(
+        append(&ports, &channel, [4, 5]).await,
         (1, 1, head.next()),
         "what was trimmed isn't forgotten"
     );
-    assert_eq!(places(&ports, &channel, Position(0)).await, [4]);
+    assert_eq!(places(&ports, &channel, Position(0)).await, [5]);
 }
 
-pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
-    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
-    let lease = Lease {
-        replica: "lease:1".into(),
-        pod: "gateway-0".into(),
-        address: "10.0.0.1:8080".into(),
-        started: now(),
-        version: "0.1.0".into(),
-        state: ReplicaState::Serving,
-        connections: 3,
-    };
-    let long = Duration::from_secs(60);
-    assert!(!ports.renew(&lease, long, false).await.unwrap(), "nothing to renew");
-    assert!(ports.renew(&lease, long, true).await.unwrap());
-    assert!(!ports.renew(&lease, long, true).await.unwrap(), "an id is taken once");
-    let draining = Lease {
-        state: ReplicaState::Draining,
-        ..lease.clone()
-    };
-    assert!(ports.renew(&draining, long, false).await.unwrap());
-    assert_eq!(ports.leases().await.unwrap(), [draining.clone()]);
-    assert!(ports.renew(&draining, Duration::from_millis(50), false).await.unwrap());
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !ports.leases().await.unwrap().is_empty() {
-        assert!(tokio::time::Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(
-        !ports.renew(&lease, long, false).await.unwrap(),
-        "what was lost isn't renewed"
-    );
-    assert!(
-        ports
-            .renew(
-                &Lease {
-                    replica: "lease:2".into(),
-                    ..lease
-                },
-                long,
-                true
-            )
-            .await
-            .unwrap()
-    );
-    ports.release("lease:2").await.unwrap();
-    assert!(ports.leases().await.unwrap().is_empty());
-}
-
-pub(crate) async fn connections_and_control_are_told(world: &dyn World) {
-    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
-    let entry = |name: &str| ConnectionEntry {
-        connection: name.into(),
-        subject: Some("alice ü".into()),
-        channels: vec![channel("orders"), channel("user:42")],
-        since: now(),
-        address: "[::1]:4711".into(),
-        agent: "Mozilla/5.0 (\"x\")".into(),
-    };
-    let (a, b) = (entry("a"), entry("b"));
-    let ttl = Duration::from_secs(60);
-    ports.record("r9", &[a.clone(), b.clone()], &[], ttl).await.unwrap();
-    ports.record("r9", &[], &["a".into()], ttl).await.unwrap();
-    assert_eq!(ports.connections("r9").await.unwrap(), [b]);
-    ports.release("r9").await.unwrap();
-    assert!(ports.connections("r9").await.unwrap().is_empty());
-
-    let control = ports.control("some group").await.unwrap();
-    assert_eq!((control.paused, control.breaks), (false, 0));
-    ports.set_paused("some group", true).await.unwrap();
-    ports.raise_breaks("some group", 5).await.unwrap();
-    ports.raise_breaks("some group", 3).await.unwrap();
-    let control = ports.control("some group").await.unwrap();
-    assert_eq!((control.paused, control.breaks), (true, 5));
-    ports.set_paused("some group", false).await.unwrap();
-    assert!(!ports.control("some group").await.unwrap().paused);
-}
-
-/// Calls `$macro` with the names of all of the above and the limits that each needs.
+/// Calls `$macro` with the names of all of them.
 macro_rules! for_each {
     ($macro:ident $($more:tt)*) => {
         $macro! { $($more)*

@@ -92,7 +92,7 @@ impl Mortal for Memory {
         self.store.restart(match keep {
             Keep::Everything => memory::Keep::Everything,
             Keep::Nothing => memory::Keep::Nothing,
-            Keep::Snapshot => memory::Keep::Snapshot(self.snapshot.clone()),
+            Keep::Snapshot => memory::Keep::Snapshot(Box::new(self.snapshot.clone())),
         });
     }
 
@@ -207,8 +207,13 @@ impl Ear {
 
 /// Polls until a condition holds; fails after 20 s.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    until_async(what, async || holds()).await;
+}
+
+/// As [`until`], for a condition that has to be asked for.
+pub(crate) async fn until_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !holds() {
+    while !holds().await {
         assert!(tokio::time::Instant::now() < deadline, "{what}: not within 20 s");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -41,9 +41,8 @@ impl RedisBacklog {
     async fn remembered_by(&self, tag: u32, primary: &Address, group: &str) -> Result<Offsets, BacklogError> {
         let mut command = redis::cmd("HGETALL");
         command.arg(self.keys.watermark(tag, group)?);
-        let fields = match self.servers.ask(primary, &command, None).await? {
-            Value::Map(fields) => fields,
-            _ => return Err(entry::malformed("a watermark")),
+        let Value::Map(fields) = self.servers.ask(primary, &command, None).await? else {
+            return Err(entry::malformed("a watermark"));
         };
         let read = |(name, offset)| {
             let name = entry::text(name, "a watermark")?;

@@ -18,7 +18,10 @@ const MOST: usize = 1_000;
 
 /// `GET /connections?subject=|channel=`: the open connections of all replicas, as recorded within the last second or so.
 pub(super) async fn connections(request: HttpRequest, sources: web::Data<Sources>) -> HttpResponse {
-    find(&request, &sources).await.unwrap_or_else(|problem| problem.response())
+    let found = timeout(2 * PATIENCE, find(&request, &sources)).await.unwrap_or_else(|_| {
+        Err(Kind::Unavailable.because("failed to ask every replica in time").after_seconds(PATIENCE.as_secs()))
+    });
+    found.unwrap_or_else(|problem| problem.response())
 }
 
 async fn find(request: &HttpRequest, sources: &Sources) -> Result<HttpResponse, Problem> {

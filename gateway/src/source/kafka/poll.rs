@@ -191,6 +191,11 @@ impl Poller {
                 Err(_) => {}
             }
         };
+        // A fatal error arrives as such; what it was the client knows.
+        let end = match (end, consumer.client().fatal_error()) {
+            (End::Failed(_), Some((code, _))) => End::Failed(KafkaError::MessageConsumptionFatal(code)),
+            (end, _) => end,
+        };
         *self.current.lock() = None;
         // The last one to hold the consumer leaves the group as it drops it: that is to be this thread.
         let patience = Instant::now() + Duration::from_secs(2);
@@ -336,6 +341,7 @@ impl Poller {
                 Err(KafkaError::MessageConsumptionFatal(code)) => {
                     return Some(KafkaError::MessageConsumptionFatal(code));
                 }
+                Err(error) if consumer.client().fatal_error().is_some() => return Some(error),
                 Err(error) => {
                     self.shared.complain(error.to_string());
                     continue;

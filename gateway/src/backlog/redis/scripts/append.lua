@@ -69,6 +69,7 @@ end
 
 local first, stored, remembered = nil, 0, false
 local parts, used = { '' }, 1
+local oldest = HIGHEST
 for i = FIRST, #ARGV, WIDTH do
   local at = tonumber(ARGV[i])
   if at > place then
@@ -94,6 +95,7 @@ for i = FIRST, #ARGV, WIDTH do
       meta.last = meta.last + 1
       first = first or meta.last
       stored = stored + 1
+      oldest = math.min(oldest, tonumber(ARGV[i + 3]))
       parts[used + 1], parts[used + 2], parts[used + 3] = ARGV[i + 9], ARGV[i + 4], ARGV[i + 5]
       parts[used + 4], parts[used + 5], parts[used + 6] = ARGV[i + 6], ARGV[i + 7], ARGV[i + 8]
       used = used + 6
@@ -116,5 +118,5 @@ end
 if first == meta.epoch or due(meta) then
   refresh(meta, expire)
 end
-trim(meta, retention, stored + 64)
+trim(meta, retention, stored + 64, oldest)
 return { 1, stored, count - stored, meta.last }

@@ -40,8 +40,12 @@ local function load_meta(extra)
     return meta
   end
   meta.last, meta.epoch = tonumber(raw[3]), tonumber(raw[4])
-  if raw[1] ~= '1' or not meta.identity or not meta.last or not meta.epoch then
-    return nil, refusal('the meta of this channel is of an unknown format')
+  if raw[1] ~= '1' then
+    -- During a rollout this passes: the events wait for a gateway that can read it.
+    return nil, redis.error_reply('EGWFORMAT the meta of this channel is of format ' .. raw[1])
+  end
+  if not meta.identity or not meta.last or not meta.epoch then
+    return nil, refusal('the meta of this channel can\'t be read')
   end
   meta.breaks = tonumber(raw[6] or '')
   meta.refreshed = tonumber(raw[7] or '0') or 0
@@ -118,8 +122,12 @@ local function ensure(meta, server, breaks, expire)
 end
 
 -- Removes entries whose `time` is older than `retention` from the front, at most `most` or 256 KiB, at the first moment
--- when there can be one.
-local function trim(meta, retention, most)
+-- when there can be one. `added` is the time of the oldest entry that this call has added.
+local function trim(meta, retention, most, added)
+  if added and added + retention < meta.aged then
+    meta.aged = added + retention
+    redis.call('HSET', KEYS[2], 'aged', text(meta.aged))
+  end
   if now < meta.aged then
     return
   end

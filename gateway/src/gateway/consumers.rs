@@ -1,0 +1,237 @@
+//! The consumers of every binding: started, watched, handed over and taken up again together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use events_gateway_core::Channel;
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{GatewayError, Ports, kafka, rules};
+use crate::config::Config;
+use crate::config::kafka::{Binding, Kind};
+use crate::dead_letters::kafka::KafkaDeadLetters;
+use crate::dead_letters::{DeadLetters, Silent};
+use crate::hub::Hub;
+use crate::ingest::counters::{Counter, REASONS, SKIPS};
+use crate::ingest::{self, Ingest, Monitor};
+use crate::metrics::sources::Consumed;
+use crate::replica::lease::Keeper;
+use crate::source::kafka::KafkaSource;
+use crate::source::kafka::options::Client;
+
+/// Longest wait before a consumer that can't be made is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// All consumers of this replica.
+pub struct Consumers {
+    config: Config,
+    client: Client,
+    ports: ingest::Ports,
+    kinds: Vec<ingest::Kind>,
+    keeper: Arc<Keeper>,
+    runtime: Handle,
+    running: Mutex<Running>,
+    /// By binding: the monitors of every consumer that ever ran, so that no count goes back.
+    monitors: Mutex<Vec<(String, Monitor)>>,
+}
+
+#[derive(Default)]
+struct Running {
+    stop: Option<watch::Sender<bool>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Consumers {
+    /// Proves that every client can be made; nothing is consumed before [`Self::start`].
+    pub fn new(
+        config: &Config,
+        ports: &Ports,
+        keeper: &Arc<Keeper>,
+        hub: &Arc<Hub>,
+    ) -> Result<Arc<Self>, GatewayError> {
+        let client = kafka::client(config)?;
+        let dead_letters: Arc<dyn DeadLetters> = match &config.kafka.dead_letters {
+            Some(topic) => Arc::new(KafkaDeadLetters::new(&client, topic).map_err(kafka::KafkaError::from)?),
+            None => Arc::new(Silent::default()),
+        };
+        let kinds = config.kafka.bindings.iter().map(|binding| kind(config, binding)).collect::<Result<_, _>>()?;
+        let _ = hub;
+        Ok(Arc::new(Self {
+            config: config.clone(),
+            client,
+            ports: ingest::Ports {
+                backlog: ports.backlog.clone(),
+                watermarks: ports.watermarks.clone(),
+                directory: ports.directory.clone(),
+                dead_letters,
+            },
+            kinds,
+            keeper: keeper.clone(),
+            runtime: Handle::current(),
+            running: Mutex::default(),
+            monitors: Mutex::default(),
+        }))
+    }
+
+    /// Takes part in every group, unless it does already.
+    pub fn start(self: &Arc<Self>) {
+        let mut running = self.running.lock();
+        if running.stop.is_some() {
+            return;
+        }
+        let (stop, stopped) = watch::channel(false);
+        for index in 0..self.config.kafka.bindings.len() {
+            for _ in 0..self.config.kafka.bindings[index].consumers.get() {
+                running.tasks.push(self.runtime.spawn(Arc::clone(self).consume(index, stopped.clone())));
+            }
+        }
+        running.stop = Some(stop);
+    }
+
+    /// Leaves every group at once, with what is in flight finished or given up in bounded time (`true`), or takes part again.
+    pub async fn hand_over(self: Arc<Self>, over: bool) {
+        if !over {
+            self.start();
+            return;
+        }
+        let running = std::mem::take(&mut *self.running.lock());
+        if let Some(stop) = running.stop {
+            stop.send_replace(true);
+        }
+        join_all(running.tasks).await;
+    }
+
+    async fn consume(self: Arc<Self>, index: usize, mut stopped: watch::Receiver<bool>) {
+        let binding = &self.config.kafka.bindings[index];
+        // What the group is to do must be known before it is joined: a replica that starts may not end a pause.
+        let Some(control) = self.keeper.control(&binding.group_id) else { return };
+        let mut reach = self.keeper.reach();
+        tokio::select! {
+            reached = reach.wait_for(|reach| *reach == crate::replica::lease::Reach::Reached) => drop(reached),
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+        let source = loop {
+            match KafkaSource::new(kafka::source_options(&self.config, self.client.clone(), binding)) {
+                Ok(source) => break source,
+                Err(error) => {
+                    tracing::error!(binding = binding.name, error = &error as &dyn std::error::Error, "no consumer");
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY) => {}
+                        _ = stopped.wait_for(|stopped| *stopped) => return,
+                    }
+                }
+            }
+        };
+        let ingest = Ingest::new(source, self.ports.clone(), self.options(index));
+        self.monitors.lock().push((binding.name.clone(), ingest.monitor()));
+        ingest.run(control, stopped).await;
+    }
+
+    fn options(&self, index: usize) -> ingest::Options {
+        let (kafka, binding) = (&self.config.kafka, &self.config.kafka.bindings[index]);
+        ingest::Options {
+            start: kafka::start(binding.start),
+            max_bytes: kafka.max_pending_bytes.get(),
+            backoff: ingest::Backoff { first: kafka.retry_base, most: kafka.retry_max },
+            ..ingest::Options::new(&binding.name, &binding.group_id, self.kinds[index].clone())
+        }
+    }
+
+    fn monitors_of(&self, binding: &str) -> Vec<Monitor> {
+        let monitors = self.monitors.lock();
+        monitors.iter().filter(|(name, _)| name == binding).map(|(_, monitor)| monitor.clone()).collect()
+    }
+
+    /// What a binding's consumers counted, added up.
+    #[must_use]
+    pub fn consumed(&self, binding: &str) -> Consumed {
+        let monitors = self.monitors_of(binding);
+        let sum = |counter: fn(&ingest::counters::Counters) -> &Counter| {
+            monitors.iter().map(|monitor| counter(monitor.counters()).get()).sum()
+        };
+        let each = |counters: fn(&ingest::counters::Counters) -> &[Counter], index: usize| {
+            monitors.iter().map(|monitor| counters(monitor.counters())[index].get()).sum()
+        };
+        let statuses: Vec<_> = monitors.iter().map(Monitor::status).collect();
+        Consumed {
+            records: sum(|counters| &counters.records),
+            appends: sum(|counters| &counters.appends),
+            appended: sum(|counters| &counters.stored),
+            repeats: sum(|counters| &counters.repeats),
+            retries: sum(|counters| &counters.retries),
+            rewinds: sum(|counters| &counters.rewinds),
+            commits: sum(|counters| &counters.commits),
+            failures: sum(|counters| &counters.failures),
+            commands: sum(|counters| &counters.commands),
+            dead_letters: REASONS
+                .iter()
+                .enumerate()
+                .map(|(index, reason)| (reason.as_str(), each(|counters| &counters.dead_letters, index)))
+                .collect(),
+            dead_letters_lost: sum(|counters| &counters.dead_letters_lost),
+            skips: SKIPS
+                .iter()
+                .enumerate()
+                .map(|(index, skip)| (skip.as_str(), each(|counters| &counters.skips, index)))
+                .collect(),
+            lag: statuses
+                .iter()
+                .flat_map(|status| &status.partitions)
+                .map(|partition| (partition.topic.clone(), partition.partition, partition.lag))
+                .collect(),
+            is_up: !statuses.is_empty() && statuses.iter().all(|status| status.trouble.is_none()),
+        }
+    }
+
+    /// Where every consumer stands, for operators.
+    #[must_use]
+    pub fn status(&self) -> serde_json::Value {
+        let running = self.running.lock().stop.is_some();
+        let consumers: Vec<_> = self
+            .monitors
+            .lock()
+            .iter()
+            .map(|(_, monitor)| monitor.status())
+            .filter(|status| running || !status.partitions.is_empty())
+            .collect();
+        serde_json::json!({ "running": running, "consumers": consumers })
+    }
+}
+
+fn kind(config: &Config, binding: &Binding) -> Result<ingest::Kind, GatewayError> {
+    let decoder = rules::decoder_of(config, binding.route.as_deref())?;
+    Ok(match binding.kind {
+        Kind::Events => {
+            let public = config.channels.all.then(|| {
+                let patterns = config.channels.public.clone();
+                let is_public = move |channel: &Channel| {
+                    patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(channel)))
+                };
+                Arc::new(is_public) as crate::ingest::address::IsPublic
+            });
+            ingest::Kind::Events { decode: Arc::new(move |record| decoder.decode(record)), public }
+        }
+        Kind::Commands => ingest::Kind::Commands { decode: Arc::new(move |record| decoder.command(record)) },
+    })
+}
+
+/// Tells the hub whenever a group's break number was raised, for ever.
+pub(super) async fn breaks(keeper: Arc<Keeper>, groups: Vec<String>, hub: Arc<Hub>) {
+    let mut controls: Vec<_> = groups.iter().filter_map(|group| keeper.control(group)).collect();
+    loop {
+        let highest = controls.iter_mut().map(|control| control.borrow_and_update().breaks).max().unwrap_or(0);
+        hub.set_breaks(highest);
+        if controls.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        let changes = controls.iter_mut().map(|control| Box::pin(control.changed()));
+        let (changed, ..) = futures_util::future::select_all(changes).await;
+        if changed.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

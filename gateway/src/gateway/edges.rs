@@ -1,0 +1,121 @@
+//! The two listeners, as the configuration says.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::web;
+use events_gateway_core::cursor::ChannelSet;
+
+use super::rules::secret;
+use super::{Extra, GatewayError};
+use crate::config::listen::Origins;
+use crate::config::{Config, Place, Problems};
+use crate::http::access::Policy;
+use crate::http::admin::token::Token;
+use crate::http::cors::Cors;
+use crate::http::events::{Edge, ProblemCounts};
+use crate::http::listener::{self, Connections, Listening};
+use crate::http::query::Rules;
+use crate::http::refusal::Refusals;
+use crate::http::screen::Hosts;
+use crate::http::tls::Certificate;
+use crate::http::{admin, open_on, public};
+use crate::hub::Hub;
+use crate::replica::Replica;
+use crate::task::Tasks;
+
+pub(super) fn public_connections(config: &Config) -> Connections {
+    let defaults = Connections::default();
+    let workers = config.listen.workers.map_or(defaults.workers, std::num::NonZero::get);
+    Connections {
+        workers,
+        most_per_worker: config.listen.max_connections.get().div_ceil(workers),
+        head_timeout: config.listen.head_timeout,
+        keep_alive: config.listen.keep_alive,
+        peer_timeout: config.streams.peer_timeout,
+    }
+}
+
+pub(super) fn admin_connections(config: &Config) -> Connections {
+    Connections { peer_timeout: config.streams.peer_timeout, ..admin::Options::default().connections }
+}
+
+pub(super) fn bind(address: SocketAddr, connections: &Connections) -> Result<TcpListener, GatewayError> {
+    listener::bind(address, connections).map_err(|source| GatewayError::Listen { address, source })
+}
+
+pub(super) fn address(socket: &TcpListener, wanted: SocketAddr) -> Result<SocketAddr, GatewayError> {
+    socket.local_addr().map_err(|source| GatewayError::Listen { address: wanted, source })
+}
+
+/// What the subscribe endpoint works with.
+pub(super) fn edge(config: &Config, hub: Arc<Hub>, replica: Arc<Replica>) -> Result<web::Data<Edge>, GatewayError> {
+    let cors = &config.listen.cors;
+    let origins = match &cors.origins {
+        Origins::Any => vec!["*".to_owned()],
+        Origins::Listed(origins) => origins.clone(),
+    };
+    Ok(web::Data::new(Edge {
+        open: open_on(hub),
+        replica,
+        rules: Rules {
+            // The configuration bounds their number; none at all means that a request has to name its channels.
+            default_channels: ChannelSet::new(config.channels.defaults.iter().cloned()).ok(),
+            max_channels: config.streams.max_channels.get(),
+        },
+        policy: Policy { serve_all: config.channels.all },
+        cors: Cors::new(origins, cors.credentials, cors.max_age)?,
+        refusals: Refusals::new(config.limits.held_refusals),
+        problems: ProblemCounts::default(),
+    }))
+}
+
+pub(super) fn public(
+    config: &Config,
+    edge: web::Data<Edge>,
+    socket: TcpListener,
+    extra: Option<Extra>,
+    tasks: &Tasks,
+) -> Result<Listening, GatewayError> {
+    let tls = match &config.listen.tls {
+        None => None,
+        Some(tls) => {
+            let certificate = Certificate::load(&tls.cert_file, &tls.key_file)?;
+            tasks.spawn("certificate", certificate.clone().watch());
+            Some(certificate.server_config()?)
+        }
+    };
+    let options = public::Options {
+        path_prefix: config.listen.path_prefix.clone(),
+        connections: public_connections(config),
+        hosts: hosts(extra.is_some()),
+        tls,
+        extra,
+    };
+    public::listen(options, edge, socket)
+        .map_err(|source| GatewayError::Listen { address: config.listen.address, source })
+}
+
+pub(super) fn admin(
+    config: &Config,
+    sources: admin::Sources,
+    socket: TcpListener,
+) -> Result<Listening, GatewayError> {
+    let options = admin::Options { connections: admin_connections(config), hosts: Hosts::default() };
+    admin::listen(options, web::Data::new(sources), socket)
+        .map_err(|source| GatewayError::Listen { address: config.admin.address, source })
+}
+
+/// `dev` serves this machine only: a page of the web must not reach it by a name that it made point here.
+fn hosts(is_dev: bool) -> Hosts {
+    if is_dev { Hosts::loopback() } else { Hosts::default() }
+}
+
+pub(super) fn token(config: &Config) -> Result<Option<Token>, GatewayError> {
+    let Some(configured) = &config.admin.token else { return Ok(None) };
+    Token::new(&secret("admin.token", configured)?).map(Some).map_err(|error| {
+        let mut problems = Problems::default();
+        problems.add(Place::root().key("admin").key("token"), error);
+        GatewayError::Config(problems)
+    })
+}
