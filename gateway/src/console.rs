@@ -18,11 +18,9 @@ pub use types::Types;
 /// What the page is told and works with; shared by the listener's workers.
 #[derive(Debug)]
 pub struct Console {
-    /// The public listener as a browser reaches it: `http://127.0.0.1:8080`, no `/` at the end.
-    pub url: String,
     /// What the subscribe endpoint's path begins with: `/api/v1`, or empty.
     pub path_prefix: String,
-    /// The admin listener, as `url`.
+    /// The admin listener as a browser reaches it: `http://127.0.0.1:8081`, no `/` at the end.
     pub admin_url: String,
     /// The topic that is bound as commands; `None`: the page can't ask for a disconnect.
     pub commands: Option<String>,

@@ -9,9 +9,10 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::status::{Info, Status, types_from};
-use super::Console;
+use super::{Console, types};
 use crate::dev::PublishError;
 use crate::dev::sample::MAX_PER_SECOND;
+use crate::http::events::Edge;
 use crate::http::problem::{Kind, Problem};
 
 /// Largest content of a request, in bytes: the design's bound for one event.
@@ -31,6 +32,9 @@ async fn info(request: HttpRequest, console: Data<Console>) -> HttpResponse {
 }
 
 async fn status(request: HttpRequest, console: Data<Console>) -> HttpResponse {
+    if let Some(edge) = request.app_data::<Data<Edge>>() {
+        types::follow(&console.types, &edge.open);
+    }
     let status = only(&request, &[Method::GET, Method::HEAD]).and_then(|()| types_from(request.query_string()));
     answer(status.map(|from| HttpResponse::Ok().json(Status::of(&console, from))))
 }

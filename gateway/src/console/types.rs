@@ -1,14 +1,21 @@
 //! Which types have streamed by: a native `EventSource` hears only the types that it was told to listen for.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use events_gateway_core::Channel;
+use events_gateway_core::cursor::ChannelSet;
 use events_gateway_core::event::RESERVED_TYPE_PREFIX;
+use events_gateway_core::sse::Format;
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use crate::clock;
+use crate::http::Open;
+use crate::hub::{Resume, Subscribe};
 
 /// Most types that are remembered. A page could list no more.
 pub const MAX_TYPES: usize = 500;
@@ -18,7 +25,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Types in the order in which they were first seen, at most [`MAX_TYPES`]; only ever grows.
 #[derive(Debug, Default)]
-pub struct Types(Mutex<Seen>);
+pub struct Types {
+    seen: Mutex<Seen>,
+    is_followed: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -30,17 +40,36 @@ impl Types {
     /// The types from that index on.
     #[must_use]
     pub fn from(&self, index: usize) -> Vec<String> {
-        self.0.lock().ordered.get(index..).map(<[_]>::to_vec).unwrap_or_default()
+        self.seen.lock().ordered.get(index..).map(<[_]>::to_vec).unwrap_or_default()
     }
 
     /// Remembers a type. The gateway's own are none: every page listens for them.
     pub fn see(&self, kind: &str) {
-        let mut seen = self.0.lock();
+        let mut seen = self.seen.lock();
         if !kind.starts_with(RESERVED_TYPE_PREFIX) && seen.ordered.len() < MAX_TYPES && !seen.known.contains(kind) {
             seen.known.insert(kind.to_owned());
             seen.ordered.push(kind.to_owned());
         }
     }
+}
+
+/// Learns the types of `all` from now on, those of its backlog included; only the first call counts. To be called inside a
+/// runtime that lives as long as the process.
+pub fn follow(types: &Arc<Types>, open: &Open) {
+    if types.is_followed.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let open = open.clone();
+    tokio::spawn(watch(types.clone(), move |cursor| {
+        let subscribe = Subscribe {
+            channels: ChannelSet::new([Channel::all()]).expect("one channel is a set of channels"),
+            resume: cursor.map_or(Resume::Earliest, Resume::Cursor),
+            format: Format::Data,
+            opened: clock::now(),
+            connection: "console".into(),
+        };
+        open(subscribe).chunks
+    }));
 }
 
 /// Learns the types of a stream, for the life of the process. `open` opens it after the cursor given, and is called again
