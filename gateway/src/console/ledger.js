@@ -1,0 +1,81 @@
+// Whether every event that was numbered here arrived, and arrived once. Partitions overtake each other, so numbers may
+// come out of order; one that is still missing seconds after a later one came is lost.
+
+const SETTLED_AFTER_MS = 3_000;
+const MOST_AHEAD = 50_000;
+
+export class Ledger {
+  constructor() {
+    this.begin(null);
+  }
+
+  /** Begins with the first number that is going to arrive; unknown, the first that does. */
+  begin(run, first = null) {
+    this.run = run;
+    this.first = first;
+    this.whole = first === null ? null : first - 1;
+    this.ahead = new Set();
+    this.aheadSince = 0;
+    this.arrived = 0;
+    this.repeats = 0;
+    this.told = 0;
+    this.silent = 0;
+    this.credit = 0;
+  }
+
+  /** An event with its number; says whether it is the first time. */
+  arrive(run, number, now) {
+    if (run !== this.run) this.begin(run);
+    if (this.first === null) {
+      this.first = number;
+      this.whole = number - 1;
+    }
+    if (number < this.first) return true;
+    if (number <= this.whole || this.ahead.has(number)) {
+      this.repeats += 1;
+      return false;
+    }
+    this.arrived += 1;
+    if (this.ahead.size === 0) this.aheadSince = now;
+    this.ahead.add(number);
+    this.#absorb();
+    if (this.ahead.size > MOST_AHEAD) this.#giveUp(now);
+    return true;
+  }
+
+  /** The gateway told that events are missing; how many, if it knows. */
+  gap(missing) {
+    this.credit += missing ?? Infinity;
+  }
+
+  /** Counts what is lost by now. Not to be called while the stream is cut. */
+  settle(now) {
+    while (this.ahead.size > 0 && now - this.aheadSince > SETTLED_AFTER_MS) this.#giveUp(now);
+  }
+
+  /** How many numbers up to this one have not come and are not known to be lost. */
+  outstanding(upTo) {
+    if (this.first === null) return 0;
+    let outstanding = upTo - this.whole;
+    for (const number of this.ahead) if (number <= upTo) outstanding -= 1;
+    return Math.max(0, outstanding);
+  }
+
+  #absorb() {
+    while (this.ahead.delete(this.whole + 1)) this.whole += 1;
+  }
+
+  /** Takes the lowest hole for lost. */
+  #giveUp(now) {
+    let next = Infinity;
+    for (const number of this.ahead) next = Math.min(next, number);
+    const lost = next - 1 - this.whole;
+    const told = Math.min(lost, this.credit);
+    this.credit -= told;
+    this.told += told;
+    this.silent += lost - told;
+    this.whole = next - 1;
+    this.#absorb();
+    this.aheadSince = now;
+  }
+}
