@@ -25,7 +25,7 @@ let gaps = 0;
 /** The cut that is under way, or being caught up with. */
 let cut = null;
 const perSecond = [];
-let receivedBefore = 0;
+let receivedBefore = null;
 const types = new Map();
 const kinds = new Map();
 const channels = new Set();
@@ -176,7 +176,7 @@ function report() {
   byId("report").dataset.tone = tone;
   byId("meter").hidden = part === null;
   byId("meter-bar").style.width = `${Math.round((part ?? 0) * 100)}%`;
-  say(byId("sent"), count(status.sent));
+  say(byId("sent"), count(ledger.sent(status.sent)));
   say(byId("arrived"), count(ledger.arrived));
   say(byId("repeated"), count(ledger.repeats));
   const missing = ledger.told + ledger.silent;
@@ -224,8 +224,10 @@ async function pace(perSecond) {
 // Figures and filters.
 
 function second() {
-  perSecond.push(received - receivedBefore);
+  // What is retained comes at once when the page opens; that is no rate.
+  if (receivedBefore !== null) perSecond.push(received - receivedBefore);
   receivedBefore = received;
+  if (perSecond.length === 0) return;
   if (perSecond.length > 60) perSecond.shift();
   const recent = perSecond.slice(-3);
   const rate = recent.reduce((sum, one) => sum + one, 0) / recent.length;

@@ -16,7 +16,7 @@ use crate::http::events::Edge;
 use crate::http::problem::{Kind, Problem};
 
 /// Largest content of a request, in bytes: the design's bound for one event.
-pub const MAX_CONTENT: usize = 1 << 20;
+const MAX_CONTENT: usize = 1 << 20;
 
 pub(super) fn mount(services: &mut ServiceConfig) {
     services

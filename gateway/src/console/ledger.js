@@ -16,6 +16,7 @@ export class Ledger {
     this.whole = first === null ? null : first - 1;
     this.ahead = new Set();
     this.aheadSince = 0;
+    this.highest = this.whole ?? 0;
     this.arrived = 0;
     this.repeats = 0;
     this.told = 0;
@@ -31,6 +32,7 @@ export class Ledger {
       this.whole = number - 1;
     }
     if (number < this.first) return true;
+    this.highest = Math.max(this.highest, number);
     if (number <= this.whole || this.ahead.has(number)) {
       this.repeats += 1;
       return false;
@@ -51,6 +53,11 @@ export class Ledger {
   /** Counts what is lost by now. Not to be called while the stream is cut. */
   settle(now) {
     while (this.ahead.size > 0 && now - this.aheadSince > SETTLED_AFTER_MS) this.#giveUp(now);
+  }
+
+  /** How many were sent since the first, if the server says that it has numbered so many. */
+  sent(numbered) {
+    return this.first === null ? 0 : Math.max(numbered, this.highest) - this.first + 1;
   }
 
   /** How many numbers up to this one have not come and are not known to be lost. */
