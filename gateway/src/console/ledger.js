@@ -14,8 +14,7 @@ export class Ledger {
     this.run = run;
     this.first = first;
     this.whole = first === null ? null : first - 1;
-    this.ahead = new Set();
-    this.aheadSince = 0;
+    this.ahead = new Map();
     this.highest = this.whole ?? 0;
     this.arrived = 0;
     this.repeats = 0;
@@ -38,10 +37,9 @@ export class Ledger {
       return false;
     }
     this.arrived += 1;
-    if (this.ahead.size === 0) this.aheadSince = now;
-    this.ahead.add(number);
+    this.ahead.set(number, now);
     this.#absorb();
-    if (this.ahead.size > MOST_AHEAD) this.#giveUp(now);
+    if (this.ahead.size > MOST_AHEAD) this.settle(Infinity);
     return true;
   }
 
@@ -50,9 +48,19 @@ export class Ledger {
     this.credit += missing ?? Infinity;
   }
 
-  /** Counts what is lost by now. Not to be called while the stream is cut. */
+  /** Takes for lost what is still missing below a number that came a while ago. */
   settle(now) {
-    while (this.ahead.size > 0 && now - this.aheadSince > SETTLED_AFTER_MS) this.#giveUp(now);
+    let settled = this.whole;
+    for (const [number, came] of this.ahead) if (now - came > SETTLED_AFTER_MS) settled = Math.max(settled, number);
+    if (this.ahead.size === 0 || settled === this.whole) return;
+    let lost = settled - this.whole;
+    for (const number of [...this.ahead.keys()]) if (number <= settled && this.ahead.delete(number)) lost -= 1;
+    const told = Math.min(lost, this.credit);
+    this.credit -= told;
+    this.told += told;
+    this.silent += lost - told;
+    this.whole = settled;
+    this.#absorb();
   }
 
   /** How many were sent since the first, if the server says that it has numbered so many. */
@@ -64,25 +72,11 @@ export class Ledger {
   outstanding(upTo) {
     if (this.first === null) return 0;
     let outstanding = upTo - this.whole;
-    for (const number of this.ahead) if (number <= upTo) outstanding -= 1;
+    for (const number of this.ahead.keys()) if (number <= upTo) outstanding -= 1;
     return Math.max(0, outstanding);
   }
 
   #absorb() {
     while (this.ahead.delete(this.whole + 1)) this.whole += 1;
-  }
-
-  /** Takes the lowest hole for lost. */
-  #giveUp(now) {
-    let next = Infinity;
-    for (const number of this.ahead) next = Math.min(next, number);
-    const lost = next - 1 - this.whole;
-    const told = Math.min(lost, this.credit);
-    this.credit -= told;
-    this.told += told;
-    this.silent += lost - told;
-    this.whole = next - 1;
-    this.#absorb();
-    this.aheadSince = now;
   }
 }
