@@ -10,7 +10,7 @@ const MOST_FACETS = 24;
 const MOST_CHANNELS = 200;
 
 const ledger = new Ledger();
-const info = await ask("/console/info").catch(() => null);
+let info = await ask("/console/info").catch(() => null);
 if (info === null) {
   say(byId("state-text"), "The server doesn’t answer: reload when it runs");
   byId("state").dataset.state = "refused";
@@ -67,7 +67,7 @@ function told(event) {
     list.add({ note: `Stream opened · connection ${data.connection} · replica ${data.replica}`, tone: "calm", time });
   } else if (event.type === "gateway.gap") {
     gaps += 1;
-    ledger.gap(data.missing);
+    ledger.gap(data.missing, performance.now());
     const missing = data.missing === undefined ? "events are missing" : `${plural(data.missing, "event")} missing`;
     const again = data.may_repeat ? "; events may come again" : "";
     list.add({ note: `Gap in ${data.channel}: ${missing}, because ${reasons[data.reason] ?? data.reason}${again}`, tone: "warn", time });
@@ -163,7 +163,7 @@ function report() {
     }
   } else if (state !== "open" && ledger.outstanding(status.sent) > 0) {
     tone = "warn";
-    text = `${plural(ledger.outstanding(status.sent), "event")} wait for the stream to come back.`;
+    text = `${plural(ledger.outstanding(status.sent), "event")} sent since; the browser is coming back.`;
   } else if (ledger.outstanding(status.sent) > 100 + 2 * (perSecond.at(-1) ?? 0)) {
     tone = "warn";
     text = `Catching up: ${count(ledger.outstanding(status.sent))} to come.`;
@@ -204,6 +204,9 @@ async function look() {
     cut = null;
     list.add({ note: "The server was started anew; its memory with it", tone: "warn", time: Date.now() });
     status = said;
+    // Its Kafka has another port now.
+    info = await ask("/console/info").catch(() => info);
+    introduce();
     return look();
   }
   if (ledger.run !== said.run) ledger.begin(said.run, status.run === null ? null : 1);
@@ -327,13 +330,17 @@ for (const button of document.querySelectorAll("[data-copies]")) {
 
 // Begin.
 
-say(byId("version"), `dev ${info.version}`);
-say(byId("kafka"), info.kafka);
-say(byId("topic"), info.topic);
-say(byId("metrics"), info.metrics);
-byId("metrics").href = info.metrics;
-say(byId("kcat"), info.kcat);
-say(byId("console-producer"), info.console_producer);
+function introduce() {
+  say(byId("version"), `dev ${info.version}`);
+  say(byId("kafka"), info.kafka);
+  say(byId("topic"), info.topic);
+  say(byId("metrics"), info.metrics);
+  byId("metrics").href = info.metrics;
+  say(byId("kcat"), info.kcat);
+  say(byId("console-producer"), info.console_producer);
+}
+
+introduce();
 sender.start({ expect: (type) => feed.expect(type), isCut: () => feed.isCut });
 for (const type of info.sample_types) feed.expect(type);
 filtered();

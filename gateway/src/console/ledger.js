@@ -2,6 +2,7 @@
 // come out of order; one that is still missing seconds after a later one came is lost.
 
 const SETTLED_AFTER_MS = 3_000;
+const EXCUSED_FOR_MS = 10_000;
 const MOST_AHEAD = 50_000;
 
 export class Ledger {
@@ -21,6 +22,7 @@ export class Ledger {
     this.told = 0;
     this.silent = 0;
     this.credit = 0;
+    this.gapAt = 0;
   }
 
   /** An event with its number; says whether it is the first time. */
@@ -44,12 +46,15 @@ export class Ledger {
   }
 
   /** The gateway told that events are missing; how many, if it knows. */
-  gap(missing) {
+  gap(missing, now) {
     this.credit += missing ?? Infinity;
+    this.gapAt = now;
   }
 
   /** Takes for lost what is still missing below a number that came a while ago. */
   settle(now) {
+    // A gap may count events that have no number here; it excuses nothing that goes missing later.
+    if (this.ahead.size === 0 && now - this.gapAt > EXCUSED_FOR_MS) this.credit = 0;
     let settled = this.whole;
     for (const [number, came] of this.ahead) if (now - came > SETTLED_AFTER_MS) settled = Math.max(settled, number);
     if (this.ahead.size === 0 || settled === this.whole) return;
