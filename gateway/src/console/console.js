@@ -6,11 +6,11 @@ import { Ledger } from "./ledger.js";
 import * as list from "./list.js";
 import * as sender from "./sender.js";
 
-const MOST_FACETS = 14;
+const MOST_FACETS = 24;
 const MOST_CHANNELS = 200;
 
 const ledger = new Ledger();
-const info = await ask("/console/info").catch(() => null);
+let info = await ask("/console/info").catch(() => null);
 if (info === null) {
   say(byId("state-text"), "The server doesn’t answer: reload when it runs");
   byId("state").dataset.state = "refused";
@@ -21,11 +21,12 @@ const feed = new Feed(info.events, { event: heard, own: told, state: changed });
 let status = { run: null, sent: 0, failed: 0, per_second: 0 };
 let knownTypes = 0;
 let received = 0;
+let state = "connecting";
 let gaps = 0;
 /** The cut that is under way, or being caught up with. */
 let cut = null;
 const perSecond = [];
-let receivedBefore = 0;
+let receivedBefore = null;
 const types = new Map();
 const kinds = new Map();
 const channels = new Set();
@@ -66,7 +67,7 @@ function told(event) {
     list.add({ note: `Stream opened · connection ${data.connection} · replica ${data.replica}`, tone: "calm", time });
   } else if (event.type === "gateway.gap") {
     gaps += 1;
-    ledger.gap(data.missing);
+    ledger.gap(data.missing, performance.now());
     const missing = data.missing === undefined ? "events are missing" : `${plural(data.missing, "event")} missing`;
     const again = data.may_repeat ? "; events may come again" : "";
     list.add({ note: `Gap in ${data.channel}: ${missing}, because ${reasons[data.reason] ?? data.reason}${again}`, tone: "warn", time });
@@ -91,7 +92,8 @@ const states = {
   cut: "Cut",
 };
 
-function changed(state) {
+function changed(next) {
+  state = next;
   byId("state").dataset.state = state;
   say(byId("state-text"), states[state]);
 }
@@ -120,7 +122,7 @@ async function resume() {
 
 byId("drop").addEventListener("click", async () => {
   try {
-    await ask("/console/disconnect", {});
+    await ask("/console/disconnect", { channel: feed.channel });
   } catch (error) {
     list.add({ note: `Not ended: ${error.message}`, tone: "bad", time: Date.now() });
   }
@@ -159,6 +161,12 @@ function report() {
         ? "Resumed. Nothing was sent during the cut."
         : `Resumed. All ${plural(cut.expected, "event")} sent during the cut arrived, each once.`;
     }
+  } else if (state !== "open" && ledger.outstanding(status.sent) > 0) {
+    tone = "warn";
+    text = `${plural(ledger.outstanding(status.sent), "event")} sent since; the browser is coming back.`;
+  } else if (ledger.outstanding(status.sent) > 100 + 2 * (perSecond.at(-1) ?? 0)) {
+    tone = "warn";
+    text = `Catching up: ${count(ledger.outstanding(status.sent))} to come.`;
   } else if (lost) {
     tone = "bad";
     text = `${plural(ledger.silent, "event")} went missing, and nobody told.`;
@@ -166,7 +174,7 @@ function report() {
     tone = "calm";
     text = "Waiting for the first event.";
   } else {
-    text = ledger.told > 0 ? "What is missing was told by a gap; all else arrived, each once." : "Everything sent here arrived, each event once.";
+    text = ledger.told > 0 ? `${plural(ledger.told, "event")} fell out of the backlog, and a gap said so; all else arrived, each once.` : "Everything sent here arrived, each event once.";
   }
   if (ledger.repeats > 0 && tone === "good") {
     tone = "warn";
@@ -176,12 +184,14 @@ function report() {
   byId("report").dataset.tone = tone;
   byId("meter").hidden = part === null;
   byId("meter-bar").style.width = `${Math.round((part ?? 0) * 100)}%`;
-  say(byId("sent"), count(status.sent));
+  say(byId("sent"), count(ledger.sent(status.sent)));
   say(byId("arrived"), count(ledger.arrived));
   say(byId("repeated"), count(ledger.repeats));
   const missing = ledger.told + ledger.silent;
-  say(byId("missing"), ledger.told > 0 ? `${count(missing)} (${count(ledger.told)} told)` : count(missing));
-  byId("missing").dataset.tone = lost ? "bad" : "calm";
+  say(byId("missing"), count(missing));
+  byId("missing").dataset.tone = lost ? "bad" : missing > 0 ? "warn" : "calm";
+  // What counts up is seen, not read out.
+  if (isCut || !/^(Cut for|Catching up|[0-9])/u.test(text)) say(byId("aloud"), isCut ? "The stream is cut." : text);
 }
 
 // The server's word, once a second.
@@ -194,6 +204,9 @@ async function look() {
     cut = null;
     list.add({ note: "The server was started anew; its memory with it", tone: "warn", time: Date.now() });
     status = said;
+    // Its Kafka has another port now.
+    info = await ask("/console/info").catch(() => info);
+    introduce();
     return look();
   }
   if (ledger.run !== said.run) ledger.begin(said.run, status.run === null ? null : 1);
@@ -224,8 +237,12 @@ async function pace(perSecond) {
 // Figures and filters.
 
 function second() {
-  perSecond.push(received - receivedBefore);
+  if (state === "open") ledger.settle(performance.now());
+  // What is retained comes at once when the page opens; that is no rate.
+  if (receivedBefore !== null) perSecond.push(received - receivedBefore);
   receivedBefore = received;
+  facets();
+  if (perSecond.length === 0) return;
   if (perSecond.length > 60) perSecond.shift();
   const recent = perSecond.slice(-3);
   const rate = recent.reduce((sum, one) => sum + one, 0) / recent.length;
@@ -233,8 +250,6 @@ function second() {
   const most = Math.max(4, ...perSecond);
   const points = perSecond.map((one, at) => `${((at + 60 - perSecond.length) * 120) / 59},${(26 - (one / most) * 24).toFixed(1)}`);
   byId("spark").setAttribute("points", points.join(" "));
-  if (!feed.isCut) ledger.settle(performance.now());
-  facets();
 }
 
 function quick() {
@@ -315,13 +330,17 @@ for (const button of document.querySelectorAll("[data-copies]")) {
 
 // Begin.
 
-say(byId("version"), `dev ${info.version}`);
-say(byId("kafka"), info.kafka);
-say(byId("topic"), info.topic);
-say(byId("metrics"), info.metrics);
-byId("metrics").href = info.metrics;
-say(byId("kcat"), info.kcat);
-say(byId("console-producer"), info.console_producer);
+function introduce() {
+  say(byId("version"), `dev ${info.version}`);
+  say(byId("kafka"), info.kafka);
+  say(byId("topic"), info.topic);
+  say(byId("metrics"), info.metrics);
+  byId("metrics").href = info.metrics;
+  say(byId("kcat"), info.kcat);
+  say(byId("console-producer"), info.console_producer);
+}
+
+introduce();
 sender.start({ expect: (type) => feed.expect(type), isCut: () => feed.isCut });
 for (const type of info.sample_types) feed.expect(type);
 filtered();

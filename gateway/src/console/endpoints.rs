@@ -5,6 +5,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
+use events_gateway_core::Channel;
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,10 @@ use crate::http::events::Edge;
 use crate::http::problem::{Kind, Problem};
 
 /// Largest content of a request, in bytes: the design's bound for one event.
-pub(super) const MAX_CONTENT: usize = 1 << 20;
+const MAX_CONTENT: usize = 1 << 20;
+
+/// What the channels begin with that pages subscribe to for themselves.
+const PAGE_CHANNELS: &str = "console:";
 
 pub(super) fn mount(services: &mut ServiceConfig) {
     services
@@ -71,20 +75,26 @@ async fn sample(request: HttpRequest, content: Payload, console: Data<Console>) 
     answer(set.await)
 }
 
-/// Orders the gateway, as a backend would, to end every stream of `all`: the browser comes back by itself.
+/// Orders the gateway, as a backend would, to end the streams of a page's own channel: the browser comes back by itself.
 async fn disconnect(request: HttpRequest, content: Payload, console: Data<Console>) -> HttpResponse {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Nothing {}
+    struct Order {
+        channel: Channel,
+    }
     let disconnect = async {
         let content = json(&request, content).await?;
-        let Nothing {} =
+        let Order { channel } =
             serde_json::from_slice(&content).map_err(|error| Kind::BadRequest.because(error.to_string()))?;
+        if !channel.as_str().starts_with(PAGE_CHANNELS) {
+            return Err(Kind::BadRequest.because(format!("channel: one that begins with {PAGE_CHANNELS}")));
+        }
         let Some(topic) = &console.commands else {
             return Err(Kind::NotFound.because("no topic is bound as commands"));
         };
-        let command = br#"{"type":"disconnect","channels":["all"]}"#;
-        let produced = console.publisher.kafka().produce(topic, Some("all"), &[], command).await;
+        let command = serde_json::json!({"type": "disconnect", "channels": [channel]}).to_string();
+        let kafka = console.publisher.kafka();
+        let produced = kafka.produce(topic, Some(channel.as_str()), &[], command.as_bytes()).await;
         let produced = produced.map_err(|error| Kind::Unavailable.because(error.to_string()).after_seconds(1))?;
         Ok(HttpResponse::Accepted().json(produced))
     };

@@ -20,6 +20,8 @@ export class Feed {
   /** `on` has `event`, `own` and `state`, called as things happen. */
   constructor(url, on) {
     this.#url = url;
+    // A channel of this page alone, which nothing but the order to end its stream is sent to.
+    this.channel = `console:${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
     this.#on = on;
     this.cursor = null;
   }
@@ -31,8 +33,9 @@ export class Feed {
   /** Opens the stream after the cursor; without one from the first event that is retained. */
   open() {
     this.#close();
-    const query = new URLSearchParams({ format: "envelope", last_event_id: this.cursor ?? "earliest" });
-    const source = new EventSource(`${this.#url}?channels=all&${query}`);
+    const channels = `all,${this.channel}`;
+    const query = new URLSearchParams({ channels, format: "envelope", last_event_id: this.cursor ?? "earliest" });
+    const source = new EventSource(`${this.#url}?${query}`);
     this.#source = source;
     this.#on.state("connecting");
     source.onopen = () => this.#on.state("open");

@@ -230,10 +230,12 @@ async fn the_pace_of_sample_traffic_is_set_within_bounds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ending_the_stream_from_the_server_is_a_command_like_a_backends() {
     let page = Page::start();
-    assert_eq!(page.post("/console/disconnect", "{}").await.status, 202);
-    assert_eq!(page.post("/console/disconnect", r#"{"channels":["user:1"]}"#).await.status, 400);
+    for wrong in ["{}", r#"{"channel":"user:42"}"#, r#"{"channel":"console:"}"#, r#"{"channel":"console:1","x":1}"#] {
+        assert_eq!(page.post("/console/disconnect", wrong).await.status, 400, "{wrong}");
+    }
+    assert_eq!(page.post("/console/disconnect", r#"{"channel":"console:1-2"}"#).await.status, 202);
     let (_, command) = page.first_record("commands").await;
-    assert_eq!(command, json!({"type": "disconnect", "channels": ["all"]}));
+    assert_eq!(command, json!({"type": "disconnect", "channels": ["console:1-2"]}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
