@@ -1,6 +1,6 @@
 // The page of `dev`: joins the stream, the list, the ledger and the server's word.
 
-import { ask, byId, count, element, plural, say } from "./dom.js";
+import { ask, byId, clock, count, element, plural, say } from "./dom.js";
 import { Feed } from "./feed.js";
 import { Ledger } from "./ledger.js";
 import * as list from "./list.js";
@@ -70,7 +70,10 @@ function told(event) {
     ledger.gap(data.missing, performance.now());
     const missing = data.missing === undefined ? "events are missing" : `${plural(data.missing, "event")} missing`;
     const again = data.may_repeat ? "; events may come again" : "";
-    list.add({ note: `Gap in ${data.channel}: ${missing}, because ${reasons[data.reason] ?? data.reason}${again}`, tone: "warn", time });
+    const note = `Gap in ${data.channel}: ${missing}, because ${reasons[data.reason] ?? data.reason}${again}`;
+    list.add({ note, tone: "warn", time });
+    say(byId("last-gap"), `${clock(time)} ${note}.`);
+    byId("last-gap").hidden = false;
   } else {
     list.add({ note: `The server ends the stream (${data.reason}); back in ${(data.reconnect_after_ms / 1000).toFixed(1)} s`, tone: "calm", time });
   }
@@ -337,7 +340,6 @@ function introduce() {
   say(byId("metrics"), info.metrics);
   byId("metrics").href = info.metrics;
   say(byId("kcat"), info.kcat);
-  say(byId("console-producer"), info.console_producer);
 }
 
 introduce();

@@ -39,8 +39,7 @@ export function add(entry) {
   if (!passes(entry)) return;
   pending.push(entry);
   if (pending.length > 2 * ROWS) {
-    skipped += pending.length - ROWS;
-    pending = pending.slice(-ROWS);
+    thin(ROWS);
   }
   schedule();
 }
@@ -59,6 +58,13 @@ export function clear() {
   kept = [];
   keptCharacters = 0;
   redraw();
+}
+
+/** Leaves only the newest, and what the gateway itself told. */
+function thin(most) {
+  const all = pending.length;
+  pending = pending.filter((entry, at) => entry.note || at >= all - most);
+  skipped += all - pending.length;
 }
 
 function redraw() {
@@ -91,9 +97,9 @@ function draw(now) {
   const isFirst = drawn === 0;
   drawn = now;
   const most = isFirst ? ROWS : BURST;
-  skipped += Math.max(0, pending.length - most);
+  thin(most);
   const fragment = document.createDocumentFragment();
-  for (const entry of pending.slice(-most).reverse()) fragment.append(row(entry));
+  for (const entry of pending.reverse()) fragment.append(row(entry));
   if (skipped > 0 && !isFirst) fragment.append(element("li", "more-of-them", `and ${count(skipped)} more`));
   pending = [];
   skipped = 0;

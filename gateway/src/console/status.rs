@@ -20,7 +20,6 @@ pub(super) struct Info<'a> {
     sample_types: [&'static str; TYPES.len()],
     sequence_attribute: &'static str,
     kcat: String,
-    console_producer: String,
 }
 
 impl<'a> Info<'a> {
@@ -37,7 +36,6 @@ impl<'a> Info<'a> {
             sample_types: TYPES,
             sequence_attribute: crate::dev::SEQUENCE_ATTRIBUTE,
             kcat: banner::kcat_example(kafka, topic),
-            console_producer: banner::console_producer_example(kafka, topic),
         }
     }
 }
@@ -70,9 +68,9 @@ impl<'a> Status<'a> {
 pub(super) fn types_from(query: &str) -> Result<usize, Problem> {
     match query.split_once('=') {
         None if query.is_empty() => Ok(0),
-        Some(("types_from", value)) => value.parse().map_err(|_| {
-            Kind::InvalidParameter.because("types_from is a number of types").about("types_from")
-        }),
+        Some(("types_from", value)) => value
+            .parse()
+            .map_err(|_| Kind::InvalidParameter.because("types_from is a number of types").about("types_from")),
         _ => {
             let name = query.split('=').next().unwrap_or_default();
             let detail = format!("there is no parameter \"{}\": the parameter is types_from", quote(name));

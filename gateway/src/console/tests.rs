@@ -116,7 +116,8 @@ async fn the_page_and_its_files_come_with_a_strict_policy_and_name_nothing_forei
     let index = page.ask("GET", "/", "", b"").await;
     assert_eq!(index.status, 200);
     assert_eq!(index.header("content-type"), Some("text/html; charset=utf-8"));
-    let mut files = vec!["/".to_owned(), "/console/dom.js".into(), "/console/feed.js".into(), "/console/list.js".into()];
+    let mut files =
+        vec!["/".to_owned(), "/console/dom.js".into(), "/console/feed.js".into(), "/console/list.js".into()];
     files.extend(index.body.split('"').filter(|text| text.starts_with("/console/")).map(str::to_owned));
     assert!(files.len() >= 7, "{files:?}");
     for file in files {

@@ -1,8 +1,8 @@
 //! Which types have streamed by: a native `EventSource` hears only the types that it was told to listen for.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -156,14 +156,10 @@ mod tests {
     fn types_and_cursors_are_found_however_the_stream_is_cut() {
         let long = format!("id: 1a\nevent: a.b\ndata: {}\n\n", "event: no ".repeat(100));
         let stream = format!("retry: 5\n\n:\n\n{long}id: 1b\ndata: event: x\ndata: id: y\n\nevent: é\ndata:\n\n");
-        let expected: Vec<(Field, String)> = [
-            (Field::Id, "1a"),
-            (Field::Event, "a.b"),
-            (Field::Id, "1b"),
-            (Field::Event, "é"),
-        ]
-        .map(|(field, value)| (field, value.to_owned()))
-        .into();
+        let expected: Vec<(Field, String)> =
+            [(Field::Id, "1a"), (Field::Event, "a.b"), (Field::Id, "1b"), (Field::Event, "é")]
+                .map(|(field, value)| (field, value.to_owned()))
+                .into();
         assert_eq!(read(&[stream.as_bytes()]), expected);
         for size in [1, 2, 3, 7, 64, 255, 256, 257] {
             let chunks: Vec<&[u8]> = stream.as_bytes().chunks(size).collect();

@@ -25,14 +25,6 @@ pub fn kcat_example(kafka: &str, topic: &str) -> String {
     )
 }
 
-/// The same with the tool that Kafka itself brings.
-#[must_use]
-pub fn console_producer_example(kafka: &str, topic: &str) -> String {
-    format!(
-        r#"echo '{{"channels":["user:42"],"type":"greeting","data":{{"text":"hello"}}}}' | kafka-console-producer.sh --bootstrap-server {kafka} --topic {topic}"#
-    )
-}
-
 /// A command that follows a channel.
 #[must_use]
 pub fn curl_example(url: &str, path_prefix: &str) -> String {
@@ -49,14 +41,14 @@ impl fmt::Display for Banner<'_> {
              Kafka      {kafka}   topic {topic}\n  \
              Metrics    {admin_url}/metrics\n\n  \
              Follow one user:\n    {curl}\n  \
-             Send an event, with any Kafka client:\n    {kcat}\n    {console}\n\n  \
-             This is not for production: Kafka is a stand-in inside this process, without topic administration;\n  \
-             events are kept in memory and are gone when it ends; nothing but this machine can reach it.\n  \
+             Send an event, with kcat or your own Kafka client:\n    {kcat}\n\n  \
+             This is not for production: Kafka is a stand-in inside this process, without topic administration, and\n  \
+             takes clients on librdkafka and kafkajs, not Java's; events are kept in memory and are gone when it ends;\n  \
+             nothing but this machine can reach it.\n  \
              Ctrl-C ends it.\n",
             version = env!("CARGO_PKG_VERSION"),
             curl = curl_example(url, path_prefix),
             kcat = kcat_example(kafka, topic),
-            console = console_producer_example(kafka, topic),
         )
     }
 }
@@ -80,7 +72,6 @@ mod tests {
             "127.0.0.1:40001 ",
             "curl -N 'http://127.0.0.1:8080/api/v1/events?channels=user:42'\n",
             "| kcat -P -b 127.0.0.1:40001 -t events\n",
-            "--bootstrap-server 127.0.0.1:40001 --topic events\n",
             "not for production",
         ] {
             assert!(banner.contains(expected), "{expected} in {banner}");

@@ -1,7 +1,10 @@
 //! Kafka without a Kafka: librdkafka's mock cluster, inside this process.
 //!
-//! Any Kafka client on this machine can produce to it and consume from it. It keeps the last 5 MB or 100,000 batches of
-//! each partition in memory, and answers no admin calls (creating topics, describing groups, listing configurations).
+//! Clients on this machine can produce to it and consume from it: those built on librdkafka (kcat, confluent-kafka of
+//! Python, Go and .NET) and kafkajs do. Java's and kafka-python don't: the mock cluster answers their ApiVersions request
+//! of a version that it doesn't know in the wrong format (KIP-511), and they take its tail for 20 minutes of throttling.
+//! It keeps the last 5 MB or 100,000 batches of each partition in memory, and answers no admin calls (creating topics,
+//! describing groups, listing configurations).
 
 use std::time::Duration;
 
@@ -89,7 +92,7 @@ impl Kafka {
         Ok(Self { producer, bootstrap })
     }
 
-    /// The address that any Kafka client on this machine can use: `127.0.0.1:PORT`.
+    /// The address that clients on this machine can use: `127.0.0.1:PORT`.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap

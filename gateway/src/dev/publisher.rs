@@ -145,7 +145,11 @@ impl Publisher {
             return refuse(format!("at most {} bytes of names and values", MAX_ATTRIBUTES_BYTES - OWN));
         }
         if bytes + used + OWN > self.max_record_bytes {
-            return refuse(format!("the record has {} bytes; at most {} are taken", bytes + used + OWN, self.max_record_bytes));
+            return refuse(format!(
+                "the record has {} bytes; at most {} are taken",
+                bytes + used + OWN,
+                self.max_record_bytes
+            ));
         }
         Ok(())
     }

@@ -227,10 +227,12 @@ mod tests {
 
     #[test]
     fn one_seed_tells_one_story() {
-        let tell = |seed| (0..50).fold((Story::new(seed), Vec::new()), |(mut story, mut told), _| {
-            told.push(story.next_event());
-            (story, told)
-        });
+        let tell = |seed| {
+            (0..50).fold((Story::new(seed), Vec::new()), |(mut story, mut told), _| {
+                told.push(story.next_event());
+                (story, told)
+            })
+        };
         assert_eq!(tell(1).1, tell(1).1);
         assert_ne!(tell(1).1, tell(2).1);
     }
