@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use actix_web::http::Method;
+use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -79,7 +79,13 @@ pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse 
     match *request.method() {
         Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
         Method::GET | Method::HEAD => {
-            subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem))
+            let mut response = subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem));
+            // A client of HTTP/1.0 knows no chunks (RFC 9112, 6.1), and to one that asks for an upgrade actix-web writes none,
+            // though it says so: to both a stream is what comes until the connection's end.
+            if request.version() < Version::HTTP_11 || request.head().upgrade() {
+                response.head_mut().no_chunking(true);
+            }
+            response
         }
         _ => edge.problems.answer(&Kind::MethodNotAllowed.because("subscribe with GET").allowing(METHODS)),
     }

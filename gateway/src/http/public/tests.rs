@@ -428,6 +428,21 @@ async fn a_client_that_takes_no_stream_keeps_its_connection() {
 }
 
 #[tokio::test]
+async fn who_knows_no_chunks_gets_the_stream_as_it_is_until_its_end() {
+    let gateway = Gateway::start(Wanted::default());
+    for request in [
+        "GET /api/v1/events?channels=a HTTP/1.0\r\n\r\n",
+        "GET /api/v1/events?channels=a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "GET /api/v1/events?channels=a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ] {
+        let (_socket, answer) = gateway.exchange(request, "hello\n\n").await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 ") && !head.to_lowercase().contains("transfer-encoding"), "{head}");
+        assert_eq!(body, "retry: 1000\n\n: hello\n\n");
+    }
+}
+
+#[tokio::test]
 async fn a_head_or_body_that_never_ends_is_given_up_on_any_request_of_a_connection() {
     let mut wanted = Wanted::default();
     wanted.options.connections.head_timeout = Duration::from_millis(500);
