@@ -114,18 +114,19 @@ impl Poller {
                     "read_uncommitted"
                 },
             )
-            .set("queued.max.messages.kbytes", options.read_ahead_kib.to_string())
-            .set("queued.min.messages", "20000")
-            .set("fetch.queue.backoff.ms", "50")
             .set("allow.auto.create.topics", "false");
-        if options
-            .client
-            .further
-            .keys()
-            .all(|name| name != "topic.metadata.refresh.interval.ms")
-        {
+        for (name, value) in [
+            ("queued.max.messages.kbytes", options.read_ahead_kib.to_string()),
+            ("queued.min.messages", "20000".to_owned()),
+            ("fetch.queue.backoff.ms", "50".to_owned()),
+            // Whatever else is asked of a broker waits behind a fetch that waits for records.
+            ("fetch.wait.max.ms", "100".to_owned()),
             // New topics and partitions are seen within this time (the default is 5 min).
-            config.set("topic.metadata.refresh.interval.ms", "30000");
+            ("topic.metadata.refresh.interval.ms", "30000".to_owned()),
+        ] {
+            if !options.client.further.contains_key(name) {
+                config.set(name, value);
+            }
         }
         if protocol == Protocol::Consumer {
             config.set("group.protocol", "consumer");
@@ -343,7 +344,7 @@ impl Poller {
                 }
                 Err(error) if consumer.client().fatal_error().is_some() => return Some(error),
                 Err(error) => {
-                    self.shared.complain(error.to_string());
+                    self.shared.complain_of(&error);
                     continue;
                 }
             };
