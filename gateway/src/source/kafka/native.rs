@@ -36,19 +36,19 @@ fn millis(timeout: Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// The cluster's id; empty where the brokers don't tell within `timeout`.
-pub(super) fn cluster_id<C: ConsumerContext>(consumer: &BaseConsumer<C>, timeout: Duration) -> String {
+/// The cluster's id; `None` if no broker tells it within `timeout` (all that the client library speaks to have one).
+pub(super) fn cluster_id<C: ConsumerContext>(consumer: &BaseConsumer<C>, timeout: Duration) -> Option<String> {
     let client = consumer.client().native_ptr();
     // SAFETY: a live client; the string is ours to free by rd_kafka_mem_free (rdkafka.h, rd_kafka_clusterid), which for
     // strings is the C allocator's free.
     unsafe {
         let text = raw::rd_kafka_clusterid(client, millis(timeout));
         if text.is_null() {
-            return String::new();
+            return None;
         }
         let id = CStr::from_ptr(text).to_string_lossy().into_owned();
         raw::rd_kafka_mem_free(client, text.cast());
-        id
+        Some(id)
     }
 }
 
