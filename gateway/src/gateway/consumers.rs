@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events_gateway_core::Channel;
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, join_all};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -43,6 +44,8 @@ pub struct Consumers {
 struct Running {
     stop: Option<watch::Sender<bool>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends when every consumer that was told to stop has left its group: for whoever hands over while another does.
+    leaving: Option<Shared<BoxFuture<'static, ()>>>,
 }
 
 impl Consumers {
@@ -93,16 +96,24 @@ impl Consumers {
     }
 
     /// Leaves every group at once, with what is in flight finished or given up in bounded time (`true`), or takes part again.
+    /// Returns once the groups are left, also if another call has begun that.
     pub async fn hand_over(self: Arc<Self>, over: bool) {
         if !over {
             self.start();
             return;
         }
-        let running = std::mem::take(&mut *self.running.lock());
-        if let Some(stop) = running.stop {
-            stop.send_replace(true);
+        let leaving = {
+            let mut running = self.running.lock();
+            if let Some(stop) = running.stop.take() {
+                stop.send_replace(true);
+                let tasks = std::mem::take(&mut running.tasks);
+                running.leaving = Some(join_all(tasks).map(drop).boxed().shared());
+            }
+            running.leaving.clone()
+        };
+        if let Some(leaving) = leaving {
+            leaving.await;
         }
-        join_all(running.tasks).await;
     }
 
     async fn consume(self: Arc<Self>, index: usize, mut stopped: watch::Receiver<bool>) {
@@ -134,6 +145,7 @@ impl Consumers {
     fn options(&self, index: usize) -> ingest::Options {
         let (kafka, binding) = (&self.config.kafka, &self.config.kafka.bindings[index]);
         ingest::Options {
+            topics: binding.topics.iter().map(|topic| topic.as_str().into()).collect(),
             start: kafka::start(binding.start),
             max_bytes: kafka.max_pending_bytes.get(),
             backoff: ingest::Backoff { first: kafka.retry_base, most: kafka.retry_max },
