@@ -273,6 +273,7 @@ impl<S: Source> Run<S> {
                 }
             }
         }
+        partition.pass(chunk.next, Instant::now());
         partition.log_end = partition.log_end.max(partition.position);
         self.ran(&chunk.at);
     }

@@ -164,6 +164,16 @@ pub(super) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> SmallVec<[(Cow<'a
     all
 }
 
+/// Fills in the offsets after what was polled last of each partition, marks of transactions included; `Offset::Invalid` where
+/// nothing was since its last seek. Doesn't wait.
+pub(super) fn positions<C: ConsumerContext>(consumer: &BaseConsumer<C>, list: &mut TopicPartitionList) {
+    // SAFETY: a live client, and a list that is borrowed exclusively while its elements' offsets are written.
+    unsafe {
+        // Never fails as a whole; elements that are unknown get no offset.
+        raw::rd_kafka_position(consumer.client().native_ptr(), list.ptr());
+    }
+}
+
 /// Start and end of a log as the last fetch told them; `None` before one. Doesn't wait.
 pub(super) fn log_ends<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use events_gateway_harness::http::Request;
 use events_gateway_harness::kafka::admin::Record;
-use events_gateway_harness::redis::Server;
 use events_gateway_harness::sse::Client;
 use events_gateway_harness::{Gateway, wait};
 use serde_json::{Value, json};
@@ -98,7 +97,7 @@ async fn with_partitions(name: &str, overlay: Value) -> Lab {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_partitions_of_a_stopped_replica_flow_again_within_a_second_and_of_a_killed_one_after_the_session() {
-    let fast = json!({ "drain": { "settle": "0s" }, "log": { "level": "debug" } });
+    let fast = json!({ "drain": { "settle": "0s" } });
     let lab = with_partitions("handover", fast).await;
     let (mut one, mut two) = pair(&lab).await;
     let client = client(&one, "orders").await;
@@ -106,9 +105,6 @@ async fn the_partitions_of_a_stopped_replica_flow_again_within_a_second_and_of_a
 
     two.terminate();
     let stopped = outage(&lab, &client, 6, 100).await;
-    if std::env::var_os("SHOW").is_some() {
-        println!("ONE\n{}\nTWO\n{}", one.log(), two.log());
-    }
     let status = two.wait_for_end(BOUND).await.expect("it ends");
     assert!(status.success(), "{status}");
     two.resume().await.expect("it starts again");
@@ -119,10 +115,8 @@ async fn the_partitions_of_a_stopped_replica_flow_again_within_a_second_and_of_a
     let killed = outage(&lab, &client, 6, 200).await;
     println!("flowing again after SIGTERM: {stopped:?}; after SIGKILL: {killed:?} (session timeout 6 s, KIP-848)");
     // Six seconds are the brokers' setting; on a busy machine the assignment takes a moment more.
-    assert!(killed < Duration::from_secs(10), "{killed:?}");
-    assert!(stopped < Duration::from_secs(3), "{stopped:?}");
-    assert!(events_gateway_suites::config::ADMIN_TOKEN.len() > 1);
-    let _: Option<&Server> = None;
+    assert!(killed < Duration::from_secs(9), "{killed:?}");
+    assert!(stopped < Duration::from_secs(2), "{stopped:?}");
     stop(&mut one).await;
 }
 
