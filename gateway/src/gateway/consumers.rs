@@ -146,6 +146,7 @@ impl Consumers {
     fn options(&self, index: usize) -> ingest::Options {
         let (kafka, binding) = (&self.config.kafka, &self.config.kafka.bindings[index]);
         ingest::Options {
+            topics: binding.topics.iter().map(|topic| topic.as_str().into()).collect(),
             start: kafka::start(binding.start),
             max_bytes: kafka.max_pending_bytes.get(),
             backoff: ingest::Backoff { first: kafka.retry_base, most: kafka.retry_max },
