@@ -51,7 +51,7 @@ pub struct Batch {
     pub generation: Generation,
     /// The caller's idea of the data set.
     pub data_set: DataSet,
-    /// Highest known break number; a channel that holds a lower one starts an epoch torn by [`Torn::Source`]
+    /// Highest known break number; a channel that holds a lower one starts an epoch torn by `Torn::Source`
     /// (`events_gateway_core::position::Torn`). 0: nothing was ever skipped.
     pub breaks: u64,
     /// In order of place.

@@ -2,6 +2,7 @@
 
 mod check_config;
 mod dead_letters;
+mod dev;
 mod generate;
 mod route_test;
 mod run;
@@ -46,7 +47,7 @@ enum Command {
     /// Runs a replica until SIGTERM or SIGINT drains it; a second signal aborts.
     Run(ConfigFile),
     /// Runs everything in one process, on this machine only, with a page to watch events and a Kafka to produce to.
-    Dev(DevOptions),
+    Dev(dev::Options),
     /// Checks a configuration and prints every problem at once, each with its place in the file.
     CheckConfig(check_config::Options),
     /// Shows where a record would go, and why.
@@ -70,26 +71,12 @@ struct ConfigFile {
     config: PathBuf,
 }
 
-/// What `dev` may be told.
-#[derive(Debug, clap::Args)]
-struct DevOptions {
-    /// Where the page and the streams are served, on this machine.
-    #[arg(long, default_value_t = 8080, value_name = "PORT")]
-    port: u16,
-    /// Where operators look, on this machine.
-    #[arg(long, default_value_t = 8081, value_name = "PORT")]
-    admin_port: u16,
-    /// No sample traffic until the page asks for it.
-    #[arg(long)]
-    no_sample: bool,
-}
-
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => run::run(&file.config),
-        Command::Dev(options) => run::dev(&options),
+        Command::Dev(options) => dev::dev(&options),
         Command::CheckConfig(options) => check_config::check(&options),
         Command::RouteTest(options) => route_test::test(&options),
         Command::DeadLetters(options) => dead_letters::dead_letters(&options),

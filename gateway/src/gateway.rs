@@ -82,7 +82,10 @@ impl Ports {
     }
 }
 
-pub use crate::http::public::Extra;
+use crate::http::public::Extra;
+
+/// Makes what `dev` adds to the public listener, once the admin listener's address is known.
+pub type MakeExtra = Box<dyn FnOnce(SocketAddr) -> Extra + Send>;
 
 /// A replica that runs.
 pub struct Gateway {
@@ -102,7 +105,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts every part. What can't be reached yet (Redis, Kafka) is waited for in the background, by those who need it.
-    pub async fn start(config: &Config, extra: Option<Extra>) -> Result<Self, GatewayError> {
+    pub async fn start(config: &Config, extra: Option<MakeExtra>) -> Result<Self, GatewayError> {
         let (tasks, deaths) = task::tasks();
         let started = clock::now();
         let replica = Replica::new(config.limits.streams.get());
@@ -162,6 +165,7 @@ impl Gateway {
 
         let edge = edges::edge(config, hub.clone(), replica.clone())?;
         metrics.add(sources::edge(edge.clone()));
+        let extra = extra.map(|make| make(admin_address));
         let public = edges::public(config, edge, public_socket, extra, &tasks)?;
         let kafka_status = consumers.clone();
         let admin = edges::admin(

@@ -252,7 +252,8 @@ async fn a_flush_is_told_to_those_who_stay_and_those_who_come_back() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_beats_and_ages() {
     let store = Store::default();
-    let options = Options { max_age: Some(Duration::from_secs(100)), ..Options::default() };
+    let max_age_jitter = Duration::from_secs(10);
+    let options = Options { max_age: Some(Duration::from_secs(100)), max_age_jitter, ..Options::default() };
     let one = replica(&store, "1", options);
     let mut client = one.open(&["a"], Resume::Live).opened().await;
     let started = tokio::time::Instant::now();

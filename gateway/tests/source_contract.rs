@@ -285,7 +285,7 @@ async fn a_survey_tells_commits_with_their_metadata_and_where_the_log_begins_and
         assert_eq!(consumer.controls.topic_id(TOPIC).await.unwrap(), surveys[1].topic_id);
         for (start, offset) in [(Start::Earliest, Some(0)), (Start::Error, None)] {
             assert_eq!(
-                consumer.controls.survey(&[one.clone()], start).await.unwrap()[0].start,
+                consumer.controls.survey(std::slice::from_ref(&one), start).await.unwrap()[0].start,
                 offset
             );
         }

@@ -73,7 +73,7 @@ impl Which {
         Filter {
             reason: self.reason.clone(),
             since: self.since.map(|since| Timestamp(clock::now().0.saturating_sub(since.as_millis() as u64))),
-            only: self.only.iter().copied().collect(),
+            only: self.only.clone(),
             limit: self.limit,
             ..Filter::default()
         }

@@ -1,11 +1,11 @@
-//! `run` and `dev`.
+//! `run`.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{DevOptions, exit, failed, load};
+use super::{exit, failed, load};
 use crate::config::{Config, LogFormat, LogLevel};
 use crate::gateway::{Gateway, GatewayError};
 use crate::replica::drain::Ending;
@@ -22,12 +22,8 @@ pub(super) fn run(path: &Path) -> ExitCode {
     in_runtime(async move { Gateway::start(&config, None).await?.run().await })
 }
 
-pub(super) fn dev(options: &DevOptions) -> ExitCode {
-    let _ = options;
-    ExitCode::from(exit::FAILED)
-}
-
-fn in_runtime(gateway: impl Future<Output = Result<Ending, GatewayError>>) -> ExitCode {
+/// Runs a gateway to its end; the exit code tells how that was.
+pub(super) fn in_runtime(gateway: impl Future<Output = Result<Ending, GatewayError>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -46,7 +42,7 @@ fn in_runtime(gateway: impl Future<Output = Result<Ending, GatewayError>>) -> Ex
     }
 }
 
-fn log(config: &Config) -> Result<(), telemetry::TelemetryError> {
+pub(super) fn log(config: &Config) -> Result<(), telemetry::TelemetryError> {
     let options = telemetry::Options {
         format: match config.log.format {
             LogFormat::Json => telemetry::LogFormat::Json,

@@ -7,7 +7,7 @@ use actix_web::web;
 use events_gateway_core::cursor::ChannelSet;
 
 use super::rules::secret;
-use super::{Extra, GatewayError};
+use super::GatewayError;
 use crate::config::listen::Origins;
 use crate::config::{Config, Place, Problems};
 use crate::http::access::Policy;
@@ -19,6 +19,7 @@ use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
 use crate::http::screen::Hosts;
 use crate::http::tls::Certificate;
+use crate::http::public::Extra;
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::replica::Replica;

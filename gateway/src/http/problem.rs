@@ -41,6 +41,12 @@ pub enum Kind {
     MethodNotAllowed,
     /// The resource can't be sent as any media type that the client accepts.
     NotAcceptable,
+    /// The request's content is too large.
+    ContentTooLarge,
+    /// The request's content is of a media type that the resource doesn't take.
+    UnsupportedMediaType,
+    /// The content is no event that could be delivered.
+    InvalidEvent,
     /// The request's target is too long.
     TargetTooLong,
     /// The request's head is too large.
@@ -53,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// All rows.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::UnknownParameter,
         Self::RepeatedParameter,
         Self::InvalidParameter,
@@ -69,6 +75,9 @@ impl Kind {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::ContentTooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidEvent,
         Self::TargetTooLong,
         Self::HeadTooLarge,
         Self::Unavailable,
@@ -93,6 +102,9 @@ impl Kind {
             Self::NotFound => ("not-found", 404, "Not found"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
             Self::NotAcceptable => ("not-acceptable", 406, "Not acceptable"),
+            Self::ContentTooLarge => ("content-too-large", 413, "Content too large"),
+            Self::UnsupportedMediaType => ("unsupported-media-type", 415, "Unsupported media type"),
+            Self::InvalidEvent => ("invalid-event", 400, "Invalid event"),
             Self::TargetTooLong => ("target-too-long", 414, "Request target too long"),
             Self::HeadTooLarge => ("head-too-large", 431, "Request head too large"),
             Self::Unavailable => ("unavailable", 503, "Temporarily unavailable"),

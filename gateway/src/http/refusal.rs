@@ -28,7 +28,7 @@ const WAIT_MS: (u64, u64) = (2_000, 60_000);
 /// How long a refusal is held open: it slows clients that ignore `retry:`.
 const HOLD_MS: (u64, u64) = (1_000, 5_000);
 
-/// How long refused clients are asked to wait: grows while more than [`TARGET_PER_SECOND`] are refused, and shrinks after.
+/// How long refused clients are asked to wait: grows while more than `TARGET_PER_SECOND` are refused, and shrinks after.
 ///
 /// With N clients that each return after W, N / W are refused in a second: W times (refused / target) is the wait that
 /// brings the target. It at most doubles or halves in a second, so that a burst doesn't send everybody away for a minute.

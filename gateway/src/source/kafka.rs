@@ -268,7 +268,7 @@ impl Controls for KafkaControls {
             client.consumer.commit(&list, CommitMode::Sync).map_err(failed)?;
             list.elements()
                 .iter()
-                .try_for_each(|element| element.error())
+                .try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)
                 .map_err(failed)
         })
         .await

@@ -210,7 +210,7 @@ async fn data_arrives_as_it_was_written() {
         house.produce(0, &["user:carol"], "note", written).await;
     }
     house.produce(0, &["user:carol"], "note", json.clone()).await;
-    let attributes = json!({ "sender": "laboratory-3", "grüße": "🦀" });
+    let attributes = json!({ "sender": "laboratory-3", "mood": "🦀 grüße" });
     let envelope =
         json!({ "type": "note", "channels": ["user:carol"], "data": "with attributes", "attributes": attributes });
     house.send(0, &Record::json("user:carol", &envelope)).await;

@@ -95,8 +95,7 @@ impl Client {
 
     /// At the end, everything produced has arrived or its loss was told.
     pub(crate) fn finish(&self, produced: [Option<(u64, u64)>; 2]) -> Result<(), String> {
-        for source in 0..2 {
-            let end = produced[source];
+        for (source, end) in produced.into_iter().enumerate() {
             let missing = end
                 .is_some_and(|end| !self.had[source].contains(&end) && self.last[source].is_none_or(|last| last < end));
             if missing && !self.excused[source] {

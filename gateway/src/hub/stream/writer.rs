@@ -9,6 +9,7 @@ use events_gateway_core::join::Step;
 use events_gateway_core::sse::{self, Format};
 
 use super::super::HubCounters;
+use crate::ingest::address::TRACEPARENT;
 use crate::clock;
 
 pub(super) struct Writer<'a> {
@@ -53,6 +54,10 @@ impl<'a> Writer<'a> {
                     self.delivered += 1;
                     let now = *self.now.get_or_insert_with(clock::now);
                     self.counters.delivered_after(now.millis_since(entry.event.time));
+                    if let Some(traceparent) = entry.event.attributes.get(TRACEPARENT) {
+                        // The last span of the event's trace (W3C Trace Context), for whoever turns this target on.
+                        tracing::trace!(target: "delivery", traceparent, position = entry.position.0, "delivered");
+                    }
                     let is_alone =
                         self.format == Format::Data && self.set.as_slice().len() == 1 && mark == entry.position;
                     if is_alone {

@@ -51,7 +51,9 @@ pub(super) fn survey(
             .map_err(failed("fetch a topic's metadata"))?;
         let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         let count = i32::try_from(count).unwrap_or(i32::MAX);
-        (0..count).for_each(|partition| drop(wanted.add_partition(&at.topic, partition)));
+        for partition in 0..count {
+            wanted.add_partition(&at.topic, partition);
+        }
         topics.insert(at.topic.clone(), (topic_id(consumer, &at.topic)?, count));
     }
     let answered = consumer
