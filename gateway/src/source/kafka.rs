@@ -12,8 +12,10 @@ use tokio::sync::mpsc;
 
 use super::{Commitment, Controls, Signal, Source, SourceError, Start, Survey, TopicPartition};
 use context::{Assignment, Context, Shared};
+use identities::Identities;
 
 pub(crate) mod context;
+mod identities;
 mod native;
 pub mod oauth;
 pub mod options;
@@ -85,7 +87,14 @@ enum Command {
     Close,
 }
 
-type Current = Arc<Mutex<Option<Arc<BaseConsumer<Context>>>>>;
+/// The client that runs, and the topics as it knows them.
+#[derive(Clone)]
+struct Client {
+    consumer: Arc<BaseConsumer<Context>>,
+    identities: Arc<Identities>,
+}
+
+type Current = Arc<Mutex<Option<Client>>>;
 
 struct KafkaControls {
     shared: Arc<Shared>,
@@ -189,10 +198,10 @@ impl KafkaControls {
     /// Runs a blocking call on a thread for such.
     async fn call<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&BaseConsumer<Context>) -> Result<T, SourceError> + Send + 'static,
+        call: impl FnOnce(&Client) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<T, SourceError> {
-        let consumer = self.current.lock().clone().ok_or(SourceError::Closed)?;
-        let answer = tokio::task::spawn_blocking(move || call(&consumer)).await;
+        let client = self.current.lock().clone().ok_or(SourceError::Closed)?;
+        let answer = tokio::task::spawn_blocking(move || call(&client)).await;
         answer.unwrap_or_else(|error| {
             Err(SourceError::Failed {
                 call: "ask the brokers",
@@ -215,18 +224,25 @@ impl Controls for KafkaControls {
 
     async fn survey(&self, partitions: &[TopicPartition], start: Start) -> Result<Vec<Survey>, SourceError> {
         let partitions = partitions.to_vec();
-        self.call(move |consumer| survey::survey(consumer, &partitions, start))
-            .await
+        self.call(move |client| {
+            let surveys = survey::survey(&client.consumer, &partitions, start)?;
+            surveys
+                .iter()
+                .try_for_each(|survey| client.identities.check(&survey.at.topic, &survey.topic_id))?;
+            Ok(surveys)
+        })
+        .await
     }
 
     async fn topic_id(&self, topic: &str) -> Result<String, SourceError> {
         let topic = topic.to_owned();
-        self.call(move |consumer| survey::topic_id(consumer, &topic)).await
+        self.call(move |client| survey::topic_id(&client.consumer, &topic))
+            .await
     }
 
     fn log_end(&self, at: &TopicPartition) -> Option<u64> {
-        let consumer = self.current.lock().clone()?;
-        native::log_ends(&consumer, &at.topic, at.partition).map(|(_, end)| end)
+        let client = self.current.lock().clone()?;
+        native::log_ends(&client.consumer, &at.topic, at.partition).map(|(_, end)| end)
     }
 
     fn play(&self, at: &TopicPartition, offset: u64, life: u64) {
@@ -242,7 +258,7 @@ impl Controls for KafkaControls {
             call: "commit",
             detail: error.to_string(),
         };
-        self.call(move |consumer| {
+        self.call(move |client| {
             let mut list = TopicPartitionList::new();
             for commitment in &commitments {
                 let mut element = list.add_partition(&commitment.at.topic, commitment.at.partition);
@@ -250,7 +266,7 @@ impl Controls for KafkaControls {
                 element.set_offset(Offset::Offset(offset)).map_err(failed)?;
                 element.set_metadata(&commitment.metadata);
             }
-            consumer.commit(&list, CommitMode::Sync).map_err(failed)?;
+            client.consumer.commit(&list, CommitMode::Sync).map_err(failed)?;
             list.elements()
                 .iter()
                 .try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)

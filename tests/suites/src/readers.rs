@@ -58,8 +58,8 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Waits until every client has the last event of its channels, and then some, or until none can be hoped for.
-    pub async fn settle(&self, ledger: &Ledger) {
+    /// Waits until every client has the last event of its channels, and then some; `false` when none can be hoped for.
+    pub async fn settle(&self, ledger: &Ledger) -> bool {
         let done = || {
             self.clients.iter().all(|(_, channels, client)| {
                 let seen = observed::of(&client.history());
@@ -73,7 +73,7 @@ impl Readers {
             })
         };
         // In vain is no error here: the checker says what is missing.
-        let _ = wait::until("the last events", SETTLE, || {
+        let settled = wait::until("the last events", SETTLE, || {
             let done = done();
             async move {
                 if !done {
@@ -85,6 +85,7 @@ impl Readers {
         .await;
         // A repeat would come after the last event.
         tokio::time::sleep(Duration::from_secs(1)).await;
+        settled.is_ok()
     }
 
     /// Judges all clients against what was produced; a client that gave up, or saw a stream that careful servers don't

@@ -53,9 +53,12 @@ fn soak() -> Option<Duration> {
     Some(Duration::from_secs(minutes * 60 / 3))
 }
 
-/// Only faults whose name contains this, if it is set.
+/// Only faults whose name contains one of these (separated by commas), if it is set.
 fn wanted(fault: &Fault) -> bool {
-    std::env::var("EVENTS_GATEWAY_FAULT").map_or(true, |part| fault.name.contains(&part))
+    let Ok(parts) = std::env::var("EVENTS_GATEWAY_FAULT") else {
+        return true;
+    };
+    parts.split(',').any(|part| fault.name.contains(part))
 }
 
 async fn suffer(kind: Kind) {
@@ -91,9 +94,10 @@ async fn suffer(kind: Kind) {
                 Ok(outcome) => {
                     let kept = outcome.keeps(fault.promise);
                     println!(
-                        "{}: {} {}",
+                        "{}: {}{} {}",
                         fault.name,
                         if kept { "kept" } else { "BROKEN" },
+                        if outcome.healed { "" } else { ", nothing flows" },
                         outcome.verdict
                     );
                     table.row(row(fault, &outcome, kept));
@@ -142,6 +146,7 @@ fn row(fault: &Fault, outcome: &Outcome, kept: bool) -> Vec<String> {
     let cost = match fault.promise {
         Promise::Nothing => "nothing",
         Promise::Told => "what is told",
+        Promise::Alarm(_) => "gaps without a loss",
         Promise::Replay => "what was asked for",
     };
     let gaps: Vec<String> = verdict

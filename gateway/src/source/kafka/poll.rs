@@ -14,7 +14,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::context::{Context, Played, Shared, list_of};
-use super::{Command, Current, Options, Protocol, native};
+use super::identities::Identities;
+use super::{Client, Command, Current, Options, Protocol, native};
 use crate::source::{Chunk, OwnedRecord, Signal, TopicPartition};
 
 /// Longest wait for a message: also how late a command may be seen.
@@ -48,6 +49,8 @@ pub(super) struct Poller {
 
 enum End {
     Closed,
+    /// It knows a topic that is no more.
+    Outdated,
     Failed(KafkaError),
 }
 
@@ -73,8 +76,20 @@ impl Poller {
                 Ok(consumer) => self.life(consumer, &mut wishes),
                 Err(error) => End::Failed(error),
             };
-            let End::Failed(error) = end else { return };
+            let failure = match end {
+                End::Closed => return,
+                End::Outdated => None,
+                End::Failed(error) => Some(error),
+            };
             self.forget_assignment();
+            wishes.seeks.clear();
+            let Some(error) = failure else {
+                tracing::warn!(
+                    group = self.options.group,
+                    "a topic was created anew: the Kafka client begins again"
+                );
+                continue;
+            };
             if protocol == Protocol::Consumer && self.options.protocol == Protocol::Auto && is_unsupported(&error) {
                 tracing::info!(
                     group = self.options.group,
@@ -156,7 +171,11 @@ impl Poller {
     }
 
     fn life(&self, consumer: Arc<BaseConsumer<Context>>, wishes: &mut Wishes) -> End {
-        *self.current.lock() = Some(consumer.clone());
+        let identities = Arc::new(Identities::default());
+        *self.current.lock() = Some(Client {
+            consumer: consumer.clone(),
+            identities: identities.clone(),
+        });
         if wishes.subscribed {
             self.subscribe(&consumer, true);
         }
@@ -167,6 +186,9 @@ impl Poller {
             self.obey(Some(&consumer), wishes);
             if wishes.closed {
                 break End::Closed;
+            }
+            if identities.is_outdated() {
+                break End::Outdated;
             }
             self.seek(&consumer, wishes);
             if let Some(error) = self.collect(&consumer, &mut waiting) {

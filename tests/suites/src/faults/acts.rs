@@ -154,11 +154,13 @@ pub async fn kill_kafka(scene: &mut Scene<'_>) -> Result<()> {
     scene.platform.kafka.resume().await
 }
 
-/// When all is read, the topic is deleted and created again: its offsets start over.
+/// When all is read, the topic is deleted and created again: its offsets start over, and so do the leader epochs that a
+/// broker's restart had raised.
 ///
 /// # Errors
 /// When the broker refuses.
 pub async fn create_the_topic_again(scene: &mut Scene<'_>) -> Result<()> {
+    scene.platform.kafka.restart().await?;
     scene.rest().await?;
     let (topic, partitions) = (scene.platform.topic().to_owned(), scene.platform.partitions);
     scene.platform.kafka.delete_topic(&topic).await?;

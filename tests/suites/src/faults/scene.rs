@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    pub(super) async fn end(&mut self) -> Result<()> {
+    pub(super) async fn end(&mut self) -> Result<bool> {
         self.platform.revive().await?;
         sleep(self.load.calm).await;
         self.rest().await
@@ -109,16 +109,15 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
-    /// Stops traffic and waits until the clients have it all.
+    /// Stops traffic and waits until the clients have it all; `false` when they didn't get the last of it in time.
     ///
     /// # Errors
     /// When the broker didn't take a record.
-    pub async fn rest(&mut self) -> Result<()> {
+    pub async fn rest(&mut self) -> Result<bool> {
         if let Some(traffic) = self.traffic.take() {
             self.produced = traffic.stop().await?;
         }
-        self.readers()?.settle(&self.produced.ledger).await;
-        Ok(())
+        Ok(self.readers()?.settle(&self.produced.ledger).await)
     }
 
     /// Notes that the records at and above these offsets (partition -> offset) come again, and gives how many.
