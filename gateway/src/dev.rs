@@ -3,6 +3,7 @@
 //! All of it is bound to loopback, keeps what it holds in memory, and is for trying things out.
 
 pub mod banner;
+mod door;
 mod kafka;
 mod publisher;
 pub mod sample;

@@ -12,7 +12,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, Stream};
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -96,8 +97,8 @@ pub struct Gateway {
     replica: Arc<Replica>,
     keeper: Arc<Keeper>,
     drain: Arc<Drain>,
-    consumers: Arc<Consumers>,
     servers: Vec<actix_web::dev::ServerHandle>,
+    signals: BoxStream<'static, ()>,
     deaths: Deaths,
     /// Keeps the spawner: without it, no death could be told.
     _tasks: Tasks,
@@ -105,7 +106,10 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts every part. What can't be reached yet (Redis, Kafka) is waited for in the background, by those who need it.
+    ///
+    /// Signals are received from the first line on: one that comes while it starts drains it as soon as it runs.
     pub async fn start(config: &Config, extra: Option<MakeExtra>) -> Result<Self, GatewayError> {
+        let signals = signals()?.boxed();
         let (tasks, deaths) = task::tasks();
         let started = clock::now();
         let replica = Replica::new(config.limits.streams.get());
@@ -198,8 +202,8 @@ impl Gateway {
             replica,
             keeper,
             drain,
-            consumers,
             servers,
+            signals,
             deaths,
             _tasks: tasks,
         })
@@ -207,14 +211,12 @@ impl Gateway {
 
     /// Runs until a signal (SIGTERM, SIGINT) asks it to drain and that has ended, a second one aborts it, or a task dies.
     pub async fn run(mut self) -> Result<Ending, GatewayError> {
-        let signals = signals()?;
         let ending = tokio::select! {
-            ending = self.drain.on_signals(signals) => ending,
+            ending = self.drain.on_signals(self.signals) => ending,
             death = self.deaths.first() => return Err(death.into()),
         };
         tracing::info!(?ending, "ending");
         if let Ending::Drained(_) = ending {
-            self.consumers.clone().hand_over(true).await;
             self.keeper.release().await;
             for server in self.servers {
                 // Streams are closed; what is left are connections without a request, or probes.

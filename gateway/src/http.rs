@@ -8,6 +8,7 @@ pub mod admin;
 pub mod body;
 pub mod cors;
 pub mod events;
+pub mod intake;
 pub mod listener;
 pub mod problem;
 pub mod public;

@@ -75,6 +75,9 @@ pub struct Options {
     pub binding: String,
     /// The consumer group: names the watermark and the control.
     pub group: String,
+    /// What is subscribed to: asked for its identity also while nothing of it is assigned, so that a topic that is missing
+    /// or forbidden shows.
+    pub topics: Vec<Arc<str>>,
     /// What the records are.
     pub kind: Kind,
     /// Where a group without commits begins.
@@ -110,6 +113,7 @@ impl Options {
         Self {
             binding: binding.into(),
             group: group.into(),
+            topics: Vec::new(),
             kind,
             start: Start::Latest,
             max_in_flight: 256,

@@ -59,8 +59,11 @@ pub struct Chunk {
     pub at: TopicPartition,
     /// The life that [`Controls::play`] gave; chunks of an earlier one are to be dropped.
     pub life: u64,
-    /// At least one.
+    /// None where only `next` is told.
     pub records: Vec<OwnedRecord>,
+    /// The offset of the next record to come. Above the one after the last given where what lies between is nobody's to
+    /// read: the marks of transactions, the records of aborted ones.
+    pub next: u64,
 }
 
 /// What a source has to tell.

@@ -51,12 +51,22 @@ impl Replica {
     }
 
     async fn append_keyed(&self, name: &str, places: std::ops::Range<u64>, key: impl Fn(u64) -> Option<Arc<str>>) {
+        self.append_lines(name, places, key, 0).await;
+    }
+
+    async fn append_lines(
+        &self,
+        name: &str,
+        places: std::ops::Range<u64>,
+        key: impl Fn(u64) -> Option<Arc<str>>,
+        lines: usize,
+    ) {
         let source = SourceId::new("b", name, 0);
         let events = places
             .map(|place| Placed {
                 event: Arc::new(Event {
                     kind: "n".into(),
-                    data: Bytes::from(format!("{name} {place}")),
+                    data: Bytes::from(format!("{name} {place}{}", "\n".repeat(lines))),
                     time: clock::now(),
                     attributes: Default::default(),
                     id: None,
@@ -252,8 +262,11 @@ async fn a_flush_is_told_to_those_who_stay_and_those_who_come_back() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_beats_and_ages() {
     let store = Store::default();
-    let max_age_jitter = Duration::from_secs(10);
-    let options = Options { max_age: Some(Duration::from_secs(100)), max_age_jitter, ..Options::default() };
+    let options = Options {
+        max_age: Some(Duration::from_secs(100)),
+        max_age_jitter: Duration::from_secs(10),
+        ..Options::default()
+    };
     let one = replica(&store, "1", options);
     let mut client = one.open(&["a"], Resume::Live).opened().await;
     let started = tokio::time::Instant::now();
@@ -340,4 +353,24 @@ async fn a_channel_lingers_and_is_given_up() {
     drop(again);
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(one.hub.feeds(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_always_has_more_than_a_chunk_keeps_no_other_waiting() {
+    let options = Options {
+        ring: Bounds { events: 100_000, bytes: 64 << 20 },
+        pending: Arc::new(|_| Pending { events: 100_000, bytes: 64 << 20, overflow: Overflow::Disconnect }),
+        ..Options::default()
+    };
+    let replica = replica(&Store::default(), "r1", options);
+    let mut client = replica.open(&["busy", "quiet"], Resume::Live).opened().await;
+    // Each line grows by its field name: what is written is more than what was asked for.
+    let flood = async |places| replica.append_lines("busy", places, |_| None, 4_000).await;
+    flood(0..30).await;
+    replica.append("quiet", 0..1).await;
+    let first = client.stream.next().await.unwrap();
+    assert!(first.len() >= 64 << 10, "{} bytes are no chunk", first.len());
+    flood(30..60).await;
+    let second = client.stream.next().await.unwrap();
+    assert!(std::str::from_utf8(&second).unwrap().contains("data: quiet 0"), "it is served before more of the other");
 }

@@ -72,7 +72,7 @@ pub(super) fn dev(options: &Options) -> ExitCode {
         eprintln!("kafka.bindings: dev needs one that reads events");
         return ExitCode::from(super::exit::CONFIGURATION);
     };
-    let bootstrap = kafka.bootstrap().to_owned();
+    let address = kafka.address().to_owned();
     let publisher = Arc::new(Publisher::new(kafka, &topic, config.kafka.max_record_bytes.get()));
     let sample = Arc::new(Sample::new(if options.no_sample { 0 } else { SAMPLES_PER_SECOND }));
     in_runtime(async move {
@@ -95,7 +95,7 @@ pub(super) fn dev(options: &Options) -> ExitCode {
             url: &format!("http://{}", gateway.public),
             path_prefix: &config.listen.path_prefix,
             admin_url: &format!("http://{}", gateway.admin),
-            kafka: &bootstrap,
+            kafka: &address,
             topic: &topic,
         };
         println!("{banner}");

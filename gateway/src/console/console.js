@@ -115,7 +115,9 @@ byId("cut").addEventListener("click", () => {
 });
 
 async function resume() {
+  byId("cut").disabled = true;
   await look();
+  byId("cut").disabled = false;
   cut.until = status.sent;
   cut.expected = ledger.outstanding(cut.until);
   list.add({ note: `You resume after the cursor; ${plural(cut.expected, "event")} to catch up with`, tone: "warn", time: Date.now() });
@@ -204,7 +206,8 @@ async function look() {
   if (said === null) return;
   if (status.run !== null && said.run !== status.run) {
     knownTypes = 0;
-    cut = null;
+    // The ledger of the new life begins at nought.
+    cut = feed.isCut ? { ...cut, told: 0, silent: 0 } : null;
     list.add({ note: "The server was started anew; its memory with it", tone: "warn", time: Date.now() });
     status = said;
     // Its Kafka has another port now.

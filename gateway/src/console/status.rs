@@ -24,7 +24,7 @@ pub(super) struct Info<'a> {
 
 impl<'a> Info<'a> {
     pub(super) fn of(console: &'a Console) -> Self {
-        let (kafka, topic) = (console.publisher.kafka().bootstrap(), console.publisher.topic());
+        let (kafka, topic) = (console.publisher.kafka().address(), console.publisher.topic());
         Self {
             version: env!("CARGO_PKG_VERSION"),
             kafka,

@@ -245,7 +245,7 @@ async fn the_page_is_told_where_everything_is_and_new_types_only_once() {
     let info = page.ask("GET", "/console/info", "", b"").await;
     assert_eq!(info.header("cache-control"), Some("no-store"));
     let info = info.json();
-    let bootstrap = page.console.publisher.kafka().bootstrap();
+    let bootstrap = page.console.publisher.kafka().address();
     assert_eq!((&info["kafka"], &info["events"]), (&json!(bootstrap), &json!("/api/v1/events")));
     assert!(info["kcat"].as_str().unwrap().contains(bootstrap));
     page.console.types.see("a");

@@ -21,6 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// One attempt, the client's own retries included.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// Largest letter that the client takes: the largest record that may be read (64 MiB) and the headers around it. The
+/// library's own bound, 1 MB, would cost larger ones their value although the brokers take them: they are to decide.
+const MOST_BYTES: u64 = (64 << 20) + (1 << 20);
+/// Most that waits in the client, KiB: one of the largest must fit.
+const QUEUE_KIB: u64 = MOST_BYTES / 1024 + (32 << 10);
 
 /// Why a producer can't be made.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +68,11 @@ pub(super) fn producer(client: &Client) -> Result<Producer, ProducerError> {
         .set("acks", "all")
         .set("enable.idempotence", "true")
         .set("message.timeout.ms", ATTEMPT.as_millis().to_string())
-        .set("queue.buffering.max.kbytes", "32768")
+        .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
         .set("linger.ms", "5");
+    if !client.further.contains_key("message.max.bytes") {
+        config.set("message.max.bytes", MOST_BYTES.to_string());
+    }
     Ok(config.create_with_context(Context {
         oauth: client.oauth().cloned(),
     })?)
@@ -200,8 +208,10 @@ mod tests {
         let cluster = MockCluster::new(1).unwrap();
         cluster.create_topic("dead", 2, 1).unwrap();
         cluster.create_topic("orders", 1, 1).unwrap();
+        // Brokers that refuse more than a million bytes, played by the client: the mock cluster takes everything.
         let client = Client {
             bootstrap: cluster.bootstrap_servers(),
+            further: [("message.max.bytes".to_owned(), "1000000".to_owned())].into(),
             ..Client::default()
         };
         let letters = KafkaDeadLetters::new(&client, "dead").unwrap();

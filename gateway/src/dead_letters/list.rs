@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use events_gateway_core::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde_json::Value as Json;
 
-use super::headers::Epitaph;
+use super::headers::{self, Epitaph};
 use super::kafka::ProducerError;
 use crate::source::kafka::options::Client;
 use crate::source::kafka::reader;
@@ -91,6 +94,10 @@ pub fn list(client: &Client, topic: &str, filter: &Filter) -> Result<Vec<Found>,
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest");
     let consumer: BaseConsumer<reader::Context> = config.create_with_context(reader::Context::new(client))?;
+    if client.oauth().is_some() {
+        // Tokens are fetched by a callback of the poll; without one, nothing else gets an answer. There is no message yet.
+        drop(consumer.poll(Duration::ZERO));
+    }
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();
@@ -165,11 +172,38 @@ pub fn table(found: &[Found]) -> String {
     table
 }
 
-/// A JSON object a line.
+/// A letter as one JSON object: what it says, then the record in it. Key, value and the values of headers are text, or where
+/// they aren't UTF-8 `{"base64": "…"}`.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    epitaph: &'a Epitaph,
+    key: Json,
+    headers: serde_json::Map<String, Json>,
+    value: Json,
+}
+
+fn json(bytes: Option<&[u8]>) -> Json {
+    let Some(bytes) = bytes else { return Json::Null };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => serde_json::json!({ "base64": STANDARD.encode(bytes) }),
+    }
+}
+
+/// A JSON object a line, with key, headers (the gateway's own are told by the other fields) and value.
 #[must_use]
 pub fn json_lines(found: &[Found]) -> String {
-    let lines = found
-        .iter()
-        .filter_map(|found| serde_json::to_string(found.epitaph.as_ref()?).ok());
+    let lines = found.iter().filter_map(|found| {
+        let record = &found.record;
+        let headers = record.headers().filter(|(name, _)| !headers::is_ours(name));
+        let line = Line {
+            epitaph: found.epitaph.as_ref()?,
+            key: json(record.key()),
+            headers: headers.map(|(name, value)| (name.to_owned(), json(value))).collect(),
+            value: json(record.value()),
+        };
+        serde_json::to_string(&line).ok()
+    });
     lines.fold(String::new(), |all, line| all + &line + "\n")
 }

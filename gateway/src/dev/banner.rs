@@ -41,10 +41,9 @@ impl fmt::Display for Banner<'_> {
              Kafka      {kafka}   topic {topic}\n  \
              Metrics    {admin_url}/metrics\n\n  \
              Follow one user:\n    {curl}\n  \
-             Send an event, with kcat or your own Kafka client:\n    {kcat}\n\n  \
-             This is not for production: Kafka is a stand-in inside this process, without topic administration, and\n  \
-             takes clients on librdkafka and kafkajs, not Java's; events are kept in memory and are gone when it ends;\n  \
-             nothing but this machine can reach it.\n  \
+             Send an event, with any Kafka client:\n    {kcat}\n\n  \
+             This is not for production: Kafka is a stand-in inside this process, without topic administration;\n  \
+             events are kept in memory and are gone when it ends; nothing but this machine can reach it.\n  \
              Ctrl-C ends it.\n",
             version = env!("CARGO_PKG_VERSION"),
             curl = curl_example(url, path_prefix),

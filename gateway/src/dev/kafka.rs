@@ -1,11 +1,11 @@
 //! Kafka without a Kafka: librdkafka's mock cluster, inside this process.
 //!
-//! Clients on this machine can produce to it and consume from it: those built on librdkafka (kcat, confluent-kafka of
-//! Python, Go and .NET) and kafkajs do. Java's and kafka-python don't: the mock cluster answers their ApiVersions request
-//! of a version that it doesn't know in the wrong format (KIP-511), and they take its tail for 20 minutes of throttling.
+//! Any Kafka client on this machine can produce to it and consume from it.
 //! It keeps the last 5 MB or 100,000 batches of each partition in memory, and answers no admin calls (creating topics,
 //! describing groups, listing configurations).
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -13,6 +13,8 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
+
+use super::door::Door;
 
 /// Longest that a record waits for the cluster, which is a thread away: beyond this, something is broken.
 const DELIVER_WITHIN: Duration = Duration::from_secs(5);
@@ -27,6 +29,8 @@ pub struct Kafka {
     /// Owns the cluster.
     producer: FutureProducer,
     bootstrap: String,
+    door: Arc<Door>,
+    address: String,
 }
 
 /// Where a record stands.
@@ -44,6 +48,9 @@ pub enum KafkaError {
     /// The client library can't start it (no port on loopback, no thread).
     #[error("failed to start the in-process Kafka")]
     Start(#[source] ClientError),
+    /// Clients of other kinds can't be let in (no port on loopback, no thread).
+    #[error("failed to open an address for Kafka clients")]
+    Door(#[source] io::Error),
     /// A topic could not be created.
     #[error("failed to create topic {topic}")]
     Topic {
@@ -89,10 +96,19 @@ impl Kafka {
         }
         let bootstrap = cluster.bootstrap_servers();
         drop(cluster);
-        Ok(Self { producer, bootstrap })
+        let brokers = bootstrap.parse().map_err(|_| KafkaError::Door(io::ErrorKind::InvalidData.into()))?;
+        let door = Arc::new(Door::open(brokers).map_err(KafkaError::Door)?);
+        let address = door.address.to_string();
+        Ok(Self { producer, bootstrap, door, address })
     }
 
-    /// The address that clients on this machine can use: `127.0.0.1:PORT`.
+    /// The address that any Kafka client on this machine can use: `127.0.0.1:PORT`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The cluster's own address, `127.0.0.1:PORT`, for librdkafka's clients alone: one hop less.
     #[must_use]
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
@@ -120,7 +136,7 @@ impl Kafka {
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kafka").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+        f.debug_struct("Kafka").field("bootstrap", &self.bootstrap).field("door", &self.door).finish_non_exhaustive()
     }
 }
 
@@ -133,7 +149,7 @@ mod tests {
 
     fn consumer(kafka: &Kafka, topic: &str, partition: i32) -> BaseConsumer {
         let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", kafka.bootstrap())
+            .set("bootstrap.servers", kafka.address())
             .set("group.id", "test")
             .set("fetch.message.max.bytes", MAX_MESSAGE_BYTES)
             .create()

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events_gateway_core::Channel;
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared, join_all};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::{GatewayError, Ports, kafka, rules};
 use crate::config::Config;
@@ -42,8 +42,13 @@ pub struct Consumers {
 #[derive(Default)]
 struct Running {
     stop: Option<watch::Sender<bool>>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<Consumer>,
+    /// Told to stop, and perhaps not done yet: whoever hands over meanwhile waits for them too.
+    leaving: Vec<Consumer>,
 }
+
+/// A consumer's task, awaited by as many as want to.
+type Consumer = Shared<BoxFuture<'static, ()>>;
 
 impl Consumers {
     /// Proves that every client can be made; nothing is consumed before [`Self::start`].
@@ -86,23 +91,30 @@ impl Consumers {
         let (stop, stopped) = watch::channel(false);
         for index in 0..self.config.kafka.bindings.len() {
             for _ in 0..self.config.kafka.bindings[index].consumers.get() {
-                running.tasks.push(self.runtime.spawn(Arc::clone(self).consume(index, stopped.clone())));
+                let consumer = self.runtime.spawn(Arc::clone(self).consume(index, stopped.clone()));
+                running.tasks.push(consumer.map(|_| ()).boxed().shared());
             }
         }
         running.stop = Some(stop);
     }
 
     /// Leaves every group at once, with what is in flight finished or given up in bounded time (`true`), or takes part again.
+    /// Cancelling it, or calling it a second time meanwhile, changes nothing of what was begun.
     pub async fn hand_over(self: Arc<Self>, over: bool) {
         if !over {
             self.start();
             return;
         }
-        let running = std::mem::take(&mut *self.running.lock());
-        if let Some(stop) = running.stop {
-            stop.send_replace(true);
-        }
-        join_all(running.tasks).await;
+        let leaving = {
+            let running = &mut *self.running.lock();
+            if let Some(stop) = running.stop.take() {
+                stop.send_replace(true);
+            }
+            running.leaving.retain(|task| task.peek().is_none());
+            running.leaving.append(&mut running.tasks);
+            running.leaving.clone()
+        };
+        join_all(leaving).await;
     }
 
     async fn consume(self: Arc<Self>, index: usize, mut stopped: watch::Receiver<bool>) {
@@ -134,6 +146,7 @@ impl Consumers {
     fn options(&self, index: usize) -> ingest::Options {
         let (kafka, binding) = (&self.config.kafka, &self.config.kafka.bindings[index]);
         ingest::Options {
+            topics: binding.topics.iter().map(|topic| topic.as_str().into()).collect(),
             start: kafka::start(binding.start),
             max_bytes: kafka.max_pending_bytes.get(),
             backoff: ingest::Backoff { first: kafka.retry_base, most: kafka.retry_max },

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, web};
+use actix_web::{App, Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, web};
 use serde::Serialize;
 
-use super::listener::{Connections, Listening, configured};
+use super::listener::{self, Connections, Listening};
 use super::problem::{Kind, Problem};
 use super::screen::{self, Hosts};
 use crate::backlog::{Backlog, Directory};
@@ -87,9 +87,8 @@ impl Default for Options {
 
 /// Serves `sources` on `socket`; nothing is served until [`Listening::server`] is polled.
 pub fn listen(options: Options, sources: web::Data<Sources>, socket: TcpListener) -> io::Result<Listening> {
-    let address = socket.local_addr()?;
     let Options { connections, hosts } = options;
-    let server = HttpServer::new(move || {
+    listener::serve(&connections, None, socket, move || {
         App::new()
             .app_data(sources.clone())
             .app_data(web::Data::new(hosts.clone()))
@@ -106,9 +105,7 @@ pub fn listen(options: Options, sources: web::Data<Sources>, socket: TcpListener
             .service(post("/kafka/resume", actions::resume))
             .service(post("/disconnect", actions::disconnect))
             .default_service(web::to(async || not_found().response()))
-    });
-    let server = configured!(server, connections).listen(socket)?.run();
-    Ok(Listening { address, handle: server.handle(), server })
+    })
 }
 
 fn get<F, Args>(path: &str, handler: F) -> Resource

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +14,7 @@ use events_gateway_core::disconnect::DisconnectReason;
 use super::access::{self, Policy};
 use super::body::StreamBody;
 use super::cors::Cors;
+use super::intake::Intake;
 use super::problem::{Kind, Problem};
 use super::query::{self, Rules};
 use super::refusal::Refusals;
@@ -78,7 +79,13 @@ pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse 
     match *request.method() {
         Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
         Method::GET | Method::HEAD => {
-            subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem))
+            let mut response = subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem));
+            // A client of HTTP/1.0 knows no chunks (RFC 9112, 6.1), and to one that asks for an upgrade actix-web writes none,
+            // though it says so: to both a stream is what comes until the connection's end.
+            if request.version() < Version::HTTP_11 || request.head().upgrade() {
+                response.head_mut().no_chunking(true);
+            }
+            response
         }
         _ => edge.problems.answer(&Kind::MethodNotAllowed.because("subscribe with GET").allowing(METHODS)),
     }
@@ -92,6 +99,15 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
     let grant = access::authorise(&edge.policy, asked)?;
     if request.method() == Method::HEAD {
         return Ok(stream_response(NoBody));
+    }
+    // What is answered with a stream is the last on its connection.
+    if accepted && let Some(intake) = request.conn_data::<Intake>() {
+        intake.close();
+        if intake.is_pipelined() {
+            return Err(Kind::BadRequest
+                .because("requests wait behind this one: a stream is the last of its connection")
+                .closing());
+        }
     }
     if edge.replica.state() == ReplicaState::Draining {
         return Ok(edge.refusals.refuse(DisconnectReason::Drain, accepted));

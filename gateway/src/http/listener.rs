@@ -1,11 +1,26 @@
 //! A listening socket and the server on it, set up the same way for both listeners.
 
+use std::fmt::Debug;
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, Protocol, Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config};
+use actix_tls::accept::TlsError;
+use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Extensions, Server, ServerHandle};
+use rustls::ServerConfig;
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::intake::Guarded;
+#[cfg(doc)]
+use super::intake::Intake;
 
 /// How a listener treats its connections.
 #[derive(Debug, Clone)]
@@ -39,10 +54,13 @@ impl Default for Connections {
 /// How many connections may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
 const WAITING: i32 = 4_096;
 
+/// How long a connection may take to close after its last answer.
+const DISCONNECT: Duration = Duration::from_secs(1);
+
 /// Binds. Accepted sockets inherit what is set here (Linux clones the listening socket), so `peer_timeout` holds for plain
 /// and TLS connections alike.
 pub fn bind(address: SocketAddr, connections: &Connections) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -63,20 +81,102 @@ pub struct Listening {
     pub server: Server,
 }
 
-/// Applies what holds for both listeners; a macro, because actix-web's server has no nameable type.
-macro_rules! configured {
-    ($server:expr, $connections:expr) => {
-        $server
-            .workers($connections.workers)
-            .max_connections($connections.most_per_worker)
-            .client_request_timeout($connections.head_timeout)
-            .keep_alive($connections.keep_alive)
-            // A half-closed EventSource is a closed one: actix-web's default holds it until the next write fails.
-            .h1_allow_half_closed(false)
-            .tcp_nodelay(true)
-            // Streams have been ended by the drain when the server is stopped.
-            .shutdown_timeout(1)
-            .disable_signals()
+/// Serves the application that `app` makes for each worker; nothing is served until [`Listening::server`] is polled.
+///
+/// It is what `actix_web::HttpServer` does, but each connection's reading is [`Guarded`]; the handlers find its [`Intake`] as
+/// connection data.
+pub(super) fn serve<F, I, S, B>(
+    connections: &Connections,
+    tls: Option<ServerConfig>,
+    socket: TcpListener,
+    app: F,
+) -> io::Result<Listening>
+where
+    F: Fn() -> I + Clone + Send + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<actix_web::Error> + 'static,
+    S::InitError: Debug,
+    S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let address = socket.local_addr()?;
+    let builder = Server::build()
+        .workers(connections.workers)
+        .max_concurrent_connections(connections.most_per_worker)
+        // Streams have been ended by the drain when the server is stopped.
+        .shutdown_timeout(1)
+        .disable_signals();
+    let (name, connections) = (address.to_string(), connections.clone());
+    // The first head's time-out is answered with a 408 first.
+    let patience = connections.head_timeout + Duration::from_secs(1);
+    let builder = match tls {
+        None => builder.listen(name, socket, move || {
+            fn_service(move |io: TcpStream| ready(Ok::<_, DispatchError>(accepted(io, |io| io, patience))))
+                .and_then(http(connections.clone(), address, app()))
+        })?,
+        Some(mut tls) => {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            builder.listen(name, socket, move || {
+                Acceptor::new(tls.clone())
+                    .map_init_err(|_| unreachable!("an acceptor is always made"))
+                    .map_err(TlsError::into_service_error)
+                    .and_then(move |io: TlsStream<TcpStream>| ready(Ok(accepted(io, |io| io.get_ref().0, patience))))
+                    .and_then(http(connections.clone(), address, app()).map_err(TlsError::Service))
+            })?
+        }
     };
+    let server = builder.run();
+    Ok(Listening { address, handle: server.handle(), server })
 }
-pub(super) use configured;
+
+/// A connection as the HTTP service takes it.
+fn accepted<T>(
+    io: T,
+    socket: impl Fn(&T) -> &TcpStream,
+    patience: Duration,
+) -> (Guarded<T>, Protocol, Option<SocketAddr>) {
+    // Fails only where the connection is gone already.
+    let _ = socket(&io).set_nodelay(true);
+    let peer = socket(&io).peer_addr().ok();
+    (Guarded::new(io, patience), Protocol::Http1, peer)
+}
+
+/// The application on connections of one kind.
+fn http<T, I, S, B>(
+    connections: Connections,
+    address: SocketAddr,
+    app: I,
+) -> impl ServiceFactory<
+    (Guarded<T>, Protocol, Option<SocketAddr>),
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<actix_web::Error> + 'static,
+    S::InitError: Debug,
+    S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let app = app.into_factory().map_err(|error| error.into().error_response());
+    HttpService::build()
+        .keep_alive(connections.keep_alive)
+        .client_request_timeout(connections.head_timeout)
+        .client_disconnect_timeout(DISCONNECT)
+        // A half-closed EventSource is a closed one: actix-web's default holds it until the next write fails.
+        .h1_allow_half_closed(false)
+        .local_addr(address)
+        .on_connect_ext(|io: &Guarded<T>, data: &mut Extensions| {
+            data.insert(io.intake());
+        })
+        .finish(map_config(app, |()| AppConfig::default()))
+}

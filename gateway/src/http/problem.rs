@@ -127,7 +127,7 @@ impl Kind {
     /// This problem, with what is particular to the request.
     #[must_use]
     pub fn because(self, detail: impl Into<String>) -> Problem {
-        Problem { kind: self, detail: detail.into(), parameter: None, allow: None, retry_after: None }
+        Problem { kind: self, detail: detail.into(), parameter: None, allow: None, retry_after: None, closes: false }
     }
 }
 
@@ -145,6 +145,8 @@ pub struct Problem {
     pub allow: Option<&'static str>,
     /// When to come again, in seconds.
     pub retry_after: Option<u64>,
+    /// Whether the connection ends with the answer.
+    pub closes: bool,
 }
 
 /// Longest text of a request that is repeated in an answer, in bytes.
@@ -182,6 +184,13 @@ impl Problem {
         self
     }
 
+    /// Ends the connection with the answer.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
     /// The answer: `application/problem+json` with type, title, status, detail and the offending parameter.
     #[must_use]
     pub fn response(&self) -> HttpResponse {
@@ -211,6 +220,9 @@ impl Problem {
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if self.closes {
+            response.force_close();
         }
         if self.kind == Kind::Unauthorized {
             response.insert_header(("www-authenticate", "Bearer"));

@@ -8,10 +8,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 
 use super::events::{self, Edge};
-use super::listener::{Connections, Listening, configured};
+use super::listener::{self, Connections, Listening};
 use super::problem::Kind;
 use super::screen::{self, Hosts};
 
@@ -46,9 +46,8 @@ impl std::fmt::Debug for Options {
 
 /// Serves `edge` on `socket`; nothing is served until [`Listening::server`] is polled.
 pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> io::Result<Listening> {
-    let address = socket.local_addr()?;
     let Options { path_prefix, connections, hosts, tls, extra } = options;
-    let server = HttpServer::new(move || {
+    listener::serve(&connections, tls, socket, move || {
         App::new()
             .app_data(edge.clone())
             .app_data(web::Data::new(hosts.clone()))
@@ -60,14 +59,7 @@ pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> i
                 }
             })
             .default_service(web::to(not_found))
-    });
-    let server = configured!(server, connections);
-    let server = match tls {
-        None => server.listen(socket)?,
-        Some(tls) => server.listen_rustls_0_23(socket, tls)?,
-    }
-    .run();
-    Ok(Listening { address, handle: server.handle(), server })
+    })
 }
 
 /// Screens the request, and lets the allowed origins read whatever the answer is.

@@ -4,6 +4,7 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 
+use super::intake::Intake;
 use super::problem::{Kind, Problem};
 
 /// Longest request target, in bytes: 12 channels of 200 bytes, every byte percent-encoded, and a cursor.
@@ -61,6 +62,9 @@ fn host(authority: &str) -> &str {
 
 /// Refuses what is too large, or foreign.
 pub fn check(request: &ServiceRequest, hosts: &Hosts) -> Result<(), Problem> {
+    if let Some(intake) = request.conn_data::<Intake>() {
+        intake.begin();
+    }
     let head = request.head();
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_TARGET {

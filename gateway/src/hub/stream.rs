@@ -36,6 +36,8 @@ pub struct Stream {
     hub: Arc<Hub>,
     set: ChannelSet,
     subscriptions: SmallVec<[Subscription; 1]>,
+    /// Which subscription is read first.
+    first: usize,
     signal: Arc<Signal>,
     connection: Arc<str>,
     format: Format,
@@ -96,6 +98,7 @@ impl Stream {
             hub,
             set: request.channels,
             subscriptions,
+            first: 0,
             signal,
             connection: request.connection,
             format: request.format,
@@ -171,13 +174,16 @@ impl Stream {
     fn pull(&mut self) -> Result<Option<Bytes>, Closing> {
         let mut overflowed = false;
         let mut writer = Writer::new(&self.hub.counters, &self.set, self.format, &mut self.told);
-        for index in 0..self.subscriptions.len() {
-            let subscription = &mut self.subscriptions[index];
+        let (first, count) = (self.first, self.subscriptions.len());
+        for index in (first..count).chain(0..first) {
             let room = CHUNK.saturating_sub(writer.len());
             if room == 0 {
-                // More than a chunk: the rest waits for the next poll, which follows as soon as this one is written.
+                // More than a chunk: the rest waits for the next poll, which follows as soon as this one is written, and is
+                // first in it. A busy channel keeps no other from a slow client.
+                self.first = index;
                 break;
             }
+            let subscription = &mut self.subscriptions[index];
             if subscription.pull(&self.hub, &self.signal, room, &mut writer.steps) == Pull::Overflowed {
                 overflowed = true;
                 break;

@@ -227,6 +227,15 @@ impl Partition {
         sequence
     }
 
+    /// Takes that nothing to be read lies below `next` any more.
+    pub(crate) fn pass(&mut self, next: u64, now: Instant) {
+        if next > self.position {
+            let nothing = OwnedRecord::copy(next - 1, Timestamp(0), None, None, std::iter::empty());
+            let sequence = self.begin(nothing, 0, None);
+            self.complete(sequence, now);
+        }
+    }
+
     /// Takes a record whose events are to be appended.
     pub(crate) fn accept(&mut self, record: OwnedRecord, addressed: Addressed) {
         let Addressed { channels, placed, all } = addressed;

@@ -19,7 +19,7 @@ use super::partition::{Call, Effect, Partition, Work};
 use super::{Kind, Monitor, Options, Ports};
 use crate::backlog::{BacklogError, Batch, Control, DataSet, Offsets};
 use crate::dead_letters::Buried;
-use crate::source::{Chunk, Controls, Signal, Source, TopicPartition};
+use crate::source::{Chunk, Controls, Signal, Source, SourceError, TopicPartition};
 
 /// Most calls made for one partition before the next has its turn.
 const TURN: usize = 16;
@@ -39,15 +39,25 @@ enum Outcome {
         last: bool,
         result: Result<Settled, ErrandError>,
     },
-    Identified(Result<Vec<(Arc<str>, String)>, ErrandError>),
+    Identified(Vec<(Arc<str>, Result<String, SourceError>)>),
 }
 
 /// Partitions that are being given up together.
 struct Leave {
     partitions: Vec<TopicPartition>,
     deadline: Instant,
-    /// Their last commit was tried, or can't be.
-    settled: bool,
+    last_commit: LastCommit,
+}
+
+/// The last commit of partitions that are being given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastCommit {
+    /// Once their calls are answered.
+    Due,
+    /// Under way.
+    Asked,
+    /// Tried, needless, or impossible.
+    Done,
 }
 
 pub(super) struct Run<S> {
@@ -78,7 +88,11 @@ pub(super) struct Run<S> {
     identify_after: Instant,
     paused: bool,
     stopping: bool,
+    /// What source or backlog complained of last, and when; forgotten once a commit succeeds.
     trouble: Option<String>,
+    troubled: Option<Instant>,
+    /// Which topics can't be asked for; forgotten once all can.
+    topics_trouble: Option<String>,
 }
 
 impl<S: Source> Run<S> {
@@ -117,6 +131,8 @@ impl<S: Source> Run<S> {
             paused: false,
             stopping: false,
             trouble: None,
+            troubled: None,
+            topics_trouble: None,
             options,
         }
     }
@@ -128,11 +144,12 @@ impl<S: Source> Run<S> {
         let mut controlled = true;
         loop {
             self.dispatch();
+            // In this order: what has nothing to commit is given up at once, not with the next thing that happens.
+            self.send_errand();
             self.give_up();
             if self.stopping && self.leaving.is_empty() {
                 break;
             }
-            self.send_errand();
             let room = self.has_room();
             let retry_at = self.retries.first_key_value().map(|((at, _), _)| *at);
             let resolve_at = (self.errand.is_none() && self.partitions.values().any(Partition::is_sought))
@@ -192,6 +209,7 @@ impl<S: Source> Run<S> {
         match signal {
             Signal::Records(chunks) => chunks.into_iter().for_each(|chunk| self.chunk(chunk)),
             Signal::Assigned(partitions) => {
+                tracing::info!(binding = self.options.binding, partitions = %listed(&partitions), "assigned");
                 for at in partitions {
                     self.life += 1;
                     let mut partition = Partition::new(&self.options.binding, at.clone(), self.life);
@@ -216,6 +234,7 @@ impl<S: Source> Run<S> {
 
     fn trouble(&mut self, trouble: &str) {
         self.monitor.counters.failures.add(1);
+        self.troubled = Some(Instant::now());
         if self.trouble.as_deref() != Some(trouble) {
             tracing::warn!(binding = self.options.binding, group = self.options.group, "{trouble}");
             self.trouble = Some(trouble.to_owned());
@@ -254,6 +273,7 @@ impl<S: Source> Run<S> {
                 }
             }
         }
+        partition.pass(chunk.next, Instant::now());
         partition.log_end = partition.log_end.max(partition.position);
         self.ran(&chunk.at);
     }
@@ -414,6 +434,9 @@ impl<S: Source> Run<S> {
     }
 
     fn leave(&mut self, partitions: Vec<TopicPartition>, lost: bool) {
+        if !partitions.is_empty() {
+            tracing::info!(binding = self.options.binding, partitions = %listed(&partitions), lost, "giving up");
+        }
         for at in &partitions {
             if let Some(partition) = self.partitions.get_mut(at) {
                 partition.leave();
@@ -424,7 +447,7 @@ impl<S: Source> Run<S> {
         self.leaving.push(Leave {
             partitions,
             deadline,
-            settled: lost,
+            last_commit: if lost { LastCommit::Done } else { LastCommit::Due },
         });
         self.show();
     }
@@ -439,7 +462,7 @@ impl<S: Source> Run<S> {
                 .partitions
                 .iter()
                 .all(|at| self.partitions.get(at).is_none_or(|one| one.outstanding == 0));
-            if now < leave.deadline && !(leave.settled && is_quiet) {
+            if now < leave.deadline && !(leave.last_commit == LastCommit::Done && is_quiet) {
                 index += 1;
                 continue;
             }
@@ -486,10 +509,16 @@ impl<S: Source> Run<S> {
             group: self.options.group.clone(),
             paused: self.paused,
             partitions: partitions.collect(),
-            trouble: self.trouble.clone(),
+            trouble: self.topics_trouble.clone().or_else(|| self.trouble.clone()),
         };
         self.monitor.board.show(status);
     }
+}
+
+/// For a line of the log.
+fn listed(partitions: &[TopicPartition]) -> String {
+    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    names.join(" ")
 }
 
 /// One call of the backlog.

@@ -13,6 +13,7 @@ use events_gateway_core::disconnect::{Closing, DisconnectReason};
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _};
 use rand::Rng as _;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use self::pace::Pace;
@@ -87,6 +88,8 @@ pub struct Drain {
     directory: Arc<dyn Directory>,
     hand_over: HandOver,
     options: Options,
+    /// Whether the process is to end: from then on whoever waits for the signals drains, and nobody else.
+    ending: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Drain {
@@ -104,7 +107,7 @@ impl Drain {
         hand_over: HandOver,
         options: Options,
     ) -> Arc<Self> {
-        Arc::new(Self { replica, directory, hand_over, options })
+        Arc::new(Self { replica, directory, hand_over, options, ending: watch::Sender::new(false) })
     }
 
     /// Says that the replica drains (its lease tells others, it is no longer ready, new streams are refused) and leaves the
@@ -126,6 +129,7 @@ impl Drain {
             None => std::future::pending().await,
         };
         next().await;
+        self.ending.send_replace(true);
         tokio::select! {
             biased;
             () = next() => Ending::Aborted,
@@ -143,8 +147,21 @@ impl Drain {
         }
     }
 
-    /// Carries out every [`Self::begin`], for ever.
+    /// Carries out every [`Self::begin`], until a signal came: then [`Self::on_signals`] does, and this waits for ever. (Two
+    /// at a time would close at twice the rate.)
     pub async fn follow(self: Arc<Self>) {
+        let mut ending = self.ending.subscribe();
+        tokio::select! {
+            biased;
+            () = async {
+                // The sender lives in the drain, which this task holds.
+                let _ = ending.wait_for(|ending| *ending).await;
+            } => std::future::pending().await,
+            () = self.follow_states() => {}
+        }
+    }
+
+    async fn follow_states(&self) {
         let mut states = self.replica.states();
         loop {
             // The sender lives in the replica, which this task holds.

@@ -44,6 +44,9 @@ impl Default for Options {
     }
 }
 
+/// How long a release may take: beyond it the lease lapses by itself soon enough.
+const RELEASE: Duration = Duration::from_secs(2);
+
 /// What this replica knows of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
@@ -63,6 +66,7 @@ pub struct Keeper {
     reach: watch::Sender<Reach>,
     leases: watch::Sender<Vec<Lease>>,
     controls: Vec<watch::Sender<Control>>,
+    released: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -83,6 +87,7 @@ impl Keeper {
             reach: watch::Sender::new(Reach::Never),
             leases: watch::Sender::default(),
             controls,
+            released: watch::Sender::new(false),
         }
     }
 
@@ -106,8 +111,20 @@ impl Keeper {
     }
 
     /// Takes the lease and renews it for ever: every third of its lifetime, every second while draining, and at once when
-    /// the state changes. When it was lost the replica takes a new id, and that one's lease.
+    /// the state changes. When it was lost the replica takes a new id, and that one's lease; when it was released, none.
     pub async fn run(self: Arc<Self>) {
+        let mut released = self.released.subscribe();
+        tokio::select! {
+            biased;
+            () = async {
+                // The sender lives in the keeper, which this task holds.
+                let _ = released.wait_for(|released| *released).await;
+            } => std::future::pending().await,
+            () = self.keep() => {}
+        }
+    }
+
+    async fn keep(&self) {
         let mut states = self.replica.states();
         let mut first = true;
         loop {
@@ -144,10 +161,11 @@ impl Keeper {
         }
     }
 
-    /// Gives the lease up, so that others needn't wait for its end; bounded by the lease's lifetime.
+    /// Gives the lease up for good, so that others needn't wait for its end; bounded, as a process that ends waits for it.
     pub async fn release(&self) {
+        self.released.send_replace(true);
         let id = self.replica.id();
-        match timeout(self.options.ttl, self.directory.release(&id)).await {
+        match timeout(RELEASE.min(self.options.ttl), self.directory.release(&id)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "failed to release the lease; it lapses"),
             Err(_) => tracing::warn!("failed to release the lease in time; it lapses"),
@@ -243,6 +261,19 @@ mod tests {
         pass(Duration::from_secs(5)).await;
         assert_ne!(keeper.replica.id(), before);
         assert_eq!(directory.live(), [keeper.replica.id().to_string()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_released_lease_is_not_taken_again_under_another_id() {
+        let directory = FakeDirectory::new();
+        let keeper = keeper(&directory);
+        let before = keeper.replica.id();
+        tokio::spawn(keeper.clone().run());
+        pass(Duration::from_secs(1)).await;
+        keeper.release().await;
+        pass(Duration::from_secs(20)).await;
+        assert_eq!(keeper.replica.id(), before);
+        assert!(directory.live().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -138,6 +138,7 @@ impl KafkaSource {
             signals: signal,
             closing: AtomicBool::new(false),
             revoke_within: options.revoke_within,
+            reason: Mutex::default(),
         });
         // A configuration that the library refuses is told here, not by the thread.
         drop(options.client.config().create_native_config()?);

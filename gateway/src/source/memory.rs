@@ -326,6 +326,7 @@ impl MemoryControls {
                 chunks.push(Chunk {
                     at: at.clone(),
                     life: *life,
+                    next: *next,
                     records,
                 });
             }

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod settings;
+pub mod tool;
 
 use std::process::{Command, Stdio};
 use std::time::Duration;

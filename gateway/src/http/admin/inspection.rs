@@ -51,11 +51,16 @@ async fn find(request: &HttpRequest, sources: &Sources) -> Result<HttpResponse, 
 }
 
 /// `GET /channels/{channel}`: its owners and positions.
-pub(super) async fn channel(path: web::Path<String>, sources: web::Data<Sources>) -> HttpResponse {
-    stand(&path, &sources).await.unwrap_or_else(|problem| problem.response())
+pub(super) async fn channel(
+    request: HttpRequest,
+    path: web::Path<String>,
+    sources: web::Data<Sources>,
+) -> HttpResponse {
+    stand(&request, &path, &sources).await.unwrap_or_else(|problem| problem.response())
 }
 
-async fn stand(name: &str, sources: &Sources) -> Result<HttpResponse, Problem> {
+async fn stand(request: &HttpRequest, name: &str, sources: &Sources) -> Result<HttpResponse, Problem> {
+    one_parameter(request, &[])?;
     let channel = channel_of(name)?;
     let owners = bounded(sources.directory.owners(&channel)).await?;
     let page = bounded(sources.backlog.read(&channel, Position(0), 1)).await?;
@@ -72,8 +77,8 @@ async fn stand(name: &str, sources: &Sources) -> Result<HttpResponse, Problem> {
 }
 
 /// `GET /kafka`: what this replica's consumers do.
-pub(super) async fn kafka(sources: web::Data<Sources>) -> HttpResponse {
-    answer(&(sources.kafka)())
+pub(super) async fn kafka(request: HttpRequest, sources: web::Data<Sources>) -> HttpResponse {
+    one_parameter(&request, &[]).map_or_else(|problem| problem.response(), |_| answer(&(sources.kafka)()))
 }
 
 pub(super) fn channel_of(name: &str) -> Result<Channel, Problem> {

@@ -168,7 +168,9 @@ async fn connections_are_found_by_subject_and_channel() {
         assert!(found.iter().all(|found| found["replica"] == "r1"));
         assert_eq!(body["complete"], true);
     }
-    assert_eq!(admin.act("GET", "/connections?x=1").await.1["parameter"], "x");
+    for path in ["/connections?x=1", "/channels/a?x=1", "/kafka?x=1"] {
+        assert_eq!(admin.act("GET", path).await.1["parameter"], "x", "{path}");
+    }
     assert_eq!(admin.act("GET", "/connections?channel=a%20b").await.0, 400);
 }
 

@@ -395,6 +395,75 @@ async fn peers_that_pipeline_behind_a_stream_are_cut() {
 }
 
 #[tokio::test]
+async fn a_stream_with_requests_behind_it_is_refused_and_its_connection_closed() {
+    let gateway = Gateway::start(Wanted::default());
+    let request = "GET /api/v1/events?channels=a HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50);
+    let (mut socket, answer) = gateway.exchange(&request, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    // What it goes on to say is heard by nobody: the connection ends.
+    let _ = timeout(Duration::from_secs(5), socket.read_to_end(&mut Vec::new())).await.expect("the end");
+    assert!(gateway.hub.asked.lock().is_empty(), "no stream was opened");
+}
+
+#[tokio::test]
+async fn a_little_behind_a_stream_is_ignored_and_much_cuts_it() {
+    let gateway = Gateway::start(Wanted::default());
+    let (mut socket, _) = gateway.get("/api/v1/events?channels=a", "", "hello").await;
+    socket.write_all(b"GET /api/v1/events?channels=b HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(gateway.replica.connections().open(), 1);
+    let _ = timeout(Duration::from_secs(5), socket.write_all(&[b'x'; 1 << 20])).await;
+    gateway.emptied().await;
+    assert_eq!(gateway.hub.asked.lock().len(), 1, "no second stream was opened");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_stream_keeps_its_connection() {
+    let gateway = Gateway::start(Wanted::default());
+    let request = "GET /api/v1/events?channels=a HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n";
+    let (mut socket, answer) = gateway.exchange(request, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 406 "), "{answer}");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    assert!(read_until(&mut socket, "}").await.starts_with("HTTP/1.1 406 "));
+}
+
+#[tokio::test]
+async fn who_knows_no_chunks_gets_the_stream_as_it_is_until_its_end() {
+    let gateway = Gateway::start(Wanted::default());
+    for request in [
+        "GET /api/v1/events?channels=a HTTP/1.0\r\n\r\n",
+        "GET /api/v1/events?channels=a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "GET /api/v1/events?channels=a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ] {
+        let (_socket, answer) = gateway.exchange(request, "hello\n\n").await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 ") && !head.to_lowercase().contains("transfer-encoding"), "{head}");
+        assert_eq!(body, "retry: 1000\n\n: hello\n\n");
+    }
+}
+
+#[tokio::test]
+async fn a_head_or_body_that_never_ends_is_given_up_on_any_request_of_a_connection() {
+    let mut wanted = Wanted::default();
+    wanted.options.connections.head_timeout = Duration::from_millis(500);
+    let gateway = Gateway::start(wanted);
+    for (first, then) in [
+        ("", "GET /api/v1/events HTTP/1.1\r\nHost: a\r\nX: "),
+        ("GET /x HTTP/1.1\r\nHost: a\r\n\r\n", "GET /api/v1/events HTTP/1.1\r\nHost: a\r\nX: "),
+        ("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n", "a body without an end"),
+    ] {
+        let mut socket = gateway.connect().await;
+        socket.write_all(first.as_bytes()).await.unwrap();
+        let began = Instant::now();
+        let mut rest = then.bytes().chain(std::iter::repeat(b'x'));
+        while socket.write_all(&[rest.next().unwrap()]).await.is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(10), "{then} is still listened to");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_thousand_opens_and_closes_leave_nothing() {
     let gateway = Gateway::start(Wanted::default());
     for _ in 0..20 {

@@ -1,5 +1,6 @@
 //! The errands of a consumer: which is sent next, and what follows from what it found.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -10,9 +11,9 @@ use super::super::counters::Phase;
 use super::super::errand::{Found, Settled, Sought};
 use super::super::partition::Partition;
 use super::super::resume::{Decision, Mark};
-use super::{Outcome, Run};
+use super::{LastCommit, Outcome, Run};
 use crate::backlog::Offsets;
-use crate::source::{Commitment, Source, TopicPartition};
+use crate::source::{Commitment, Source, SourceError, TopicPartition};
 
 impl<S: Source> Run<S> {
     /// Sends the most urgent errand, if none is under way: a last commit of what is given up, where to go on, mark and commit,
@@ -28,15 +29,16 @@ impl<S: Source> Run<S> {
                     .get(at)
                     .is_none_or(|partition: &Partition| partition.outstanding == 0)
             };
-            !leave.settled && leave.partitions.iter().all(is_quiet)
+            leave.last_commit == LastCommit::Due && leave.partitions.iter().all(is_quiet)
         });
         if let Some(leave) = quiet {
-            leave.settled = true;
+            leave.last_commit = LastCommit::Asked;
             let partitions = leave.partitions.clone();
-            if let Some(errand) = self.settle(&partitions, true) {
-                self.errand = Some(errand);
+            self.errand = self.settle(&partitions, true);
+            if self.errand.is_some() {
+                return;
             }
-            return;
+            self.last_commit_tried();
         }
         if now >= self.resolve_after {
             let sought: Vec<Sought> = self
@@ -67,11 +69,17 @@ impl<S: Source> Run<S> {
             self.errand = self.settle(&partitions, false);
         } else if now >= self.identify_after {
             self.identify_after = now + self.options.identify_every;
-            let mut topics: Vec<Arc<str>> = self.partitions.keys().map(|at| at.topic.clone()).collect();
-            topics.dedup();
-            let errands = self.errands.clone();
+            let mut topics: BTreeSet<Arc<str>> = self.partitions.keys().map(|at| at.topic.clone()).collect();
+            topics.extend(self.options.topics.iter().cloned());
+            let (errands, topics) = (self.errands.clone(), topics.into_iter().collect());
             self.errand = Some(async move { Outcome::Identified(errands.identify(topics).await) }.boxed());
         }
+    }
+
+    /// Only one errand is under way: what was asked for is over.
+    fn last_commit_tried(&mut self) {
+        let asked = self.leaving.iter_mut().filter(|leave| leave.last_commit == LastCommit::Asked);
+        asked.for_each(|leave| leave.last_commit = LastCommit::Done);
     }
 
     fn settle(&mut self, partitions: &[TopicPartition], last: bool) -> Option<BoxFuture<'static, Outcome>> {
@@ -122,6 +130,9 @@ impl<S: Source> Run<S> {
     }
 
     pub(super) fn came_back(&mut self, outcome: Outcome) {
+        if matches!(outcome, Outcome::Settled { last: true, .. }) {
+            self.last_commit_tried();
+        }
         match outcome {
             Outcome::Resolved(Ok(found)) => self.found(found),
             Outcome::Resolved(Err(error)) => {
@@ -156,20 +167,43 @@ impl<S: Source> Run<S> {
                 result: Ok(Settled::Rewind),
                 ..
             } => self.rewind("the backlog forgot the watermark"),
-            Outcome::Settled { result: Err(error), .. } | Outcome::Identified(Err(error)) => {
-                self.trouble(&error.to_string());
-            }
-            Outcome::Identified(Ok(topics)) => {
+            Outcome::Settled { result: Err(error), .. } => self.trouble(&error.to_string()),
+            Outcome::Identified(topics) => {
                 let is_another = |partition: &Partition| {
-                    partition.phase == Phase::Reading
-                        && topics
-                            .iter()
-                            .any(|(topic, id)| *topic == partition.at.topic && *id != partition.stamp.topic_id)
+                    let is_of = |(topic, id): &(Arc<str>, Result<String, _>)| {
+                        *topic == partition.at.topic && id.as_ref().is_ok_and(|id| *id != partition.stamp.topic_id)
+                    };
+                    partition.phase == Phase::Reading && topics.iter().any(is_of)
                 };
                 if self.partitions.values().any(is_another) {
                     self.rewind("a topic was created anew");
                 }
+                self.identified(&topics);
             }
+        }
+    }
+
+    /// Tells which topics are missing or forbidden: the source says so once, which the next commit would make forgotten.
+    /// Where all are there, a consumer that has nothing to commit has its last trouble behind it.
+    fn identified(&mut self, topics: &[(Arc<str>, Result<String, SourceError>)]) {
+        let failed = |(topic, id): &(Arc<str>, Result<_, SourceError>)| {
+            let error = id.as_ref().err()?;
+            Some(format!("topic {topic}: {error}"))
+        };
+        let failures: Vec<String> = topics.iter().filter_map(failed).collect();
+        if failures.is_empty() {
+            let is_past = self.troubled.is_none_or(|at| at.elapsed() >= self.options.identify_every);
+            if is_past && self.partitions.is_empty() {
+                self.trouble = None;
+            }
+            self.topics_trouble = None;
+            return;
+        }
+        self.monitor.counters.failures.add(1);
+        let trouble = failures.join("; ");
+        if self.topics_trouble.as_deref() != Some(&*trouble) {
+            tracing::warn!(binding = self.options.binding, group = self.options.group, "{trouble}");
+            self.topics_trouble = Some(trouble);
         }
     }
 

@@ -173,3 +173,24 @@ async fn the_first_signal_drains_and_the_second_aborts() {
     assert_eq!(drain.on_signals(signals(&[0])).await, Ending::Drained(Drained::Empty));
     assert_eq!(held.count(), 500);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_keeps_the_rate_whoever_else_follows_the_state() {
+    for is_draining_already in [false, true] {
+        let (replica, directory) = (Replica::new(1_000), FakeDirectory::new());
+        let held = Held::open(replica.connections(), 500);
+        let drain = drain(&replica, &directory, options());
+        let follower = tokio::spawn(drain.clone().follow());
+        if is_draining_already {
+            drain.begin();
+        }
+        let signal = futures_util::stream::once(sleep(Duration::from_secs(3))).map(|()| ());
+        let signals = signal.chain(futures_util::stream::pending());
+        assert_eq!(drain.on_signals(signals).await, Ending::Drained(Drained::Empty));
+        let closed: Vec<Instant> = held.closed.lock().iter().map(|(_, at, _)| *at).collect();
+        let second = Duration::from_secs(1);
+        let most = closed.iter().map(|from| closed.iter().filter(|at| **at >= *from && **at - *from < second).count());
+        assert!(most.max().unwrap() <= 110, "closes in any second");
+        assert!(!follower.is_finished(), "it ends the process when it ends");
+    }
+}

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::util::Timeout;
 use tokio::sync::mpsc;
@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub closing: AtomicBool,
     /// How long a revocation waits for its release.
     pub revoke_within: Duration,
+    /// Why brokers or tokens could not be had last: the client's errors name only the kind.
+    pub reason: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -56,6 +58,25 @@ impl Shared {
     /// A complaint is dropped rather than waited with.
     pub(super) fn complain(&self, trouble: String) {
         let _ = self.signals.try_send(Signal::Trouble(trouble));
+    }
+
+    /// Complains of an error of the client, with the reason that it logged before where the error has none.
+    pub(super) fn complain_of(&self, error: &KafkaError) {
+        let reason = match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+                | RDKafkaErrorCode::SSL,
+            ) => self.reason.lock().clone(),
+            _ => None,
+        };
+        self.complain(match reason {
+            Some(reason) => format!("{error}: {reason}"),
+            None => error.to_string(),
+        });
     }
 
     pub(super) fn revoke(&self, partitions: &[TopicPartition], lost: bool) {
@@ -120,6 +141,9 @@ impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if facility == "FAIL" {
+            *self.shared.reason.lock() = Some(reason(message).to_owned());
+        }
         log(level, facility, message);
     }
 
@@ -128,8 +152,14 @@ impl ClientContext for Context {
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        token(self.oauth.as_ref())
+        token(self.oauth.as_ref()).inspect_err(|error| *self.shared.reason.lock() = Some(error.to_string()))
     }
+}
+
+/// What of a log line of a failed connection stays the same while it goes on failing: not the thread, nor how long it took.
+fn reason(line: &str) -> &str {
+    let line = line.split_once("]: ").map_or(line, |(_, rest)| rest);
+    line.split_once(" (after ").map_or(line, |(reason, _)| reason)
 }
 
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -166,6 +196,7 @@ impl ConsumerContext for Context {
         if partitions.is_empty() {
             return;
         }
+        *self.shared.reason.lock() = None;
         // Nothing flows before it was decided from where. What was fetched in between is dropped: it has no life.
         if let Err(error) = consumer.pause(list) {
             self.shared
@@ -181,5 +212,17 @@ impl ConsumerContext for Context {
 
     fn main_queue_min_poll_interval(&self) -> Timeout {
         Timeout::After(Duration::from_millis(100))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_reason_is_the_same_however_long_the_failure_took() {
+        let line = "[thrd:sasl_plaintext://kafka:9092/bootstrap]: sasl_plaintext://kafka:9092/bootstrap: SASL authentication \
+                    error: invalid credentials (after 386ms in state AUTH_REQ, 1 identical error(s) suppressed)";
+        let reason = "sasl_plaintext://kafka:9092/bootstrap: SASL authentication error: invalid credentials";
+        assert_eq!(super::reason(line), reason);
+        assert_eq!(super::reason("plain"), "plain");
     }
 }

@@ -36,19 +36,19 @@ fn millis(timeout: Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// The cluster's id; empty where the brokers don't tell within `timeout`.
-pub(super) fn cluster_id<C: ConsumerContext>(consumer: &BaseConsumer<C>, timeout: Duration) -> String {
+/// The cluster's id; `None` if no broker tells it within `timeout` (all that the client library speaks to have one).
+pub(super) fn cluster_id<C: ConsumerContext>(consumer: &BaseConsumer<C>, timeout: Duration) -> Option<String> {
     let client = consumer.client().native_ptr();
     // SAFETY: a live client; the string is ours to free by rd_kafka_mem_free (rdkafka.h, rd_kafka_clusterid), which for
     // strings is the C allocator's free.
     unsafe {
         let text = raw::rd_kafka_clusterid(client, millis(timeout));
         if text.is_null() {
-            return String::new();
+            return None;
         }
         let id = CStr::from_ptr(text).to_string_lossy().into_owned();
         raw::rd_kafka_mem_free(client, text.cast());
-        id
+        Some(id)
     }
 }
 
@@ -162,6 +162,16 @@ pub(super) fn headers<'a>(message: &'a BorrowedMessage<'_>) -> SmallVec<[(Cow<'a
         }
     }
     all
+}
+
+/// Fills in the offsets after what was polled last of each partition, marks of transactions included; `Offset::Invalid` where
+/// nothing was since its last seek. Doesn't wait.
+pub(super) fn positions<C: ConsumerContext>(consumer: &BaseConsumer<C>, list: &mut TopicPartitionList) {
+    // SAFETY: a live client, and a list that is borrowed exclusively while its elements' offsets are written.
+    unsafe {
+        // Never fails as a whole; elements that are unknown get no offset.
+        raw::rd_kafka_position(consumer.client().native_ptr(), list.ptr());
+    }
 }
 
 /// Start and end of a log as the last fetch told them; `None` before one. Doesn't wait.

@@ -6,32 +6,12 @@ use rdkafka::config::ClientConfig;
 
 use super::oauth::OAuth;
 
-/// Further client settings that may be given. None names a file, a command, a plugin or an address: with those, whoever
-/// writes a configuration could read files or run code in the gateway.
-pub const FURTHER_SETTINGS: [&str; 22] = [
-    "broker.address.family",
-    "broker.address.ttl",
-    "client.id",
-    "client.rack",
-    "connections.max.idle.ms",
-    "fetch.error.backoff.ms",
-    "fetch.max.bytes",
-    "fetch.message.max.bytes",
-    "fetch.min.bytes",
-    "fetch.wait.max.ms",
-    "max.in.flight.requests.per.connection",
-    "message.max.bytes",
-    "metadata.max.age.ms",
-    "reconnect.backoff.max.ms",
-    "reconnect.backoff.ms",
-    "retry.backoff.max.ms",
-    "retry.backoff.ms",
-    "socket.connection.setup.timeout.ms",
-    "socket.keepalive.enable",
-    "socket.nagle.disable",
-    "socket.timeout.ms",
-    "topic.metadata.refresh.interval.ms",
-];
+/// Whether a further client setting may be given: those of the configuration, and the client's name. None names a file, a
+/// command, a plugin or an address: with those, whoever writes a configuration could read files or run code in the gateway.
+#[must_use]
+pub fn is_further_setting(name: &str) -> bool {
+    name == "client.id" || events_gateway_crds::kafka::CLIENT_SETTINGS.contains(&name)
+}
 
 /// TLS towards the brokers. PEM text, not file names.
 #[derive(Debug, Clone, Default)]
@@ -96,11 +76,11 @@ pub struct Client {
     pub tls: Option<Tls>,
     /// Authentication.
     pub sasl: Option<Sasl>,
-    /// Further client settings, all of [`FURTHER_SETTINGS`].
+    /// Further client settings, all of [`is_further_setting`].
     pub further: BTreeMap<String, String>,
 }
 
-/// A setting that isn't in [`FURTHER_SETTINGS`].
+/// A setting that isn't [`is_further_setting`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the client setting `{0}` can't be given")]
 pub struct ForbiddenSetting(pub String);
@@ -111,7 +91,7 @@ impl Client {
         let forbidden = self
             .further
             .keys()
-            .find(|name| !FURTHER_SETTINGS.contains(&name.as_str()));
+            .find(|name| !is_further_setting(name));
         forbidden.map_or(Ok(()), |name| Err(ForbiddenSetting(name.clone())))
     }
 
@@ -122,7 +102,7 @@ impl Client {
         let mut config = ClientConfig::new();
         config.set("client.id", "events-gateway");
         for (name, value) in &self.further {
-            if FURTHER_SETTINGS.contains(&name.as_str()) {
+            if is_further_setting(name) {
                 config.set(name, value);
             }
         }
@@ -188,6 +168,18 @@ mod tests {
             };
             assert_eq!(client.check(), Err(ForbiddenSetting(name.into())));
             assert_ne!(client.config().get(name), Some("x"));
+        }
+    }
+
+    #[test]
+    fn every_setting_that_a_configuration_may_give_is_taken() {
+        for name in events_gateway_crds::kafka::CLIENT_SETTINGS {
+            let client = Client {
+                further: [((*name).to_owned(), "1".to_owned())].into(),
+                ..Client::default()
+            };
+            assert_eq!(client.check(), Ok(()), "{name}");
+            assert_eq!(client.config().get(name), Some("1"), "{name}");
         }
     }
 

@@ -25,6 +25,8 @@ const SEEK: Duration = Duration::from_secs(1);
 /// Most records and bytes given on at once.
 const MOST_RECORDS: usize = 500;
 const MOST_BYTES: usize = 1 << 20;
+/// How often it is told that partitions got on without a record.
+const PASSED_EVERY: Duration = Duration::from_secs(1);
 /// A reader that has no room for so long: partitions are paused, so that the group's callbacks can be served.
 const STALL: Duration = Duration::from_secs(1);
 /// Between two attempts after the client failed for good (no permission, say).
@@ -129,18 +131,19 @@ impl Poller {
                     "read_uncommitted"
                 },
             )
-            .set("queued.max.messages.kbytes", options.read_ahead_kib.to_string())
-            .set("queued.min.messages", "20000")
-            .set("fetch.queue.backoff.ms", "50")
             .set("allow.auto.create.topics", "false");
-        if options
-            .client
-            .further
-            .keys()
-            .all(|name| name != "topic.metadata.refresh.interval.ms")
-        {
+        for (name, value) in [
+            ("queued.max.messages.kbytes", options.read_ahead_kib.to_string()),
+            ("queued.min.messages", "20000".to_owned()),
+            ("fetch.queue.backoff.ms", "50".to_owned()),
+            // Whatever else is asked of a broker waits behind a fetch that waits for records.
+            ("fetch.wait.max.ms", "100".to_owned()),
             // New topics and partitions are seen within this time (the default is 5 min).
-            config.set("topic.metadata.refresh.interval.ms", "30000");
+            ("topic.metadata.refresh.interval.ms", "30000".to_owned()),
+        ] {
+            if !options.client.further.contains_key(name) {
+                config.set(name, value);
+            }
         }
         if protocol == Protocol::Consumer {
             config.set("group.protocol", "consumer");
@@ -178,6 +181,7 @@ impl Poller {
         }
         let mut waiting: Vec<Chunk> = Vec::new();
         let mut is_stalled = false;
+        let mut passed = Instant::now();
         let end = loop {
             self.obey(Some(&consumer), wishes);
             if wishes.closed {
@@ -189,6 +193,10 @@ impl Poller {
             self.seek(&consumer, wishes);
             if let Some(error) = self.collect(&consumer, &mut waiting) {
                 break End::Failed(error);
+            }
+            if passed.elapsed() >= PASSED_EVERY {
+                passed = Instant::now();
+                self.pass(&consumer, &mut waiting);
             }
             if waiting.is_empty() {
                 continue;
@@ -339,11 +347,53 @@ impl Poller {
             let Some(Some(played)) = assignment.partitions.get_mut(&chunk.at) else {
                 continue;
             };
-            if let Some(last) = chunk.records.last().filter(|_| played.life == chunk.life) {
-                played.next = last.offset + 1;
+            if played.life == chunk.life {
+                played.next = chunk.next;
             }
         }
         failure
+    }
+
+    /// Tells of partitions that got on without a record: after the last one there may be marks of transactions and records
+    /// of aborted ones, which would be taken for lag until the next record. This thread alone polls, and has collected all
+    /// that it polled: nothing else can lie between.
+    fn pass(&self, consumer: &BaseConsumer<Context>, chunks: &mut Vec<Chunk>) {
+        let mut list = {
+            let assignment = self.shared.assignment.lock();
+            list_of(assignment.partitions.iter().filter(|(_, played)| played.is_some()).map(|(at, _)| at))
+        };
+        if list.count() == 0 {
+            return;
+        }
+        native::positions(consumer, &mut list);
+        let mut has_strayed = false;
+        for element in list.elements() {
+            let Offset::Offset(position) = element.offset() else { continue };
+            let (at, next) = (
+                TopicPartition::new(element.topic(), element.partition()),
+                u64::try_from(position).unwrap_or(0),
+            );
+            let mut assignment = self.shared.assignment.lock();
+            let Some(entry) = assignment.partitions.get_mut(&at) else { continue };
+            let Some(played) = entry.as_mut().filter(|played| played.next < next) else {
+                continue;
+            };
+            if strays(consumer, &at, next, played.next) {
+                *entry = None;
+                has_strayed = true;
+                continue;
+            }
+            played.next = next;
+            chunks.push(Chunk {
+                at,
+                life: played.life,
+                records: Vec::new(),
+                next,
+            });
+        }
+        if has_strayed {
+            self.shared.tell(Signal::OutOfRange);
+        }
     }
 
     fn collect_onto(
@@ -365,7 +415,7 @@ impl Poller {
                 }
                 Err(error) if consumer.client().fatal_error().is_some() => return Some(error),
                 Err(error) => {
-                    self.shared.complain(error.to_string());
+                    self.shared.complain_of(&error);
                     continue;
                 }
             };
@@ -387,6 +437,7 @@ impl Poller {
                     at,
                     life: played.life,
                     records: Vec::new(),
+                    next,
                 });
             }
             let Some(chunk) = chunks.last_mut() else { continue };
@@ -409,6 +460,7 @@ impl Poller {
             }
             records += 1;
             bytes += record.size();
+            chunk.next = next;
             chunk.records.push(record);
         }
         None

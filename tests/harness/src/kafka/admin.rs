@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rdkafka::TopicPartitionList;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::topic_partition_list::Offset;
 
 use super::Kafka;
@@ -169,6 +169,68 @@ impl Kafka {
             .await
             .context("failed to delete records")?;
         Ok(())
+    }
+
+    /// Raises a topic's number of partitions to `partitions` and waits until all have a leader.
+    ///
+    /// # Errors
+    /// When it has as many already, or the broker is away.
+    pub async fn add_partitions(&self, topic: &str, partitions: usize) -> Result<()> {
+        let results = self
+            .admin()?
+            .create_partitions(&[NewPartitions::new(topic, partitions)], &options())
+            .await
+            .context("failed to add partitions")?;
+        for result in results {
+            result.map_err(|(name, code)| anyhow::anyhow!("failed to add partitions to {name}: {code}"))?;
+        }
+        self.wait_for_partitions(topic, partitions).await
+    }
+
+    /// Forgets a group with all that it has committed. It must be empty.
+    ///
+    /// # Errors
+    /// When the group has members or doesn't exist, or the broker is away.
+    pub async fn delete_group(&self, group: &str) -> Result<()> {
+        let results = self
+            .admin()?
+            .delete_groups(&[group], &options())
+            .await
+            .context("failed to delete a group")?;
+        for result in results {
+            result.map_err(|(name, code)| anyhow::anyhow!("failed to delete group {name}: {code}"))?;
+        }
+        Ok(())
+    }
+
+    /// Produces records in one transaction, which is then committed or aborted.
+    ///
+    /// # Errors
+    /// When the broker refuses or is away.
+    pub async fn transact(&self, topic: &str, records: &[Record], commit: bool) -> Result<()> {
+        let mut config = self.client();
+        config
+            .set("transactional.id", format!("harness-{topic}"))
+            .set("log_level", "2");
+        let (topic, records) = (topic.to_owned(), records.to_vec());
+        tokio::task::spawn_blocking(move || {
+            let producer: FutureProducer = config.create().context("failed to create a producer")?;
+            producer.init_transactions(CALL).context("failed to register it")?;
+            producer.begin_transaction().context("failed to begin")?;
+            for record in &records {
+                let queued = producer.send_result(outgoing(&topic, record));
+                drop(queued.map_err(|(error, _)| error).context("failed to enqueue")?);
+            }
+            producer.flush(CALL).context("failed to flush")?;
+            let ended = if commit {
+                producer.commit_transaction(CALL)
+            } else {
+                producer.abort_transaction(CALL)
+            };
+            ended.context("failed to end the transaction")
+        })
+        .await
+        .context("the call panicked")?
     }
 
     /// First offset and the one after the last of a partition.

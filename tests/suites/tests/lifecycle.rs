@@ -1,0 +1,188 @@
+//! How streams are closed and replicas end: commands, drains, signals.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+use events_gateway_harness::http::Request;
+use events_gateway_harness::kafka::admin::{Producer, Record};
+use events_gateway_harness::sse::client::History;
+use events_gateway_harness::sse::{Client, Crowd, Event, Options};
+use events_gateway_harness::{Gateway, wait};
+use events_gateway_suites::config::ADMIN_TOKEN;
+use events_gateway_suites::platform::{Plan, Platform, events_of};
+use events_gateway_suites::turn;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+const BOUND: Duration = Duration::from_secs(60);
+/// The exit code of a process that a second signal aborted.
+const ABORTED: i32 = 70;
+
+async fn one_replica(overlay: Value) -> Platform {
+    let plan = Plan { replicas: 1, partitions: 1, overlay, ..Plan::default() };
+    Platform::start("lifecycle", &plan).await.expect("the platform starts")
+}
+
+/// A client that doesn't come back.
+async fn once(gateway: &Gateway, channel: &str) -> Client {
+    let options = Options { reconnect: false, ..Options::new(gateway.public(), events_of(&[channel])) };
+    Client::opened(options, BOUND).await.expect("the stream opens")
+}
+
+fn closing(history: &History) -> Option<(Instant, Value)> {
+    let received = history.events.iter().find(|received| received.event.kind == "gateway.closing")?;
+    Some((received.at, serde_json::from_str(&received.event.data).expect("closings are JSON")))
+}
+
+async fn until_closing(client: &Client) -> (Instant, Value) {
+    let told = client.wait_for("a closing", BOUND, |history| closing(history).is_some()).await;
+    told.expect("it is told");
+    closing(&client.history()).expect("it was there a moment ago")
+}
+
+async fn post(gateway: &Gateway, path: &str) -> Value {
+    let authorization = format!("Bearer {ADMIN_TOKEN}");
+    let request = Request { method: "POST".to_owned(), ..Request::get(path).header("Authorization", &authorization) };
+    let answer = gateway.ask(&request).await.expect("the admin listener answers");
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.json().expect("JSON")
+}
+
+async fn disconnect(producer: &Producer, platform: &Platform, channel: &str) {
+    let command = json!({ "type": "disconnect", "channels": [channel] });
+    let topic = platform.config.commands.as_ref().expect("a topic of commands");
+    producer.send(topic, &Record::json(channel, &command)).await.expect("Kafka takes it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disconnect_command_ends_the_streams_of_its_channel_on_all_replicas_within_a_second() {
+    let _turn = turn::take().await;
+    let platform = Platform::start("lifecycle", &Plan::default()).await.expect("the platform starts");
+    let producer = platform.kafka.producer().expect("a producer");
+    // The group of the commands has been joined, and its first record was read.
+    let first = once(&platform.gateways[0], "user:first").await;
+    disconnect(&producer, &platform, "user:first").await;
+    until_closing(&first).await;
+
+    let (mut theirs, mut others) = (Vec::new(), Vec::new());
+    for gateway in &platform.gateways {
+        for _ in 0..3 {
+            theirs.push(once(gateway, "user:x").await);
+        }
+        others.push(once(gateway, "user:y").await);
+    }
+    sleep(Duration::from_millis(50)).await;
+    let sent = Instant::now();
+    disconnect(&producer, &platform, "user:x").await;
+    for client in &theirs {
+        let (at, told) = until_closing(client).await;
+        assert_eq!(told["reason"], "disconnected");
+        let took = at.saturating_duration_since(sent);
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+    // Who comes later isn't meant, and neither are others.
+    let later = once(&platform.gateways[0], "user:x").await;
+    sleep(Duration::from_secs(1)).await;
+    for client in others.iter().chain([&later]) {
+        assert!(closing(&client.history()).is_none(), "{}", client.describe());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_replica_refuses_retryably_and_serves_again_when_that_is_undone() {
+    let _turn = turn::take().await;
+    let mut platform = one_replica(Value::Null).await;
+    let producer = platform.kafka.producer().expect("a producer");
+    let gateway = &platform.gateways[0];
+    let before = once(gateway, "user:a").await;
+    assert_eq!(post(gateway, "/drain").await["changed"], true);
+    let (_, told) = until_closing(&before).await;
+    assert_eq!((&told["reason"], &told["retryable"]), (&json!("drain"), &json!(true)));
+    let ready = gateway.ask(&Request::get("/ready")).await.expect("an answer");
+    assert_eq!(ready.status(), 503);
+    // A refusal is a stream, or an EventSource would give up.
+    let refused = Client::open(Options { reconnect: false, ..Options::new(gateway.public(), events_of(&["user:a"])) });
+    let (_, told) = until_closing(&refused).await;
+    assert_eq!((&told["reason"], &told["retryable"]), (&json!("drain"), &json!(true)));
+    assert_eq!(refused.history().connections[0].status, Some(200));
+
+    assert_eq!(post(gateway, "/undrain").await["changed"], true);
+    platform.gateways[0].wait_until_ready().await.expect("it is ready again");
+    let after = once(&platform.gateways[0], "user:a").await;
+    let envelope = json!({ "type": "note", "channels": ["user:a"], "data": 1 });
+    producer.send(platform.topic(), &Record::json("a", &envelope)).await.expect("Kafka takes it");
+    let events: Vec<Event> = after.wait_for_published(1, BOUND).await.expect("it consumes again");
+    assert_eq!(events[0].data, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_closes_two_thousand_streams_at_the_rate_and_ends_with_0() {
+    let _turn = turn::take().await;
+    let rate = 500;
+    let mut platform = one_replica(json!({ "drain": { "closesPerSecond": rate } })).await;
+    let targets = (0..2_000).map(|index| events_of(&[format!("user:{}", index % 300)]));
+    let crowd = Crowd::open(platform.gateways[0].public(), targets, BOUND).await.expect("a crowd opens");
+    let began = Instant::now();
+    platform.gateways[0].terminate();
+    let mut ended: Vec<(Duration, u64)> = Vec::new();
+    while crowd.ended() < 2_000 {
+        assert!(began.elapsed() < Duration::from_secs(15), "{} of 2,000 have ended", crowd.ended());
+        ended.push((began.elapsed(), crowd.ended()));
+        sleep(Duration::from_millis(25)).await;
+    }
+    let took = began.elapsed();
+    let second = Duration::from_secs(1);
+    for (from, before) in &ended {
+        let Some((_, then)) = ended.iter().rev().find(|(at, _)| *at <= *from + second) else { continue };
+        // A busy machine delivers what was closed in one second a little later, together with the next.
+        assert!(then - before <= rate * 3 / 2, "{} streams ended within a second of {from:?}", then - before);
+    }
+    assert!(took > Duration::from_millis(3_900), "2,000 at {rate} a second can't be closed in {took:?}");
+    let status = platform.gateways[0].wait_for_end(Duration::from_secs(10)).await.expect("it ends");
+    println!("2,000 streams closed in {took:?}, ended after {:?}", began.elapsed());
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_aborts_the_drain() {
+    let _turn = turn::take().await;
+    let mut platform = one_replica(json!({ "drain": { "settle": "10s" } })).await;
+    let client = once(&platform.gateways[0], "user:a").await;
+    platform.gateways[0].terminate();
+    let gateway = &mut platform.gateways[0];
+    wait::until("the drain", BOUND, || async {
+        Ok((gateway.ask(&Request::get("/ready")).await?.status() == 503).then_some(()))
+    })
+    .await
+    .expect("it drains");
+    assert!(gateway.runs() && closing(&client.history()).is_none());
+    let began = Instant::now();
+    let status = gateway.stop(Duration::from_secs(5)).await.expect("it ends");
+    assert_eq!(status.code(), Some(ABORTED));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_ends_a_replica_that_starts_whatever_it_waits_for() {
+    let _turn = turn::take().await;
+    let mut platform = one_replica(Value::Null).await;
+    for (millis, is_alone) in [(0, false), (30, false), (100, false), (300, false), (100, true), (1_500, true)] {
+        platform.gateways[0].kill();
+        if is_alone {
+            platform.links[0].cut();
+            platform.kafka.freeze();
+        }
+        let gateway = &mut platform.gateways[0];
+        gateway.launch().expect("it starts");
+        sleep(Duration::from_millis(millis)).await;
+        let began = Instant::now();
+        let status = gateway.stop(BOUND).await.expect("it ends");
+        println!("{millis} ms after its start, alone: {is_alone}: {status} after {:?}", began.elapsed());
+        // Before its first line a process ends by the signal itself.
+        let has_begun = millis >= 300 || is_alone && millis >= 100;
+        let is_unbegun = !has_begun && status.signal() == Some(15);
+        assert!(status.code() == Some(0) || is_unbegun, "{millis} ms after its start it ended with {status}");
+        assert!(began.elapsed() < Duration::from_secs(22), "the drain's 15 s, and some to end: {:?}", began.elapsed());
+    }
+    platform.kafka.thaw();
+}
