@@ -280,6 +280,7 @@ pub trait Directory: Send + Sync + 'static {
     /// Pauses or resumes a group's consumption.
     async fn set_paused(&self, group: &str, paused: bool) -> Result<(), BacklogError>;
 
-    /// Raises the group's break number to at least `breaks`; never lowers it.
-    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<(), BacklogError>;
+    /// Raises the group's break number to `breaks`, or by one where it isn't below that already, and answers it: each raise
+    /// tears what the one before has torn, whichever replica's clock is ahead.
+    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError>;
 }

@@ -154,7 +154,7 @@ impl Gateway {
             let name = binding.name.clone();
             metrics.add(sources::consumer(binding.name.clone(), move || monitored.consumed(&name)));
         }
-        tasks.spawn("breaks", consumers::breaks(keeper.clone(), groups.clone(), hub.clone()));
+        tasks.spawn("breaks", consumers::breaks(keeper.clone(), consumers::groups_of_events(config), hub.clone()));
 
         let hand_over = consumers.clone();
         let drain = Drain::new(

@@ -441,10 +441,10 @@ impl Directory for MemoryBacklog {
         Ok(())
     }
 
-    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<(), BacklogError> {
+    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError> {
         let (mut state, _) = self.state()?;
         let control = state.kept.controls.entry(group.into()).or_default();
-        control.breaks = control.breaks.max(breaks);
-        Ok(())
+        control.breaks = breaks.max(control.breaks + 1);
+        Ok(control.breaks)
     }
 }

@@ -232,6 +232,12 @@ fn kind(config: &Config, binding: &Binding) -> Result<ingest::Kind, GatewayError
     })
 }
 
+/// The groups that read events: what a group of commands skipped tears no channel.
+pub(super) fn groups_of_events(config: &Config) -> Vec<String> {
+    let events = config.kafka.bindings.iter().filter(|binding| binding.kind == Kind::Events);
+    events.map(|binding| binding.group_id.clone()).collect()
+}
+
 /// Tells the hub whenever a group's break number was raised, for ever.
 pub(super) async fn breaks(keeper: Arc<Keeper>, groups: Vec<String>, hub: Arc<Hub>) {
     let mut controls: Vec<_> = groups.iter().filter_map(|group| keeper.control(group)).collect();

@@ -90,7 +90,8 @@ impl Errands {
             }
         }
         if raised > 0 {
-            self.ports.directory.raise_breaks(&self.group, raised).await?;
+            // Another replica may have raised it further, for a skip of its own.
+            raised = self.ports.directory.raise_breaks(&self.group, raised).await?;
         }
         let mut marked = Offsets::new();
         for (at, resume) in resumes() {

@@ -213,10 +213,10 @@ pub(crate) async fn connections_and_control_are_told(world: &dyn World) {
     let control = ports.control("some group").await.unwrap();
     assert_eq!((control.paused, control.breaks), (false, 0));
     ports.set_paused("some group", true).await.unwrap();
-    ports.raise_breaks("some group", 5).await.unwrap();
-    ports.raise_breaks("some group", 3).await.unwrap();
+    assert_eq!(ports.raise_breaks("some group", 5).await.unwrap(), 5);
+    assert_eq!(ports.raise_breaks("some group", 3).await.unwrap(), 6, "a skip of its own");
     let control = ports.control("some group").await.unwrap();
-    assert_eq!((control.paused, control.breaks), (true, 5));
+    assert_eq!((control.paused, control.breaks), (true, 6));
     ports.set_paused("some group", false).await.unwrap();
     assert!(!ports.control("some group").await.unwrap().paused);
 }

@@ -55,6 +55,8 @@ pub struct Load {
     pub calm: Duration,
     /// How long data lies in a snapshot before Redis goes back to it.
     pub age: Duration,
+    /// How long clients have to receive what was produced before the checker calls it lost.
+    pub patience: Duration,
 }
 
 impl Load {
@@ -64,8 +66,9 @@ impl Load {
         Self {
             clients: 100,
             rate: rate(),
-            calm: Duration::from_secs(2),
+            calm: Duration::from_millis(1_500),
             age: Duration::from_secs(3),
+            patience: Duration::from_secs(60),
         }
     }
 
@@ -217,7 +220,19 @@ pub const FAULTS: &[Fault] = &[
         reset_offsets,
         "group's offsets set back by hand"
     ),
+    fault!(
+        Standalone,
+        Promise::Nothing,
+        lose_announcements,
+        "announcements lost as traffic ends"
+    ),
     fault!(Sentinel, Promise::Told, fail_over, "Redis failed over, tail lost"),
+    fault!(
+        Sentinel,
+        Promise::Told,
+        split_redis,
+        "Redis failed over, the old primary alive"
+    ),
     fault!(
         Sentinel,
         Promise::Nothing,
@@ -232,6 +247,23 @@ pub const FAULTS: &[Fault] = &[
         "a Cluster's primary killed and restarted with its data"
     ),
     fault!(Cluster, Promise::Told, empty_a_primary, "a Cluster's primary flushed"),
+];
+
+/// Mistakes that a gateway could make, done to it from outside: the checker must see a loss in each. The first needs a
+/// gateway that doesn't verify.
+pub const PLANTED: &[Fault] = &[
+    fault!(
+        Standalone,
+        Promise::Nothing,
+        lose_announcements,
+        "announcements lost, verify off"
+    ),
+    fault!(
+        Standalone,
+        Promise::Nothing,
+        commit_what_nobody_read,
+        "committed before it was appended"
+    ),
 ];
 
 /// Lets one fault happen under load and judges.

@@ -12,8 +12,6 @@ use events_gateway_harness::wait;
 use crate::observed;
 use crate::platform::events_of;
 
-/// How long clients have to receive what was produced before the checker calls it lost.
-const SETTLE: Duration = Duration::from_secs(60);
 /// How long opening all clients may take.
 const OPEN: Duration = Duration::from_secs(60);
 
@@ -58,8 +56,8 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Waits until every client has the last event of its channels, and then some; `false` when none can be hoped for.
-    pub async fn settle(&self, ledger: &Ledger) -> bool {
+    /// Waits until every client has the last event of its channels, and then some; `false` when that isn't within `bound`.
+    pub async fn settle(&self, ledger: &Ledger, bound: Duration) -> bool {
         let done = || {
             self.clients.iter().all(|(_, channels, client)| {
                 let seen = observed::of(&client.history());
@@ -73,7 +71,7 @@ impl Readers {
             })
         };
         // In vain is no error here: the checker says what is missing.
-        let settled = wait::until("the last events", SETTLE, || {
+        let settled = wait::until("the last events", bound, || {
             let done = done();
             async move {
                 if !done {

@@ -171,8 +171,8 @@ impl Directory for RedisBacklog {
             .map(|_| ())
     }
 
-    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<(), BacklogError> {
+    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError> {
         let key = self.keys.control(group)?;
-        self.on_script(&key, &RAISE, breaks).await.map(|_| ())
+        entry::number(self.on_script(&key, &RAISE, breaks).await?, "a group's break number")
     }
 }

@@ -214,10 +214,10 @@ impl Directory for Fake {
     async fn set_paused(&self, _: &str, _: bool) -> Result<(), BacklogError> {
         Ok(())
     }
-    async fn raise_breaks(&self, _: &str, breaks: u64) -> Result<(), BacklogError> {
+    async fn raise_breaks(&self, _: &str, breaks: u64) -> Result<u64, BacklogError> {
         let mut shared = self.0.lock();
-        shared.breaks = shared.breaks.max(breaks);
-        Ok(())
+        shared.breaks = breaks.max(shared.breaks + 1);
+        Ok(shared.breaks)
     }
 }
 

@@ -126,6 +126,24 @@ impl Sentinel {
         self.wait_for_promotion(old).await
     }
 
+    /// Freezes the primary until the replica was promoted, then lets it go on: it takes writes, which are lost, until
+    /// Sentinels make it a replica. `meanwhile` passes between the two.
+    ///
+    /// # Errors
+    /// When nobody is promoted in a minute, or the old primary doesn't follow in another.
+    pub async fn fail_over_frozen<Fut: Future<Output = ()>>(&mut self, meanwhile: Fut) -> Result<()> {
+        let old = self.primary_port().await?;
+        self.primary().await?.freeze();
+        self.wait_for_promotion(old).await?;
+        meanwhile.await;
+        let frozen = self.servers.iter_mut().find(|server| server.port() == old);
+        let frozen = frozen.context("an unknown primary")?;
+        frozen.thaw();
+        frozen
+            .wait_for_info("replication", "master_link_status:up", FAILOVER)
+            .await
+    }
+
     /// Starts the server that is down; Sentinels make it a replica.
     ///
     /// # Errors

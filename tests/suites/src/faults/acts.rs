@@ -136,6 +136,52 @@ pub async fn set_idle_redis_back(scene: &mut Scene<'_>) -> Result<()> {
     scene.flow()
 }
 
+/// Redis refuses to announce what it stores, until after the last event: no later announcement shows that one is missing.
+///
+/// # Errors
+/// With another Redis than one server.
+pub async fn lose_announcements(scene: &mut Scene<'_>) -> Result<()> {
+    let server = scene.platform.server()?;
+    let () = server.command(&["ACL", "SETUSER", "default", "-spublish"]).await?;
+    sleep(Duration::from_secs(1)).await;
+    scene.rest().await?;
+    scene
+        .platform
+        .server()?
+        .command(&["ACL", "SETUSER", "default", "+spublish"])
+        .await
+}
+
+/// Records come while no gateway runs, and are committed in the group's name.
+///
+/// # Errors
+/// When the broker refuses, or a gateway doesn't end or come back.
+pub async fn commit_what_nobody_read(scene: &mut Scene<'_>) -> Result<()> {
+    scene.rest().await?;
+    stop_all(scene).await?;
+    scene.flow()?;
+    sleep(Duration::from_millis(500)).await;
+    scene.hush().await?;
+    let (group, topic) = (scene.platform.config.group(), scene.platform.topic().to_owned());
+    let mut ends = Vec::new();
+    for partition in 0..scene.platform.partitions {
+        ends.push((partition, scene.platform.kafka.watermarks(&topic, partition).await?.1));
+    }
+    scene.platform.kafka.reset_offsets(&group, &topic, &ends).await?;
+    scene.platform.revive().await?;
+    scene.flow()
+}
+
+async fn stop_all(scene: &mut Scene<'_>) -> Result<()> {
+    for gateway in &mut scene.platform.gateways {
+        gateway.terminate();
+    }
+    for gateway in &mut scene.platform.gateways {
+        gateway.wait_for_end(DRAIN).await?;
+    }
+    Ok(())
+}
+
 /// SIGTERM, a pause, a new life.
 ///
 /// # Errors
@@ -175,12 +221,7 @@ pub async fn create_the_topic_again(scene: &mut Scene<'_>) -> Result<()> {
 /// When the broker refuses, or a gateway doesn't end or come back.
 pub async fn reset_offsets(scene: &mut Scene<'_>) -> Result<()> {
     scene.rest().await?;
-    for gateway in &mut scene.platform.gateways {
-        gateway.terminate();
-    }
-    for gateway in &mut scene.platform.gateways {
-        gateway.wait_for_end(DRAIN).await?;
-    }
+    stop_all(scene).await?;
     let (group, topic) = (scene.platform.config.group(), scene.platform.topic().to_owned());
     let mut offsets = BTreeMap::new();
     for partition in 0..scene.platform.partitions {
@@ -206,6 +247,16 @@ pub async fn fail_over(scene: &mut Scene<'_>) -> Result<()> {
     sentinel(scene)?.fail_over_losing(sleep(tail)).await?;
     scene.wait(500, 3_000).await;
     sentinel(scene)?.revive().await
+}
+
+/// The primary is frozen, its replica promoted, and the old one goes on as if nothing had been: whoever still writes to it
+/// writes what will be lost.
+///
+/// # Errors
+/// When nobody is promoted, or the old primary doesn't become a replica.
+pub async fn split_redis(scene: &mut Scene<'_>) -> Result<()> {
+    let pause = Duration::from_millis(scene.random.random_range(0..=2_000));
+    sentinel(scene)?.fail_over_frozen(sleep(pause)).await
 }
 
 /// The slots of ten channels move to other primaries, each staying half moved for a while.

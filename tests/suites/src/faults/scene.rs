@@ -114,10 +114,19 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// When the broker didn't take a record.
     pub async fn rest(&mut self) -> Result<bool> {
+        self.hush().await?;
+        Ok(self.readers()?.settle(&self.produced.ledger, self.load.patience).await)
+    }
+
+    /// Stops traffic, whoever has it.
+    ///
+    /// # Errors
+    /// When the broker didn't take a record.
+    pub async fn hush(&mut self) -> Result<()> {
         if let Some(traffic) = self.traffic.take() {
             self.produced = traffic.stop().await?;
         }
-        Ok(self.readers()?.settle(&self.produced.ledger).await)
+        Ok(())
     }
 
     /// Notes that the records at and above these offsets (partition -> offset) come again, and gives how many.
