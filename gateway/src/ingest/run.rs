@@ -476,7 +476,7 @@ impl<S: Source> Run<S> {
                 {
                     self.partitions.remove(at);
                     self.marked.retain(|(key, partition), _| {
-                        *partition != at.partition || !key.split(';').next().is_some_and(|topic| topic == &*at.topic)
+                        *partition != at.partition || key.split(';').next().is_none_or(|topic| topic != &*at.topic)
                     });
                 }
             }

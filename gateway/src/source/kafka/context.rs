@@ -79,10 +79,10 @@ impl Shared {
         });
     }
 
-    pub(super) fn revoke(&self, partitions: Vec<TopicPartition>, lost: bool) {
+    pub(super) fn revoke(&self, partitions: &[TopicPartition], lost: bool) {
         {
             let mut assignment = self.assignment.lock();
-            for at in &partitions {
+            for at in partitions {
                 assignment.partitions.remove(at);
                 if !lost {
                     assignment.awaited.insert(at.clone());
@@ -93,7 +93,7 @@ impl Shared {
             return;
         }
         self.tell(Signal::Revoked {
-            partitions: partitions.clone(),
+            partitions: partitions.to_vec(),
             lost,
         });
         let deadline = Instant::now() + self.revoke_within;
@@ -103,7 +103,7 @@ impl Shared {
                 break;
             }
         }
-        for at in &partitions {
+        for at in partitions {
             assignment.awaited.remove(at);
         }
     }
@@ -186,7 +186,7 @@ pub(crate) fn token(oauth: Option<&OAuth>) -> Result<OAuthToken, Box<dyn std::er
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         if let Rebalance::Revoke(list) = rebalance {
-            self.shared.revoke(partitions_of(list), consumer.assignment_lost());
+            self.shared.revoke(&partitions_of(list), consumer.assignment_lost());
         }
     }
 

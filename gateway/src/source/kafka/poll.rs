@@ -9,7 +9,7 @@ use events_gateway_core::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -152,7 +152,7 @@ impl Poller {
     /// After a client failed for good: whatever it had is no longer ours.
     fn forget_assignment(&self) {
         let assigned: Vec<_> = self.shared.assignment.lock().partitions.keys().cloned().collect();
-        self.shared.revoke(assigned, true);
+        self.shared.revoke(&assigned, true);
     }
 
     fn life(&self, consumer: Arc<BaseConsumer<Context>>, wishes: &mut Wishes) -> End {
@@ -279,7 +279,7 @@ impl Poller {
             let sought = list
                 .add_partition_offset(&at.topic, at.partition, position)
                 .and_then(|()| consumer.seek_partitions(list, SEEK))
-                .and_then(|list| list.elements().iter().try_for_each(|element| element.error()));
+                .and_then(|list| list.elements().iter().try_for_each(TopicPartitionListElem::error));
             if sought.is_err() {
                 return true;
             }
