@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::{Condvar, Mutex};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::sync::mpsc;
 
 use super::{Commitment, Controls, Signal, Source, SourceError, Start, Survey, TopicPartition};
@@ -269,7 +269,7 @@ impl Controls for KafkaControls {
             client.consumer.commit(&list, CommitMode::Sync).map_err(failed)?;
             list.elements()
                 .iter()
-                .try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)
+                .try_for_each(TopicPartitionListElem::error)
                 .map_err(failed)
         })
         .await

@@ -43,6 +43,10 @@ pub(super) fn topic_id(consumer: &BaseConsumer<Context>, topic: &str) -> Result<
 }
 
 type Offsets = BTreeMap<TopicPartition, u64>;
+/// By topic: how many partitions it has.
+type Counts = BTreeMap<Arc<str>, i32>;
+/// What is committed for which partitions.
+type Commits = BTreeMap<TopicPartition, Committed>;
 
 /// One offset of each partition, all in one request to each leader: the first at or after a time, or what Kafka takes such
 /// numbers for (-2: the start, -1: the end; KIP-79). Partitions without such an offset are left out.
@@ -75,21 +79,23 @@ fn offsets<'a>(
 fn committed(
     consumer: &BaseConsumer<Context>,
     topics: &BTreeSet<Arc<str>>,
-) -> Result<(BTreeMap<Arc<str>, i32>, BTreeMap<TopicPartition, Committed>), SourceError> {
-    let mut counts = BTreeMap::new();
+) -> Result<(Counts, Commits), SourceError> {
+    let mut counts = Counts::new();
     let mut wanted = TopicPartitionList::new();
     for topic in topics {
         let metadata =
             consumer.fetch_metadata(Some(topic), TIMEOUT).map_err(failed("fetch a topic's metadata"))?;
         let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         let count = i32::try_from(count).unwrap_or(i32::MAX);
-        (0..count).for_each(|partition| drop(wanted.add_partition(topic, partition)));
+        for partition in 0..count {
+            wanted.add_partition(topic, partition);
+        }
         counts.insert(topic.clone(), count);
     }
     let failed = failed("fetch committed offsets");
     let answered = consumer.committed_offsets(wanted, TIMEOUT).map_err(&failed)?;
     let texts = native::metadata(&answered);
-    let mut committed = BTreeMap::new();
+    let mut committed = Commits::new();
     for (element, metadata) in answered.elements().iter().zip(texts) {
         element.error().map_err(&failed)?;
         if let Offset::Offset(offset) = element.offset() {

@@ -149,8 +149,8 @@ pub(crate) async fn ask(gateway: &Gateway, request: Request) -> Response {
 pub(crate) async fn status(gateway: &Gateway, binding: &str) -> Value {
     let all = ask(gateway, Request::get("/kafka")).await.json().expect("JSON");
     let consumers = all["consumers"].as_array().expect("a list");
-    let mine = consumers.iter().filter(|consumer| consumer["binding"] == binding);
-    mine.last().cloned().unwrap_or(Value::Null)
+    let mut mine = consumers.iter().filter(|consumer| consumer["binding"] == binding);
+    mine.next_back().cloned().unwrap_or(Value::Null)
 }
 
 /// Waits until `condition` holds of what `/kafka` tells of a binding.
