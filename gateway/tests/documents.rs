@@ -73,3 +73,17 @@ fn the_readmes_commands_are_targets_of_the_makefile() {
         assert!(makefile.contains(&format!("\n{target}:")), "{line}");
     }
 }
+
+#[test]
+fn the_generated_documents_are_what_the_code_generates() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, text) = run(&["generate", "--into", directory.path().to_str().unwrap()], None);
+    assert_eq!(code, 0, "{text}");
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let name = entry.unwrap().file_name();
+        let committed = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(&name);
+        let committed = std::fs::read_to_string(&committed).unwrap_or_default();
+        let generated = std::fs::read_to_string(directory.path().join(&name)).unwrap();
+        assert!(committed == generated, "{name:?} differs: run make generate");
+    }
+}

@@ -1,55 +1,64 @@
-//! Patterns of channels, for configuration: `orders`, `user:*`, `tenant:*:alerts`.
+//! Patterns over channels, for configuration: `orders`, `user:*`, `orders:**`. No client ever subscribes to one.
 
 use std::fmt;
+use std::str::FromStr;
 
-use crate::channel::{Channel, ChannelError, MAX_CHANNEL_BYTES};
+use crate::Channel;
+use crate::channel::ChannelError;
 
-/// A channel in which whole segments may be `*`: each stands for exactly one segment, whatever it is. No client ever
-/// subscribes to a pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelPattern(Box<str>);
+/// Segments joined by `:`. `*` stands for exactly one segment; `**`, only as the last, for one or more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ChannelPattern(String);
 
-/// Why a text is not a pattern.
+/// Why a text is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// Longer than a channel can be.
-    #[error("a pattern has at most {MAX_CHANNEL_BYTES} bytes, this one has {0}")]
-    TooLong(usize),
-    /// A `*` beside other text in a segment.
-    #[error("a '*' stands for one whole segment; expected it alone between two ':'")]
-    PartOfSegment,
-    /// What isn't `*` must be segments of a channel.
+    /// `**` stands before the end, or `*` beside other letters of a segment.
+    #[error("'*' is a segment of its own, and '**' only the last one, as in user:* or orders:**")]
+    Star,
+    /// What isn't a star is no part of a channel.
     #[error(transparent)]
-    Channel(ChannelError),
+    Channel(#[from] ChannelError),
+}
+
+impl FromStr for ChannelPattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let count = text.split(':').count();
+        // With stars replaced by a plain letter, the pattern must be a channel.
+        let mut segments = Vec::with_capacity(count);
+        for (index, segment) in text.split(':').enumerate() {
+            segments.push(match segment {
+                "*" => "x",
+                "**" if index + 1 == count => "x",
+                segment if segment.contains('*') => return Err(PatternError::Star),
+                segment => segment,
+            });
+        }
+        Channel::parse(&segments.join(":"))?;
+        Ok(Self(text.into()))
+    }
 }
 
 impl ChannelPattern {
-    /// Parses a pattern.
-    pub fn parse(text: &str) -> Result<Self, PatternError> {
-        if text.len() > MAX_CHANNEL_BYTES {
-            return Err(PatternError::TooLong(text.len()));
-        }
-        for segment in text.split(':') {
-            if segment == "*" {
-                continue;
-            }
-            if segment.contains('*') {
-                return Err(PatternError::PartOfSegment);
-            }
-            Channel::parse(segment).map_err(PatternError::Channel)?;
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// Whether the channel has as many segments, each equal or met by a `*`.
+    /// Whether the channel has this form.
     #[must_use]
     pub fn matches(&self, channel: &Channel) -> bool {
         let mut segments = channel.as_str().split(':');
-        self.0.split(':').all(|wanted| segments.next().is_some_and(|segment| wanted == "*" || wanted == segment))
-            && segments.next().is_none()
+        for wanted in self.0.split(':') {
+            match (wanted, segments.next()) {
+                (_, None) => return false,
+                ("**", Some(_)) => return true,
+                ("*", Some(_)) => {}
+                (wanted, Some(segment)) if wanted == segment => {}
+                _ => return false,
+            }
+        }
+        segments.next().is_none()
     }
 
-    /// The pattern.
+    /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,109 +71,39 @@ impl fmt::Display for ChannelPattern {
     }
 }
 
-impl std::str::FromStr for ChannelPattern {
-    type Err = PatternError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
-    }
-}
-
-/// Several patterns in their order. Configurations hold few, so each is tried in turn.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ChannelPatterns(Vec<ChannelPattern>);
-
-impl ChannelPatterns {
-    /// Parses each; the problems come with their index, all at once.
-    pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, Vec<(usize, PatternError)>> {
-        let mut patterns = Vec::with_capacity(texts.len());
-        let mut problems = Vec::new();
-        for (index, text) in texts.iter().enumerate() {
-            match ChannelPattern::parse(text.as_ref()) {
-                Ok(pattern) => patterns.push(pattern),
-                Err(error) => problems.push((index, error)),
-            }
-        }
-        if problems.is_empty() { Ok(Self(patterns)) } else { Err(problems) }
-    }
-
-    /// Whether any pattern matches.
-    #[must_use]
-    pub fn matches(&self, channel: &Channel) -> bool {
-        self.first(channel).is_some()
-    }
-
-    /// The index of the first pattern that matches: where an order of precedence is configured.
-    #[must_use]
-    pub fn first(&self, channel: &Channel) -> Option<usize> {
-        self.0.iter().position(|pattern| pattern.matches(channel))
-    }
-
-    /// Whether there is none, so that nothing matches.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl FromIterator<ChannelPattern> for ChannelPatterns {
-    fn from_iter<I: IntoIterator<Item = ChannelPattern>>(patterns: I) -> Self {
-        Self(patterns.into_iter().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn matches(pattern: &str, channel: &str) -> bool {
-        ChannelPattern::parse(pattern).unwrap().matches(&Channel::parse(channel).unwrap())
+    fn fits(pattern: &str, channel: &str) -> bool {
+        pattern.parse::<ChannelPattern>().unwrap().matches(&Channel::parse(channel).unwrap())
     }
 
     #[test]
-    fn a_star_stands_for_exactly_one_segment() {
-        assert!(matches("orders", "orders"));
-        assert!(matches("*", "orders"));
-        assert!(matches("user:*", "user:42"));
-        assert!(matches("*:*:alerts", "tenant:a:alerts"));
-        assert!(!matches("*", "user:42"));
-        assert!(!matches("user:*", "user"));
-        assert!(!matches("user:*", "user:42:x"));
-        assert!(!matches("user:*", "users:42"));
-        assert!(!matches("orders", "orders:1"));
+    fn a_star_is_one_segment_and_two_are_the_rest() {
+        assert!(fits("orders", "orders") && !fits("orders", "orders:1") && !fits("orders", "order"));
+        assert!(fits("user:*", "user:42") && !fits("user:*", "user") && !fits("user:*", "user:42:a"));
+        assert!(fits("*:a", "user:a") && !fits("*:a", "user:b"));
+        assert!(fits("orders:**", "orders:1:2") && fits("orders:**", "orders:1") && !fits("orders:**", "orders"));
+        assert!(fits("**", "a") && fits("**", "a:b:c"));
     }
 
     #[test]
-    fn what_is_no_pattern_is_refused() {
-        assert_eq!(ChannelPattern::parse("user:4*"), Err(PatternError::PartOfSegment));
-        assert_eq!(ChannelPattern::parse("**"), Err(PatternError::PartOfSegment));
-        assert_eq!(ChannelPattern::parse(""), Err(PatternError::Channel(ChannelError::Empty)));
-        assert_eq!(ChannelPattern::parse("a::b"), Err(PatternError::Channel(ChannelError::Empty)));
-        assert_eq!(ChannelPattern::parse("a b"), Err(PatternError::Channel(ChannelError::Byte { byte: b' ', at: 1 })));
-        assert_eq!(ChannelPattern::parse(&"a".repeat(201)), Err(PatternError::TooLong(201)));
-        assert!(Channel::parse("user:*").is_err(), "no client can subscribe to a pattern");
-    }
-
-    #[test]
-    fn all_problems_of_a_set_are_reported_and_the_first_match_wins() {
-        let problems = ChannelPatterns::parse(&["a", "b*", "c:"]).unwrap_err();
-        assert_eq!(problems.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1, 2]);
-        let patterns = ChannelPatterns::parse(&["user:*", "*:42"]).unwrap();
-        assert_eq!(patterns.first(&Channel::parse("user:42").unwrap()), Some(0));
-        assert_eq!(patterns.first(&Channel::parse("task:42").unwrap()), Some(1));
-        assert!(!patterns.matches(&Channel::parse("task:43").unwrap()));
-        assert!(!ChannelPatterns::default().matches(&Channel::all()));
+    fn stars_elsewhere_are_refused() {
+        for text in ["user*", "**:a", "a:***", "a:*b"] {
+            assert_eq!(text.parse::<ChannelPattern>(), Err(PatternError::Star), "{text}");
+        }
+        assert_eq!("".parse::<ChannelPattern>(), Err(PatternError::Channel(ChannelError::Empty)));
+        assert_eq!("a::*".parse::<ChannelPattern>(), Err(PatternError::Channel(ChannelError::Empty)));
     }
 
     proptest! {
         #[test]
-        fn a_channel_matches_itself_and_each_way_to_star_its_segments(segments in prop::collection::vec("[a-c~.-]{1,3}", 1..5), stars: u8) {
-            let name = segments.join(":");
-            let Ok(channel) = Channel::parse(&name) else { return Ok(()) };
-            prop_assert!(matches(&name, &name));
-            let starred: Vec<&str> =
-                segments.iter().enumerate().map(|(at, segment)| if stars >> at & 1 == 1 { "*" } else { segment }).collect();
-            prop_assert!(ChannelPattern::parse(&starred.join(":")).unwrap().matches(&channel));
+        fn any_text_is_a_pattern_or_refused(text in "[a-z*:~ ]{0,12}") {
+            if let Ok(pattern) = text.parse::<ChannelPattern>() {
+                prop_assert_eq!(pattern.as_str(), text);
+            }
         }
     }
 }

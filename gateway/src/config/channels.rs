@@ -7,7 +7,7 @@ use events_gateway_core::Channel;
 use events_gateway_crds as raw;
 pub use raw::channels::OverflowPolicy;
 
-use super::pattern::ChannelPattern;
+use super::ChannelPattern;
 use super::problem::{Place, Problems};
 use super::text;
 
