@@ -28,7 +28,10 @@ pub mod exit {
 
 /// Events from Kafka, through Redis, to the browsers they are for.
 #[derive(Debug, Parser)]
-#[command(name = "events-gateway", version, after_help = "\
+#[command(
+    name = "events-gateway",
+    version,
+    after_help = "\
 Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 wrong configuration, 4 record rejected (route-test), \
 70 aborted by a second signal.
 
@@ -36,7 +39,8 @@ Examples:
   events-gateway dev
   events-gateway check-config --config gateway.yaml
   events-gateway run --config gateway.yaml
-  EVENTS_GATEWAY__REDIS__PASSWORD__FILE=/run/secrets/redis events-gateway run --config gateway.yaml")]
+  EVENTS_GATEWAY__REDIS__PASSWORD__FILE=/run/secrets/redis events-gateway run --config gateway.yaml"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

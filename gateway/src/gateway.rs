@@ -191,9 +191,14 @@ impl Gateway {
         tasks.spawn("drain", drain.clone().follow());
         consumers.start();
         let mut servers = Vec::new();
-        for Listening { handle, server, .. } in [public, admin] {
+        for (name, Listening { handle, server, .. }) in [("public", public), ("admin", admin)] {
             servers.push(handle);
-            tokio::spawn(server);
+            // It is stopped when nobody watches for deaths any more: ending before is one.
+            tasks.spawn(name, async move {
+                if let Err(error) = server.await {
+                    tracing::error!(%error, "failed to serve");
+                }
+            });
         }
         tracing::info!(replica = &*replica.id(), public = %public_address, admin = %admin_address, "serving");
         Ok(Self {

@@ -60,10 +60,7 @@ pub struct Backoff {
 
 impl Backoff {
     fn after(self, failures: u32) -> Duration {
-        let doubled = self
-            .first
-            .saturating_mul(1 << failures.saturating_sub(1).min(16))
-            .min(self.most);
+        let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(self.most);
         doubled.mul_f64(rand::random_range(0.5..=1.0))
     }
 }
@@ -125,14 +122,9 @@ impl Options {
             mark_every: Duration::from_secs(1),
             identify_every: Duration::from_secs(15),
             drain: Duration::from_secs(2),
-            backoff: Backoff {
-                first: Duration::from_millis(50),
-                most: Duration::from_secs(5),
-            },
+            backoff: Backoff { first: Duration::from_millis(50), most: Duration::from_secs(5) },
             clock: Arc::new(|| {
-                let since = SystemTime::now()
-                    .duration_since(SystemTime::UNIX_EPOCH)
-                    .unwrap_or_default();
+                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
             }),
         }
@@ -185,16 +177,8 @@ impl<S: Source> Ingest<S> {
     /// Puts a consumer together. Nothing happens before [`Ingest::run`].
     #[must_use]
     pub fn new(source: S, ports: Ports, options: Options) -> Self {
-        let monitor = Monitor {
-            counters: Arc::default(),
-            board: Arc::default(),
-        };
-        Self {
-            source,
-            ports,
-            options,
-            monitor,
-        }
+        let monitor = Monitor { counters: Arc::default(), board: Arc::default() };
+        Self { source, ports, options, monitor }
     }
 
     /// Shows what it does.
@@ -207,9 +191,7 @@ impl<S: Source> Ingest<S> {
     /// commits what may be committed, leaves the group at once and returns. Whatever fails is tried again; nothing ends it
     /// but `stop`. While `control` says paused the group is left; its first value must have been read from the directory.
     pub async fn run(self, control: watch::Receiver<Control>, stop: watch::Receiver<bool>) {
-        run::Run::new(self.source, self.ports, self.options, self.monitor)
-            .run(control, stop)
-            .await;
+        run::Run::new(self.source, self.ports, self.options, self.monitor).run(control, stop).await;
     }
 }
 

@@ -26,10 +26,7 @@ impl TopicPartition {
     /// Names a partition.
     #[must_use]
     pub fn new(topic: &str, partition: i32) -> Self {
-        Self {
-            topic: topic.into(),
-            partition,
-        }
+        Self { topic: topic.into(), partition }
     }
 }
 

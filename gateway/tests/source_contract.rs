@@ -38,14 +38,8 @@ impl Bed {
         match self {
             Self::Memory(log) => Consumer::new(Box::new(Wrapped(log.source("group", &[TOPIC])))),
             Self::Kafka(cluster, protocol) => {
-                let client = Client {
-                    bootstrap: cluster.bootstrap_servers(),
-                    ..Client::default()
-                };
-                let options = Options {
-                    protocol: *protocol,
-                    ..Options::new(client, "group", &[TOPIC])
-                };
+                let client = Client { bootstrap: cluster.bootstrap_servers(), ..Client::default() };
+                let options = Options { protocol: *protocol, ..Options::new(client, "group", &[TOPIC]) };
                 Consumer::new(Box::new(Wrapped(KafkaSource::new(options).unwrap())))
             }
         }
@@ -66,21 +60,12 @@ impl Bed {
                 }
             }
             Self::Kafka(cluster, _) => {
-                let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
-                    .set("bootstrap.servers", cluster.bootstrap_servers())
-                    .create()
-                    .unwrap();
+                let producer: ThreadedProducer<DefaultProducerContext> =
+                    ClientConfig::new().set("bootstrap.servers", cluster.bootstrap_servers()).create().unwrap();
                 for value in values {
                     let text = value.to_string();
-                    let headers = OwnedHeaders::new().insert(Header {
-                        key: "h",
-                        value: Some("v"),
-                    });
-                    let record = BaseRecord::to(TOPIC)
-                        .partition(partition)
-                        .key("k")
-                        .payload(&text)
-                        .headers(headers);
+                    let headers = OwnedHeaders::new().insert(Header { key: "h", value: Some("v") });
+                    let record = BaseRecord::to(TOPIC).partition(partition).key("k").payload(&text).headers(headers);
                     producer.send(record).map_err(|(error, _)| error).unwrap();
                 }
                 producer.flush(Duration::from_secs(10)).unwrap();
@@ -120,13 +105,7 @@ struct Consumer {
 
 impl Consumer {
     fn new(source: Box<dyn AnySource>) -> Self {
-        Self {
-            controls: source.controls(),
-            source,
-            assigned: Vec::new(),
-            records: BTreeMap::new(),
-            life: 0,
-        }
+        Self { controls: source.controls(), source, assigned: Vec::new(), records: BTreeMap::new(), life: 0 }
     }
 
     fn take(&mut self, signal: Signal) {
@@ -145,10 +124,7 @@ impl Consumer {
                         assert_eq!(record.key(), Some(&b"k"[..]));
                         assert_eq!(record.headers().next(), Some(("h", Some(&b"v"[..]))));
                         let value = String::from_utf8(record.value().unwrap().to_vec()).unwrap();
-                        self.records
-                            .entry((chunk.at.clone(), chunk.life))
-                            .or_default()
-                            .push(value);
+                        self.records.entry((chunk.at.clone(), chunk.life)).or_default().push(value);
                     }
                 }
             }
@@ -200,19 +176,13 @@ async fn nothing_is_delivered_before_it_is_played_and_then_in_order_from_there()
         consumer.pass(Duration::from_millis(300)).await;
         assert!(consumer.records.is_empty(), "not played yet");
         let first = consumer.play(&at, 100);
-        consumer
-            .until("all are read", |one| one.values(&at, first).len() == 1_100)
-            .await;
+        consumer.until("all are read", |one| one.values(&at, first).len() == 1_100).await;
         assert_eq!(consumer.values(&at, first), texts(100..1_200));
         let again = consumer.play(&at, 1_190);
-        consumer
-            .until("it goes back", |one| one.values(&at, again).len() == 10)
-            .await;
+        consumer.until("it goes back", |one| one.values(&at, again).len() == 10).await;
         assert_eq!(consumer.values(&at, again), texts(1_190..1_200));
         bed.produce(0, 1_200..1_210);
-        consumer
-            .until("it goes on", |one| one.values(&at, again).len() == 20)
-            .await;
+        consumer.until("it goes on", |one| one.values(&at, again).len() == 20).await;
         assert_eq!(consumer.values(&at, first).len(), 1_100);
         consumer.controls.close().await;
     }
@@ -224,27 +194,19 @@ async fn a_paused_partition_rests_and_goes_on_where_it_was() {
         let (one, two) = (TopicPartition::new(TOPIC, 0), TopicPartition::new(TOPIC, 1));
         let mut consumer = bed.source();
         consumer.controls.subscribe(true);
-        consumer
-            .until("both are assigned", |consumer| consumer.assigned.len() == 2)
-            .await;
+        consumer.until("both are assigned", |consumer| consumer.assigned.len() == 2).await;
         let (first, second) = (consumer.play(&one, 0), consumer.play(&two, 0));
         bed.produce(0, 0..10);
-        consumer
-            .until("it flows", |consumer| consumer.values(&one, first).len() == 10)
-            .await;
+        consumer.until("it flows", |consumer| consumer.values(&one, first).len() == 10).await;
         consumer.controls.pause(&one, true);
         consumer.pass(Duration::from_millis(200)).await;
         bed.produce(0, 10..20);
         bed.produce(1, 0..5);
-        consumer
-            .until("the other flows", |consumer| consumer.values(&two, second).len() == 5)
-            .await;
+        consumer.until("the other flows", |consumer| consumer.values(&two, second).len() == 5).await;
         consumer.pass(Duration::from_millis(200)).await;
         assert_eq!(consumer.values(&one, first).len(), 10);
         consumer.controls.pause(&one, false);
-        consumer
-            .until("it goes on", |consumer| consumer.values(&one, first).len() == 20)
-            .await;
+        consumer.until("it goes on", |consumer| consumer.values(&one, first).len() == 20).await;
         assert_eq!(consumer.values(&one, first), texts(0..20));
         consumer.controls.close().await;
     }
@@ -257,14 +219,8 @@ async fn a_survey_tells_commits_with_their_metadata_and_where_the_log_begins_and
         let (one, two) = (TopicPartition::new(TOPIC, 0), TopicPartition::new(TOPIC, 1));
         let mut consumer = bed.source();
         consumer.controls.subscribe(true);
-        consumer
-            .until("both are assigned", |consumer| consumer.assigned.len() == 2)
-            .await;
-        let commitment = Commitment {
-            at: one.clone(),
-            offset: 3,
-            metadata: "egw1;a note".into(),
-        };
+        consumer.until("both are assigned", |consumer| consumer.assigned.len() == 2).await;
+        let commitment = Commitment { at: one.clone(), offset: 3, metadata: "egw1;a note".into() };
         consumer.controls.commit(vec![commitment]).await.unwrap();
         let asked = [two.clone(), one.clone()];
         let surveys = consumer.controls.survey(&asked, Start::Latest).await.unwrap();
@@ -274,20 +230,14 @@ async fn a_survey_tells_commits_with_their_metadata_and_where_the_log_begins_and
         assert_eq!(surveys[0].committed, None);
         assert_eq!(surveys[0].siblings, ["egw1;a note"]);
         assert!(surveys[1].siblings.is_empty());
-        assert_eq!(
-            (surveys[1].log_start, surveys[1].log_end, surveys[1].start),
-            (0, 7, Some(7))
-        );
+        assert_eq!((surveys[1].log_start, surveys[1].log_end, surveys[1].start), (0, 7, Some(7)));
         assert_eq!(surveys[1].partitions, 2);
         // The mock cluster can't be asked for topic ids.
         assert_eq!(surveys[1].topic_id.is_empty(), matches!(bed, Bed::Kafka(..)));
         assert!(!surveys[1].cluster_id.is_empty());
         assert_eq!(consumer.controls.topic_id(TOPIC).await.unwrap(), surveys[1].topic_id);
         for (start, offset) in [(Start::Earliest, Some(0)), (Start::Error, None)] {
-            assert_eq!(
-                consumer.controls.survey(std::slice::from_ref(&one), start).await.unwrap()[0].start,
-                offset
-            );
+            assert_eq!(consumer.controls.survey(std::slice::from_ref(&one), start).await.unwrap()[0].start, offset);
         }
         consumer.controls.close().await;
     }
@@ -303,12 +253,7 @@ async fn partitions_are_shared_with_who_joins_and_come_back_at_once_from_who_clo
         two.controls.subscribe(true);
         let deadline = Instant::now() + Duration::from_secs(30);
         while one.assigned.len() != 2 || two.assigned.len() != 2 {
-            assert!(
-                Instant::now() < deadline,
-                "never shared: {:?} and {:?}",
-                one.assigned,
-                two.assigned
-            );
+            assert!(Instant::now() < deadline, "never shared: {:?} and {:?}", one.assigned, two.assigned);
             one.pass(Duration::from_millis(50)).await;
             two.pass(Duration::from_millis(50)).await;
         }
@@ -328,28 +273,17 @@ async fn partitions_are_shared_with_who_joins_and_come_back_at_once_from_who_clo
 async fn a_revocation_that_nobody_answers_gives_up_in_bounded_time() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic(TOPIC, 2, 1).unwrap();
-    let client = Client {
-        bootstrap: cluster.bootstrap_servers(),
-        ..Client::default()
-    };
+    let client = Client { bootstrap: cluster.bootstrap_servers(), ..Client::default() };
     let revoke_within = Duration::from_millis(500);
-    let options = Options {
-        protocol: Protocol::Classic,
-        revoke_within,
-        ..Options::new(client, "group", &[TOPIC])
-    };
+    let options = Options { protocol: Protocol::Classic, revoke_within, ..Options::new(client, "group", &[TOPIC]) };
     let mut silent = KafkaSource::new(options).unwrap();
     silent.controls().subscribe(true);
-    let assigned = tokio::time::timeout(Duration::from_secs(30), silent.next(true))
-        .await
-        .unwrap();
+    let assigned = tokio::time::timeout(Duration::from_secs(30), silent.next(true)).await.unwrap();
     assert!(matches!(assigned, Some(Signal::Assigned(partitions)) if partitions.len() == 2));
     let bed = Bed::Kafka(cluster, Protocol::Classic);
     let mut other = bed.source();
     other.controls.subscribe(true);
-    other
-        .until("the other gets its share", |other| other.assigned.len() == 1)
-        .await;
+    other.until("the other gets its share", |other| other.assigned.len() == 1).await;
     other.controls.close().await;
     silent.controls().close().await;
 }

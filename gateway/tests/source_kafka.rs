@@ -45,10 +45,7 @@ async fn a_topic_created_anew_is_read_although_the_brokers_had_restarted_before(
     kafka.create_topic(TOPIC, 1).await.unwrap();
     // The restart raises the partition's leader epoch; the new topic's begins again.
     kafka.restart().await.unwrap();
-    let client = Client {
-        bootstrap: kafka.bootstrap(),
-        ..Client::default()
-    };
+    let client = Client { bootstrap: kafka.bootstrap(), ..Client::default() };
     let mut source = KafkaSource::new(Options::new(client, "group", &[TOPIC])).unwrap();
     source.controls().subscribe(true);
     let record = Record::json("k", &json!({}));
@@ -57,9 +54,7 @@ async fn a_topic_created_anew_is_read_although_the_brokers_had_restarted_before(
     kafka.delete_topic(TOPIC).await.unwrap();
     kafka.create_topic(TOPIC, 1).await.unwrap();
     kafka.producer().unwrap().send(TOPIC, &record).await.unwrap();
-    let after = tokio::time::timeout(bound, first_record(&mut source))
-        .await
-        .expect("it is read");
+    let after = tokio::time::timeout(bound, first_record(&mut source)).await.expect("it is read");
     assert_ne!(after, before);
     source.controls().close().await;
 }

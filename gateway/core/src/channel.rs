@@ -67,11 +67,7 @@ impl Channel {
                 b':' if segment_is_empty => return Err(ChannelError::Empty),
                 b':' => segment_is_empty = true,
                 b'~' => {
-                    let digits = bytes
-                        .get(at + 1)
-                        .copied()
-                        .and_then(hex)
-                        .zip(bytes.get(at + 2).copied().and_then(hex));
+                    let digits = bytes.get(at + 1).copied().and_then(hex).zip(bytes.get(at + 2).copied().and_then(hex));
                     match digits {
                         Some((high, low)) if !is_plain(high << 4 | low) => {
                             segment_is_empty = false;
@@ -85,11 +81,7 @@ impl Channel {
             }
             at += 1;
         }
-        if segment_is_empty {
-            Err(ChannelError::Empty)
-        } else {
-            Ok(Self(text.into()))
-        }
+        if segment_is_empty { Err(ChannelError::Empty) } else { Ok(Self(text.into())) }
     }
 
     /// The name.
@@ -187,11 +179,7 @@ mod tests {
         assert_eq!(Channel::parse("a{b}"), Err(ChannelError::Byte { byte: b'{', at: 1 }));
         assert_eq!(Channel::parse("a~4"), Err(ChannelError::Escape(1)));
         assert_eq!(Channel::parse("a~4a"), Err(ChannelError::Escape(1)));
-        assert_eq!(
-            Channel::parse("a~41"),
-            Err(ChannelError::Escape(1)),
-            "'A' needs no escape: one spelling each"
-        );
+        assert_eq!(Channel::parse("a~41"), Err(ChannelError::Escape(1)), "'A' needs no escape: one spelling each");
         assert_eq!(Channel::parse(&"a".repeat(201)), Err(ChannelError::TooLong(201)));
     }
 

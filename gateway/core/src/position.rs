@@ -110,11 +110,7 @@ impl Epochs {
     /// reason to tell: the latest tear after `position`, or [`Torn::Epoch`] where no epoch holds it.
     pub fn continue_from(&self, position: Position) -> Result<(), Torn> {
         match self.0.iter().position(|epoch| epoch.holds(position)) {
-            Some(index) => self.0[index + 1..]
-                .iter()
-                .rev()
-                .find_map(|epoch| epoch.torn)
-                .map_or(Ok(()), Err),
+            Some(index) => self.0[index + 1..].iter().rev().find_map(|epoch| epoch.torn).map_or(Ok(()), Err),
             None => Err(self.0.iter().rev().find_map(|epoch| epoch.torn).unwrap_or(Torn::Epoch)),
         }
     }
@@ -127,19 +123,13 @@ impl Epochs {
         if position < self.0[index].end {
             return Some(position.next());
         }
-        self.0[index + 1..]
-            .iter()
-            .find(|epoch| epoch.start <= epoch.end)
-            .map(|epoch| epoch.start)
+        self.0[index + 1..].iter().find(|epoch| epoch.start <= epoch.end).map(|epoch| epoch.start)
     }
 
     /// How many events lie in `after < position <= to`, as far as the known epochs tell.
     #[must_use]
     pub fn count_between(&self, after: Position, to: Position) -> u64 {
-        self.0
-            .iter()
-            .map(|epoch| (to.0.min(epoch.end.0) + 1).saturating_sub(epoch.start.0.max(after.0 + 1)))
-            .sum()
+        self.0.iter().map(|epoch| (to.0.min(epoch.end.0) + 1).saturating_sub(epoch.start.0.max(after.0 + 1))).sum()
     }
 }
 
@@ -166,13 +156,7 @@ mod tests {
 
     fn epochs(list: &[(u64, u64, Option<Torn>)]) -> Epochs {
         Epochs::new(
-            list.iter()
-                .map(|&(start, end, torn)| Epoch {
-                    start: Position(start),
-                    end: Position(end),
-                    torn,
-                })
-                .collect(),
+            list.iter().map(|&(start, end, torn)| Epoch { start: Position(start), end: Position(end), torn }).collect(),
         )
         .unwrap()
     }
@@ -180,23 +164,11 @@ mod tests {
     #[test]
     fn a_cursor_goes_on_within_an_epoch_and_across_untorn_ones() {
         let known = epochs(&[(10, 19, None), (100, 99, None), (200, 204, None)]);
-        assert_eq!(
-            known.continue_from(Position(9)),
-            Ok(()),
-            "before the first event of the epoch"
-        );
+        assert_eq!(known.continue_from(Position(9)), Ok(()), "before the first event of the epoch");
         assert_eq!(known.continue_from(Position(19)), Ok(()));
-        assert_eq!(
-            known.continue_from(Position(99)),
-            Ok(()),
-            "an empty epoch has one place to stand"
-        );
+        assert_eq!(known.continue_from(Position(99)), Ok(()), "an empty epoch has one place to stand");
         assert_eq!(known.continue_from(Position(8)), Err(Torn::Epoch));
-        assert_eq!(
-            known.continue_from(Position(20)),
-            Err(Torn::Epoch),
-            "the lost tail of a failed-over server"
-        );
+        assert_eq!(known.continue_from(Position(20)), Err(Torn::Epoch), "the lost tail of a failed-over server");
         assert_eq!(known.continue_from(Position(205)), Err(Torn::Epoch));
     }
 
@@ -221,11 +193,7 @@ mod tests {
 
     #[test]
     fn lists_out_of_order_are_refused() {
-        let epoch = |start, end| Epoch {
-            start: Position(start),
-            end: Position(end),
-            torn: None,
-        };
+        let epoch = |start, end| Epoch { start: Position(start), end: Position(end), torn: None };
         assert_eq!(Epochs::new(vec![]), Err(EpochsError::Count(0)));
         assert_eq!(Epochs::new(vec![epoch(0, 3)]), Err(EpochsError::Order(0)));
         assert_eq!(Epochs::new(vec![epoch(5, 9), epoch(9, 12)]), Err(EpochsError::Order(1)));

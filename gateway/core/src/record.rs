@@ -25,10 +25,6 @@ impl<'a> Record<'a> {
     /// The last header of that name, as Kafka's own clients resolve repeated ones.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.headers
-            .iter()
-            .rev()
-            .find(|(candidate, _)| *candidate == name)
-            .and_then(|(_, value)| *value)
+        self.headers.iter().rev().find(|(candidate, _)| *candidate == name).and_then(|(_, value)| *value)
     }
 }

@@ -54,11 +54,7 @@ impl Origin {
         let place = parts.next()?.parse().ok()?;
         let generation = Generation(parts.next()?.parse().ok()?);
         let source = parts.next()?;
-        (source.split('/').count() == 3).then(|| Self {
-            source: SourceId(source.into()),
-            generation,
-            place,
-        })
+        (source.split('/').count() == 3).then(|| Self { source: SourceId(source.into()), generation, place })
     }
 }
 
@@ -74,11 +70,7 @@ mod tests {
 
     #[test]
     fn an_origin_reads_back_as_written() {
-        let origin = Origin {
-            source: SourceId::new("orders", "shop.orders", 7),
-            generation: Generation(1),
-            place: 42,
-        };
+        let origin = Origin { source: SourceId::new("orders", "shop.orders", 7), generation: Generation(1), place: 42 };
         assert_eq!(origin.to_string(), "orders/shop.orders/7/1/42");
         assert_eq!(Origin::parse(&origin.to_string()), Some(origin));
         for bad in ["", "a/b/1/2", "a/b/1/x/2", "a/b/c/d/1/2", "a/b/1/2/-3"] {

@@ -59,9 +59,7 @@ pub struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self::new(Arc::new(|| {
-            Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
-        }))
+        Self::new(Arc::new(|| Timestamp(millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))))
     }
 }
 
@@ -106,10 +104,7 @@ struct Client {
 impl State {
     fn tell(&self, channel: &Channel, tell: impl Fn(&dyn Listener)) {
         let hears = |client: &&Client| !client.is_cut_off && client.subscribed.contains_key(channel);
-        self.clients
-            .values()
-            .filter(hears)
-            .for_each(|client| tell(&*client.listener));
+        self.clients.values().filter(hears).for_each(|client| tell(&*client.listener));
     }
 
     fn resume(client: &Client) {
@@ -123,10 +118,7 @@ impl Store {
     /// An empty store whose server tells this time.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            state: Arc::default(),
-        }
+        Self { clock, state: Arc::default() }
     }
 
     /// One replica's access.
@@ -135,19 +127,8 @@ impl Store {
         let mut state = self.state.lock();
         state.connected += 1;
         let client = state.connected;
-        state.clients.insert(
-            client,
-            Client {
-                listener,
-                subscribed: HashMap::new(),
-                is_cut_off: false,
-            },
-        );
-        MemoryBacklog {
-            store: self.clone(),
-            options,
-            client,
-        }
+        state.clients.insert(client, Client { listener, subscribed: HashMap::new(), is_cut_off: false });
+        MemoryBacklog { store: self.clone(), options, client }
     }
 
     /// What is stored now.
@@ -175,13 +156,7 @@ impl Store {
 
     /// Puts something else in the place of a channel's backlog.
     pub fn spoil(&self, channel: &Channel) {
-        self.state
-            .lock()
-            .kept
-            .channels
-            .entry(channel.clone())
-            .or_default()
-            .spoilt = true;
+        self.state.lock().kept.channels.entry(channel.clone()).or_default().spoilt = true;
     }
 }
 
@@ -230,12 +205,7 @@ impl MemoryBacklog {
         tell: impl FnOnce(&State, &T),
     ) -> Result<T, BacklogError> {
         let (mut state, now) = self.state()?;
-        let moment = Moment {
-            options: &self.options,
-            identity: state.identity,
-            now,
-            floor: state.floor,
-        };
+        let moment = Moment { options: &self.options, identity: state.identity, now, floor: state.floor };
         let stored = state.kept.channels.entry(channel.clone()).or_default();
         let answer = verb(stored, moment)?;
         let floor = stored.floor();
@@ -251,11 +221,7 @@ impl MemoryBacklog {
             client.subscribed.insert(channel.clone(), token.clone());
         }
         drop(state);
-        self.on(
-            channel,
-            |stored, moment| stored.register(moment, token, breaks),
-            |_, _| {},
-        )
+        self.on(channel, |stored, moment| stored.register(moment, token, breaks), |_, _| {})
     }
 }
 
@@ -307,10 +273,7 @@ impl Backlog for MemoryBacklog {
     }
 
     async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>> {
-        owned
-            .iter()
-            .map(|(channel, token)| self.own(channel, token, breaks))
-            .collect()
+        owned.iter().map(|(channel, token)| self.own(channel, token, breaks)).collect()
     }
 
     async fn read(&self, channel: &Channel, after: Position, limit: usize) -> Result<Page, BacklogError> {
@@ -332,10 +295,7 @@ impl Backlog for MemoryBacklog {
 impl Watermarks for MemoryBacklog {
     async fn data_set(&self) -> Result<DataSet, BacklogError> {
         let (state, _) = self.state()?;
-        Ok(DataSet(Arc::new(BTreeMap::from([(
-            PRIMARY.into(),
-            state.identity.to_string(),
-        )]))))
+        Ok(DataSet(Arc::new(BTreeMap::from([(PRIMARY.into(), state.identity.to_string())]))))
     }
 
     async fn remembered(&self, group: &str) -> Result<Offsets, BacklogError> {
@@ -355,9 +315,7 @@ impl Watermarks for MemoryBacklog {
         let known = state.kept.watermarks.entry(group.into()).or_default();
         let remembers = |(partition, offset)| known.get(partition).is_some_and(|known| known >= offset);
         if !is_same || !marked.iter().all(remembers) {
-            return Ok(Marked::Forgotten {
-                remembered: known.clone(),
-            });
+            return Ok(Marked::Forgotten { remembered: known.clone() });
         }
         known.extend(offsets.clone());
         Ok(Marked::Stored)
@@ -369,18 +327,12 @@ impl Directory for MemoryBacklog {
     async fn renew(&self, lease: &Lease, ttl: Duration, first: bool) -> Result<bool, BacklogError> {
         let (mut state, now) = self.state()?;
         let expiry = self.options.retained_age.max(Duration::from_secs(7 * 24 * 3600));
-        state
-            .kept
-            .channels
-            .retain(|_, stored| now.millis_since(stored.touched) < millis(expiry));
+        state.kept.channels.retain(|_, stored| now.millis_since(stored.touched) < millis(expiry));
         state.kept.leases.retain(|_, (_, until)| *until > now);
         if state.kept.leases.contains_key(&lease.replica) == first {
             return Ok(false);
         }
-        state
-            .kept
-            .leases
-            .insert(lease.replica.clone(), (lease.clone(), Timestamp(now.0 + millis(ttl))));
+        state.kept.leases.insert(lease.replica.clone(), (lease.clone(), Timestamp(now.0 + millis(ttl))));
         Ok(true)
     }
 
@@ -406,23 +358,14 @@ impl Directory for MemoryBacklog {
     ) -> Result<(), BacklogError> {
         let (mut state, _) = self.state()?;
         let known = state.kept.connections.entry(replica.into()).or_default();
-        known.extend(
-            opened
-                .iter()
-                .map(|connection| (connection.connection.clone(), connection.clone())),
-        );
+        known.extend(opened.iter().map(|connection| (connection.connection.clone(), connection.clone())));
         known.retain(|connection, _| !closed.contains(connection));
         Ok(())
     }
 
     async fn connections(&self, replica: &str) -> Result<Vec<ConnectionEntry>, BacklogError> {
         let (state, _) = self.state()?;
-        Ok(state
-            .kept
-            .connections
-            .get(replica)
-            .map(|known| known.values().cloned().collect())
-            .unwrap_or_default())
+        Ok(state.kept.connections.get(replica).map(|known| known.values().cloned().collect()).unwrap_or_default())
     }
 
     async fn owners(&self, channel: &Channel) -> Result<Vec<(String, Timestamp)>, BacklogError> {

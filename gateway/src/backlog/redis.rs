@@ -53,22 +53,14 @@ impl RedisBacklog {
         if options.tls.is_some() {
             // A process has one provider; whoever comes second keeps the first's.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            let probe = Address {
-                host: "localhost".into(),
-                port: 1,
-            };
+            let probe = Address { host: "localhost".into(), port: 1 };
             link::client(&options, &probe, &options.credentials)?;
         }
         let options = Arc::new(options);
         let keys = Keys::new(&options.prefix);
         let servers = Arc::new(Servers::start(Arc::clone(&options)));
         let subscriptions = Subscriptions::start(Arc::clone(&options), keys.clone(), Arc::clone(&servers), listener);
-        Ok(Self {
-            options,
-            keys,
-            servers,
-            subscriptions,
-        })
+        Ok(Self { options, keys, servers, subscriptions })
     }
 
     /// Whether every primary is connected now.
@@ -80,18 +72,12 @@ impl RedisBacklog {
     /// A call of a channel's script; its two keys are the first arguments.
     fn call(&self, script: &Script, channel: &Channel) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command
-            .arg(&script.digest)
-            .arg(2)
-            .arg(self.keys.backlog(channel))
-            .arg(self.keys.meta(channel));
+        command.arg(&script.digest).arg(2).arg(self.keys.backlog(channel)).arg(self.keys.meta(channel));
         command
     }
 
     async fn run(&self, script: &Script, channel: &Channel, command: Cmd) -> Result<redis::Value, BacklogError> {
-        self.servers
-            .run(&self.keys.meta(channel), Some(script), |_| Ok(command.clone()))
-            .await
+        self.servers.run(&self.keys.meta(channel), Some(script), |_| Ok(command.clone())).await
     }
 
     /// Registers again. Once one of many has `failed`, those whose primary is away fail at once: waiting for each would
@@ -114,25 +100,14 @@ impl RedisBacklog {
     }
 
     async fn own(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
-        if !token
-            .replica
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b';')
-            || token.replica.is_empty()
-        {
+        if !token.replica.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') || token.replica.is_empty() {
             return Err(BacklogError::Refused(
                 "a replica's id is printable ASCII without spaces and semicolons".into(),
             ));
         }
         let mut command = self.call(&script::REGISTER, channel);
-        command
-            .arg(&*token.replica)
-            .arg(token.number)
-            .arg(millis(self.options.ownership))
-            .arg(breaks);
-        command
-            .arg(millis(self.options.retained_age))
-            .arg(millis(self.options.expiry()));
+        command.arg(&*token.replica).arg(token.number).arg(millis(self.options.ownership)).arg(breaks);
+        command.arg(millis(self.options.retained_age)).arg(millis(self.options.expiry()));
         entry::standing(self.run(&script::REGISTER, channel, command).await?)
     }
 }
@@ -160,58 +135,33 @@ impl Backlog for RedisBacklog {
         let what = "the answer to an append";
         batch.check()?;
         let build = |primary: &Address| {
-            let identity = batch
-                .data_set
-                .0
-                .get(&primary.to_string())
-                .ok_or(BacklogError::DataSetChanged)?;
+            let identity = batch.data_set.0.get(&primary.to_string()).ok_or(BacklogError::DataSetChanged)?;
             let mut command = self.call(&script::APPEND, &batch.channel);
             command.arg(identity).arg(self.keys.announcements(&batch.channel));
-            command
-                .arg(batch.source.as_str())
-                .arg(batch.generation.0)
-                .arg(batch.breaks);
-            command
-                .arg(self.options.retained_events)
-                .arg(millis(self.options.retained_age));
+            command.arg(batch.source.as_str()).arg(batch.generation.0).arg(batch.breaks);
+            command.arg(self.options.retained_events).arg(millis(self.options.retained_age));
             command.arg(millis(self.options.expiry()));
             entry::write(&mut command, &batch)?;
             Ok(command)
         };
-        let answer = self
-            .servers
-            .run(&self.keys.meta(&batch.channel), Some(&script::APPEND), build)
-            .await?;
-        let mut answer = entry::array(answer, what)?
-            .into_iter()
-            .map(|value| entry::number(value, what));
+        let answer = self.servers.run(&self.keys.meta(&batch.channel), Some(&script::APPEND), build).await?;
+        let mut answer = entry::array(answer, what)?.into_iter().map(|value| entry::number(value, what));
         let mut next = || answer.next().unwrap_or_else(|| Err(entry::malformed(what)));
         if next()? == 0 {
             return Err(BacklogError::DataSetChanged);
         }
         let count = |number: u64| usize::try_from(number).map_err(|_| entry::malformed(what));
-        Ok(Appended {
-            stored: count(next()?)?,
-            repeats: count(next()?)?,
-            head: Position(next()?),
-        })
+        Ok(Appended { stored: count(next()?)?, repeats: count(next()?)?, head: Position(next()?) })
     }
 
     async fn register(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
-        let withdrawal = Withdrawal {
-            subscriptions: &self.subscriptions,
-            channel,
-            token,
-        };
+        let withdrawal = Withdrawal { subscriptions: &self.subscriptions, channel, token };
         let owned = async {
             self.subscriptions.subscribe(channel, token).await?;
             self.own(channel, token, breaks).await
         };
         let late = |_| BacklogError::Unavailable(format!("not registered within {:?}", self.options.call_timeout));
-        let owned = timeout(self.options.call_timeout, owned)
-            .await
-            .map_err(late)
-            .and_then(|owned| owned);
+        let owned = timeout(self.options.call_timeout, owned).await.map_err(late).and_then(|owned| owned);
         if owned.is_ok() {
             std::mem::forget(withdrawal);
         }
@@ -238,28 +188,16 @@ impl Backlog for RedisBacklog {
     async fn read(&self, channel: &Channel, after: Position, limit: usize) -> Result<Page, BacklogError> {
         let what = "the answer to a read";
         let mut command = self.call(&script::READ, channel);
-        command
-            .arg(after.0.saturating_add(1))
-            .arg(limit)
-            .arg(millis(self.options.expiry()));
+        command.arg(after.0.saturating_add(1)).arg(limit).arg(millis(self.options.expiry()));
         let answer = entry::array(self.run(&script::READ, channel, command).await?, what)?;
         let [standing, entries]: [redis::Value; 2] = answer.try_into().map_err(|_| entry::malformed(what))?;
-        let entries = entry::array(entries, what)?
-            .into_iter()
-            .map(entry::entry)
-            .collect::<Result<_, _>>()?;
-        Ok(Page {
-            standing: entry::standing(standing)?,
-            entries,
-        })
+        let entries = entry::array(entries, what)?.into_iter().map(entry::entry).collect::<Result<_, _>>()?;
+        Ok(Page { standing: entry::standing(standing)?, entries })
     }
 
     async fn close_before(&self, channel: &Channel, time: Timestamp) -> Result<Timestamp, BacklogError> {
         let mut command = self.call(&script::CLOSE, channel);
-        command
-            .arg(self.keys.announcements(channel))
-            .arg(time.0.min(1 << 52))
-            .arg(millis(self.options.expiry()));
+        command.arg(self.keys.announcements(channel)).arg(time.0.min(1 << 52)).arg(millis(self.options.expiry()));
         let answer = self.run(&script::CLOSE, channel, command).await?;
         entry::number(answer, "the answer to a close").map(Timestamp)
     }

@@ -23,17 +23,7 @@ pub const OWED: &str = "egw-dead-owed";
 /// Present (`true`) when the value was too large to be kept.
 pub const VALUE_DROPPED: &str = "egw-dead-value-dropped";
 
-const OURS: [&str; 9] = [
-    REASON,
-    DETAIL,
-    BINDING,
-    TOPIC,
-    PARTITION,
-    OFFSET,
-    TIME,
-    OWED,
-    VALUE_DROPPED,
-];
+const OURS: [&str; 9] = [REASON, DETAIL, BINDING, TOPIC, PARTITION, OFFSET, TIME, OWED, VALUE_DROPPED];
 
 /// Whether a header is one that a dead letter has of its own.
 #[must_use]
@@ -88,21 +78,13 @@ impl Epitaph {
     /// Reads the headers of a record of a dead-letter topic; `None` for one that no gateway wrote.
     #[must_use]
     pub fn read(letter: &Record<'_>) -> Option<Self> {
-        let text = |name| {
-            letter
-                .header(name)
-                .map(|value| String::from_utf8_lossy(value).into_owned())
-        };
+        let text = |name| letter.header(name).map(|value| String::from_utf8_lossy(value).into_owned());
         Some(Self {
             letter: (letter.partition, letter.offset),
             reason: text(REASON)?,
             detail: text(DETAIL).unwrap_or_default(),
             binding: text(BINDING).unwrap_or_default(),
-            from: (
-                text(TOPIC)?,
-                text(PARTITION)?.parse().ok()?,
-                text(OFFSET)?.parse().ok()?,
-            ),
+            from: (text(TOPIC)?, text(PARTITION)?.parse().ok()?, text(OFFSET)?.parse().ok()?),
             time: text(TIME)?.parse().ok()?,
             died: letter.time.0,
             owed: text(OWED).map_or_else(Vec::new, |owed| owed.split(',').map(str::to_owned).collect()),
@@ -124,17 +106,12 @@ mod tests {
             binding: "orders".into(),
             at: TopicPartition::new("shop.orders", 3),
             record: OwnedRecord::copy(9, Timestamp(5), None, None, std::iter::empty()),
-            rejection: Rejection {
-                reason: Reason::Refused,
-                detail: "too large".into(),
-            },
+            rejection: Rejection { reason: Reason::Refused, detail: "too large".into() },
             owed: vec![Channel::parse("a").unwrap(), Channel::parse("b:1").unwrap()],
         };
         let written = of(&letter);
-        let headers: Vec<(&str, Option<&[u8]>)> = written
-            .iter()
-            .map(|(name, value)| (*name, Some(value.as_bytes())))
-            .collect();
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            written.iter().map(|(name, value)| (*name, Some(value.as_bytes()))).collect();
         assert!(headers.iter().all(|(name, _)| is_ours(name)));
         let record = Record {
             topic: "dead",

@@ -73,9 +73,7 @@ pub(super) fn producer(client: &Client) -> Result<Producer, ProducerError> {
     if !client.further.contains_key("message.max.bytes") {
         config.set("message.max.bytes", MOST_BYTES.to_string());
     }
-    Ok(config.create_with_context(Context {
-        oauth: client.oauth().cloned(),
-    })?)
+    Ok(config.create_with_context(Context { oauth: client.oauth().cloned() })?)
 }
 
 /// Writes dead letters to a topic.
@@ -89,33 +87,19 @@ pub struct KafkaDeadLetters {
 impl KafkaDeadLetters {
     /// Connects when the first letter comes.
     pub fn new(client: &Client, topic: &str) -> Result<Self, ProducerError> {
-        Ok(Self {
-            producer: producer(client)?,
-            topic: topic.into(),
-            patience: PATIENCE,
-            silent: Silent::default(),
-        })
+        Ok(Self { producer: producer(client)?, topic: topic.into(), patience: PATIENCE, silent: Silent::default() })
     }
 
     async fn write(&self, letter: &DeadLetter, with_value: bool) -> Result<(), KafkaError> {
         let mut all = OwnedHeaders::new();
         for (key, value) in headers::of(letter) {
-            all = all.insert(Header {
-                key,
-                value: Some(&value),
-            });
+            all = all.insert(Header { key, value: Some(&value) });
         }
         if !with_value {
-            all = all.insert(Header {
-                key: headers::VALUE_DROPPED,
-                value: Some("true"),
-            });
+            all = all.insert(Header { key: headers::VALUE_DROPPED, value: Some("true") });
         }
         for (key, value) in letter.record.headers().filter(|(name, _)| !headers::is_ours(name)) {
-            all = all.insert(Header {
-                key: &key.replace('\0', ""),
-                value,
-            });
+            all = all.insert(Header { key: &key.replace('\0', ""), value });
         }
         let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&self.topic).headers(all);
         if let Some(key) = letter.record.key() {
@@ -124,11 +108,7 @@ impl KafkaDeadLetters {
         if let Some(value) = letter.record.value().filter(|_| with_value) {
             record = record.payload(value);
         }
-        self.producer
-            .send(record, ATTEMPT)
-            .await
-            .map(|_| ())
-            .map_err(|(error, _)| error)
+        self.producer.send(record, ATTEMPT).await.map(|_| ()).map_err(|(error, _)| error)
     }
 }
 
@@ -159,19 +139,14 @@ impl DeadLetters for KafkaDeadLetters {
         let mut with_value = true;
         loop {
             let Err(error) = self.write(&letter, with_value).await else {
-                return if with_value {
-                    Buried::Written
-                } else {
-                    Buried::WithoutValue
-                };
+                return if with_value { Buried::Written } else { Buried::WithoutValue };
             };
             if is_too_large(&error) && with_value {
                 with_value = false;
                 continue;
             }
             if is_for_good(&error) || Instant::now() + AGAIN_AFTER > until {
-                self.silent
-                    .tell(&letter, &format!("the dead-letter topic refused it: {error}"));
+                self.silent.tell(&letter, &format!("the dead-letter topic refused it: {error}"));
                 return Buried::Lost;
             }
             sleep(AGAIN_AFTER).await;
@@ -195,10 +170,7 @@ mod tests {
             binding: "orders".into(),
             at: TopicPartition::new("orders", 0),
             record: OwnedRecord::copy(7, Timestamp(1_000), Some(b"key"), Some(value), headers.into_iter()),
-            rejection: Rejection {
-                reason: Reason::Refused,
-                detail: "too large".into(),
-            },
+            rejection: Rejection { reason: Reason::Refused, detail: "too large".into() },
             owed: owed.iter().map(|name| Channel::parse(name).unwrap()).collect(),
         }
     }
@@ -216,31 +188,13 @@ mod tests {
         };
         let letters = KafkaDeadLetters::new(&client, "dead").unwrap();
         assert_eq!(letters.bury(letter(b"small", &["user:1"])).await, Buried::Written);
-        assert_eq!(
-            letters.bury(letter(&vec![b'x'; 1 << 20], &[])).await,
-            Buried::WithoutValue
-        );
+        assert_eq!(letters.bury(letter(&vec![b'x'; 1 << 20], &[])).await, Buried::WithoutValue);
         let (found, driven) = tokio::task::spawn_blocking(move || {
             let found = list(&client, "dead", &Filter::default()).unwrap();
             let driven = redrive(&client, &found).unwrap();
-            let again = list(
-                &client,
-                "orders",
-                &Filter {
-                    any: true,
-                    ..Filter::default()
-                },
-            )
-            .unwrap();
-            let none = list(
-                &client,
-                "dead",
-                &Filter {
-                    reason: Some("undecodable".into()),
-                    ..Filter::default()
-                },
-            )
-            .unwrap();
+            let again = list(&client, "orders", &Filter { any: true, ..Filter::default() }).unwrap();
+            let none =
+                list(&client, "dead", &Filter { reason: Some("undecodable".into()), ..Filter::default() }).unwrap();
             assert!(none.is_empty());
             (found, (driven, again))
         })
@@ -251,22 +205,12 @@ mod tests {
         assert_eq!(whole.record.value(), Some(&b"small"[..]));
         assert_eq!(whole.epitaph.as_ref().unwrap().from, ("orders".into(), 0, 7));
         let (driven, again) = driven;
-        assert_eq!(
-            (driven.sent, driven.without_value),
-            (1, 1),
-            "what has no value can't be sent again"
-        );
+        assert_eq!((driven.sent, driven.without_value), (1, 1), "what has no value can't be sent again");
         assert_eq!(again.len(), 1);
         again[0].record.lend(&again[0].at, |record| {
             assert_eq!((record.key, record.value), (Some(&b"key"[..]), Some(&b"small"[..])));
-            assert_eq!(
-                record.header(crate::ingest::address::REDRIVE_CHANNELS),
-                Some(&b"user:1"[..])
-            );
-            assert_eq!(
-                record.header(crate::ingest::address::REDRIVE_FROM),
-                Some(&b"orders/0/7"[..])
-            );
+            assert_eq!(record.header(crate::ingest::address::REDRIVE_CHANNELS), Some(&b"user:1"[..]));
+            assert_eq!(record.header(crate::ingest::address::REDRIVE_FROM), Some(&b"orders/0/7"[..]));
             assert_eq!(record.header("mine"), Some(&b"kept"[..]));
             assert_eq!(record.header(headers::REASON), None);
         });
@@ -274,10 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_letter_that_nobody_takes_is_given_up_in_bounded_time() {
-        let client = Client {
-            bootstrap: "127.0.0.1:1".into(),
-            ..Client::default()
-        };
+        let client = Client { bootstrap: "127.0.0.1:1".into(), ..Client::default() };
         let mut config = client.config();
         config.set("message.timeout.ms", "300");
         let producer = config.create_with_context(Context { oauth: None }).unwrap();

@@ -41,10 +41,7 @@ pub struct Filter {
 impl Filter {
     fn wants(&self, at: &TopicPartition, record: &OwnedRecord, epitaph: Option<&Epitaph>) -> bool {
         (self.any || epitaph.is_some())
-            && self
-                .reason
-                .as_ref()
-                .is_none_or(|reason| epitaph.is_some_and(|epitaph| epitaph.reason == *reason))
+            && self.reason.as_ref().is_none_or(|reason| epitaph.is_some_and(|epitaph| epitaph.reason == *reason))
             && self.since.is_none_or(|since| record.time >= since)
             && self.until.is_none_or(|until| record.time < until)
             && (self.only.is_empty() || self.only.contains(&(at.partition, record.offset)))
@@ -101,11 +98,7 @@ pub fn list(client: &Client, topic: &str, filter: &Filter) -> Result<Vec<Found>,
     let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();
-    for partition in metadata
-        .topics()
-        .iter()
-        .flat_map(rdkafka::metadata::MetadataTopic::partitions)
-    {
+    for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
         let (start, end) = consumer.fetch_watermarks(topic, partition.id(), TIMEOUT)?;
         if start < end {
             list.add_partition_offset(topic, partition.id(), Offset::Offset(start))?;
@@ -146,27 +139,14 @@ pub fn list(client: &Client, topic: &str, filter: &Filter) -> Result<Vec<Found>,
 /// A line a letter, for people.
 #[must_use]
 pub fn table(found: &[Found]) -> String {
-    let mut table = format!(
-        "{:<12} {:<14} {:<32} {:<24} {}\n",
-        "LETTER", "REASON", "RECORD", "OWED", "DETAIL"
-    );
+    let mut table = format!("{:<12} {:<14} {:<32} {:<24} {}\n", "LETTER", "REASON", "RECORD", "OWED", "DETAIL");
     for epitaph in found.iter().filter_map(|found| found.epitaph.as_ref()) {
         let letter = format!("{}/{}", epitaph.letter.0, epitaph.letter.1);
         let record = format!("{}/{}/{}", epitaph.from.0, epitaph.from.1, epitaph.from.2);
-        let owed = if epitaph.owed.is_empty() {
-            "-".to_owned()
-        } else {
-            epitaph.owed.join(",")
-        };
+        let owed = if epitaph.owed.is_empty() { "-".to_owned() } else { epitaph.owed.join(",") };
         // What was in a record may not move the cursor of who reads the list.
-        let line = format!(
-            "{letter:<12} {:<14} {record:<32} {owed:<24} {}",
-            epitaph.reason, epitaph.detail
-        );
-        let line: String = line
-            .chars()
-            .map(|one| if one.is_control() { '\u{FFFD}' } else { one })
-            .collect();
+        let line = format!("{letter:<12} {:<14} {record:<32} {owed:<24} {}", epitaph.reason, epitaph.detail);
+        let line: String = line.chars().map(|one| if one.is_control() { '\u{FFFD}' } else { one }).collect();
         let _ = writeln!(table, "{line}");
     }
     table

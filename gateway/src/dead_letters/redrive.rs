@@ -57,32 +57,18 @@ pub fn redrive(client: &Client, letters: &[Found]) -> Result<Redriven, ProducerE
         let (topic, partition, offset) = &epitaph.from;
         let mut all = OwnedHeaders::new();
         let is_kept = |name: &str| !headers::is_ours(name) && name != REDRIVE_CHANNELS && name != REDRIVE_FROM;
-        let earlier = letter
-            .record
-            .headers()
-            .filter(|(name, _)| *name == REDRIVE_CHANNELS)
-            .last();
+        let earlier = letter.record.headers().filter(|(name, _)| *name == REDRIVE_CHANNELS).last();
         for (key, value) in letter.record.headers().filter(|(name, _)| is_kept(name)) {
             all = all.insert(Header { key, value });
         }
         let owed = epitaph.owed.join(",");
         // Died before it was decoded, after an earlier redrive: what it was owed then.
-        let owed = if owed.is_empty() {
-            earlier.and_then(|(_, value)| value)
-        } else {
-            Some(owed.as_bytes())
-        };
+        let owed = if owed.is_empty() { earlier.and_then(|(_, value)| value) } else { Some(owed.as_bytes()) };
         if let Some(owed) = owed {
-            all = all.insert(Header {
-                key: REDRIVE_CHANNELS,
-                value: Some(owed),
-            });
+            all = all.insert(Header { key: REDRIVE_CHANNELS, value: Some(owed) });
         }
         let from = format!("{topic}/{partition}/{offset}");
-        all = all.insert(Header {
-            key: REDRIVE_FROM,
-            value: Some(&from),
-        });
+        all = all.insert(Header { key: REDRIVE_FROM, value: Some(&from) });
         let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(all);
         if let Some(key) = letter.record.key() {
             record = record.key(key);
@@ -90,18 +76,15 @@ pub fn redrive(client: &Client, letters: &[Found]) -> Result<Redriven, ProducerE
         if let Some(value) = letter.record.value() {
             record = record.payload(value);
         }
-        let sent = producer
-            .send_result(record)
-            .map_err(|(error, _)| error.to_string())
-            .and_then(|delivery| {
-                let delivered = futures_util::future::FutureExt::map(delivery, |delivered| match delivered {
-                    Ok(Ok(_)) => Ok(()),
-                    Ok(Err((error, _))) => Err(error.to_string()),
-                    Err(_) => Err("the producer ended".to_owned()),
-                });
-                // Ends by itself: the client gives up on a message after its own time-out.
-                wait_for(delivered)
+        let sent = producer.send_result(record).map_err(|(error, _)| error.to_string()).and_then(|delivery| {
+            let delivered = futures_util::future::FutureExt::map(delivery, |delivered| match delivered {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err((error, _))) => Err(error.to_string()),
+                Err(_) => Err("the producer ended".to_owned()),
             });
+            // Ends by itself: the client gives up on a message after its own time-out.
+            wait_for(delivered)
+        });
         match sent {
             Ok(()) => redriven.sent += 1,
             Err(error) => redriven.failed.push((epitaph.letter, error)),

@@ -28,13 +28,7 @@ impl Silent {
             last.0 = Some(Instant::now());
             std::mem::take(&mut last.1)
         };
-        let DeadLetter {
-            binding,
-            at,
-            record,
-            rejection,
-            ..
-        } = letter;
+        let DeadLetter { binding, at, record, rejection, .. } = letter;
         tracing::warn!(
             binding, partition = %at, offset = record.offset, reason = rejection.reason.as_str(), detail = rejection.detail, left_out,
             "a record can't be delivered: {what}",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use actix_web::web;
 use events_gateway_core::cursor::ChannelSet;
 
-use super::rules::secret;
 use super::GatewayError;
+use super::rules::secret;
 use crate::config::listen::Origins;
 use crate::config::{Config, Place, Problems};
 use crate::http::access::Policy;
@@ -15,11 +15,11 @@ use crate::http::admin::token::Token;
 use crate::http::cors::Cors;
 use crate::http::events::{Edge, ProblemCounts};
 use crate::http::listener::{self, Connections, Listening};
+use crate::http::public::Extra;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
 use crate::http::screen::Hosts;
 use crate::http::tls::Certificate;
-use crate::http::public::Extra;
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::replica::Replica;
@@ -97,11 +97,7 @@ pub(super) fn public(
         .map_err(|source| GatewayError::Listen { address: config.listen.address, source })
 }
 
-pub(super) fn admin(
-    config: &Config,
-    sources: admin::Sources,
-    socket: TcpListener,
-) -> Result<Listening, GatewayError> {
+pub(super) fn admin(config: &Config, sources: admin::Sources, socket: TcpListener) -> Result<Listening, GatewayError> {
     let options = admin::Options { connections: admin_connections(config), hosts: Hosts::default() };
     admin::listen(options, web::Data::new(sources), socket)
         .map_err(|source| GatewayError::Listen { address: config.admin.address, source })

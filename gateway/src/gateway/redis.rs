@@ -42,12 +42,9 @@ fn address(node: &HostPort) -> Address {
     Address { host: node.host.clone(), port: node.port }
 }
 
-fn credentials(
-    place: &str,
-    username: Option<&Secret>,
-    password: Option<&Secret>,
-) -> Result<Credentials, GatewayError> {
-    let read = |name: &str, value: Option<&Secret>| value.map(|value| secret(&format!("{place}.{name}"), value)).transpose();
+fn credentials(place: &str, username: Option<&Secret>, password: Option<&Secret>) -> Result<Credentials, GatewayError> {
+    let read =
+        |name: &str, value: Option<&Secret>| value.map(|value| secret(&format!("{place}.{name}"), value)).transpose();
     Ok(Credentials { username: read("username", username)?, password: read("password", password)? })
 }
 

@@ -115,7 +115,7 @@ where
     let builder = match tls {
         None => builder.listen(name, socket, move || {
             fn_service(move |io: TcpStream| ready(Ok::<_, DispatchError>(accepted(io, |io| io, patience))))
-                .and_then(http(connections.clone(), address, app()))
+                .and_then(http(&connections, address, app()))
         })?,
         Some(mut tls) => {
             tls.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -124,7 +124,7 @@ where
                     .map_init_err(|_| unreachable!("an acceptor is always made"))
                     .map_err(TlsError::into_service_error)
                     .and_then(move |io: TlsStream<TcpStream>| ready(Ok(accepted(io, |io| io.get_ref().0, patience))))
-                    .and_then(http(connections.clone(), address, app()).map_err(TlsError::Service))
+                    .and_then(http(&connections, address, app()).map_err(TlsError::Service))
             })?
         }
     };
@@ -146,7 +146,7 @@ fn accepted<T>(
 
 /// The application on connections of one kind.
 fn http<T, I, S, B>(
-    connections: Connections,
+    connections: &Connections,
     address: SocketAddr,
     app: I,
 ) -> impl ServiceFactory<
@@ -155,7 +155,7 @@ fn http<T, I, S, B>(
     Response = (),
     Error = DispatchError,
     InitError = (),
->
+> + use<T, I, S, B>
 where
     T: AsyncRead + AsyncWrite + Unpin + 'static,
     I: IntoServiceFactory<S, Request>,

@@ -47,78 +47,39 @@ pub(crate) fn address(
     origin: Origin,
     public: Option<&IsPublic>,
 ) -> Result<Addressed, Rejection> {
-    let redrive: Option<Vec<&[u8]>> = record
-        .header(REDRIVE_CHANNELS)
-        .map(|owed| owed.split(|byte| *byte == b',').collect());
+    let redrive: Option<Vec<&[u8]>> =
+        record.header(REDRIVE_CHANNELS).map(|owed| owed.split(|byte| *byte == b',').collect());
     let owes = |channel: &str| redrive.as_ref().is_none_or(|owed| owed.contains(&channel.as_bytes()));
     let public = public.filter(|_| owes(Channel::all().as_str()));
     let named: Vec<&str> = public.map_or_else(Vec::new, |is_public| {
-        envelope
-            .channels
-            .iter()
-            .filter(|channel| is_public(channel))
-            .map(Channel::as_str)
-            .collect()
+        envelope.channels.iter().filter(|channel| is_public(channel)).map(Channel::as_str).collect()
     });
     let named = (!named.is_empty()).then(|| named.join(","));
     envelope.channels.retain(|channel| owes(channel.as_str()));
     if envelope.channels.is_empty() && named.is_none() {
         let detail = format!("header {REDRIVE_CHANNELS} names none of the channels that the record addresses");
-        return Err(Rejection {
-            reason: Reason::Unroutable,
-            detail,
-        });
+        return Err(Rejection { reason: Reason::Unroutable, detail });
     }
     if let Some(from) = record.header(REDRIVE_FROM).filter(|_| redrive.is_some()) {
         let from = String::from_utf8_lossy(from).chars().take(400).collect();
         envelope.attributes.insert(REDRIVEN_FROM_ATTRIBUTE.into(), from);
     }
     if let Some(traced) = record.header(TRACEPARENT).and_then(traceparent) {
-        envelope
-            .attributes
-            .entry(TRACEPARENT.into())
-            .or_insert_with(|| traced.to_owned());
+        envelope.attributes.entry(TRACEPARENT.into()).or_insert_with(|| traced.to_owned());
     }
-    let Envelope {
-        channels,
-        kind,
-        data,
-        time,
-        attributes,
-        id,
-        scope,
-        key,
-    } = envelope;
+    let Envelope { channels, kind, data, time, attributes, id, scope, key } = envelope;
     let once = match &id {
         // Length first: no two (scope, id) give one text (CVE-2026-39972 was a key made by plain joining).
         Some(id) if redrive.is_none() => Some(format!("{}:{scope}{id}", scope.len())),
         _ => None,
     };
-    let event = Event {
-        kind,
-        data,
-        time,
-        attributes,
-        id,
-        key,
-        origin,
-    };
+    let event = Event { kind, data, time, attributes, id, key, origin };
     let all = named.map(|named| {
         let mut all = event.clone();
         all.attributes.insert(CHANNELS_ATTRIBUTE.into(), named);
-        Placed {
-            event: Arc::new(all),
-            once: once.clone(),
-        }
+        Placed { event: Arc::new(all), once: once.clone() }
     });
-    Ok(Addressed {
-        channels,
-        placed: Placed {
-            event: Arc::new(event),
-            once,
-        },
-        all,
-    })
+    Ok(Addressed { channels, placed: Placed { event: Arc::new(event), once }, all })
 }
 
 /// The header's text if it is well-formed by W3C Trace Context, section 3.2: `version-trace-parent-flags` in lower-case
@@ -129,21 +90,14 @@ fn traceparent(header: &[u8]) -> Option<&str> {
     let rest = &text[55..];
     let parts: Vec<&str> = head.split('-').collect();
     let is_hex = |part: &str, length| {
-        part.len() == length
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
     let [version, trace, parent, flags] = parts[..] else {
         return None;
     };
     let well_formed = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
     let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
-    let ends = if version == "00" {
-        rest.is_empty()
-    } else {
-        rest.is_empty() || rest.starts_with('-')
-    };
+    let ends = if version == "00" { rest.is_empty() } else { rest.is_empty() || rest.starts_with('-') };
     (well_formed && version != "ff" && !is_zero(trace) && !is_zero(parent) && ends).then_some(head)
 }
 
@@ -159,9 +113,7 @@ mod tests {
 
     fn addressed(headers: Headers<'_>, public: Option<&IsPublic>) -> Result<Addressed, Rejection> {
         let envelope = Envelope {
-            channels: ["orders", "user:1", "orders:eu"]
-                .map(|name| Channel::parse(name).unwrap())
-                .to_vec(),
+            channels: ["orders", "user:1", "orders:eu"].map(|name| Channel::parse(name).unwrap()).to_vec(),
             kind: "created".into(),
             data: Bytes::from_static(b"{}"),
             time: Timestamp(1),
@@ -170,20 +122,9 @@ mod tests {
             scope: "shop".into(),
             key: None,
         };
-        let record = Record {
-            topic: "t",
-            partition: 0,
-            offset: 5,
-            time: Timestamp(1),
-            key: None,
-            headers,
-            value: Some(b"{}"),
-        };
-        let origin = Origin {
-            source: SourceId::new("b", "t", 0),
-            generation: Generation(1),
-            place: 5,
-        };
+        let record =
+            Record { topic: "t", partition: 0, offset: 5, time: Timestamp(1), key: None, headers, value: Some(b"{}") };
+        let origin = Origin { source: SourceId::new("b", "t", 0), generation: Generation(1), place: 5 };
         address(envelope, &record, origin, public)
     }
 
@@ -210,10 +151,7 @@ mod tests {
     #[test]
     fn a_redriven_record_reaches_only_what_it_is_owed_and_never_more() {
         let owed = |owed: &'static [u8]| {
-            addressed(
-                &[(REDRIVE_CHANNELS, Some(owed)), (REDRIVE_FROM, Some(b"t/0/3"))],
-                Some(&no_users()),
-            )
+            addressed(&[(REDRIVE_CHANNELS, Some(owed)), (REDRIVE_FROM, Some(b"t/0/3"))], Some(&no_users()))
         };
         let one = owed(b"user:1,secret").unwrap();
         assert_eq!(names(&one), ["user:1"]);
@@ -231,10 +169,7 @@ mod tests {
     fn an_id_counts_within_its_scope() {
         assert_eq!(addressed(&[], None).unwrap().placed.once.as_deref(), Some("4:shopi1"));
         let origin = addressed(&[(REDRIVE_FROM, Some(b"x"))], None).unwrap();
-        assert!(
-            origin.placed.event.attributes.is_empty(),
-            "only a redriven record was read elsewhere"
-        );
+        assert!(origin.placed.event.attributes.is_empty(), "only a redriven record was read elsewhere");
     }
 
     #[test]

@@ -45,10 +45,7 @@ pub(crate) struct Found {
 /// What became of a mark and commit.
 pub(crate) enum Settled {
     /// The watermark holds `marked`, and `commitments` are committed.
-    Committed {
-        marked: Offsets,
-        commitments: Vec<(Commitment, u64)>,
-    },
+    Committed { marked: Offsets, commitments: Vec<(Commitment, u64)> },
     /// The watermark holds it, but the commit failed.
     Uncommitted { marked: Offsets, error: SourceError },
     /// The backlog isn't what was believed.
@@ -99,12 +96,7 @@ impl Errands {
             marked.insert((key, at.partition), resume.offset);
         }
         if !marked.is_empty() {
-            match self
-                .ports
-                .watermarks
-                .mark(&self.group, &data_set, &Offsets::new(), &marked)
-                .await?
-            {
+            match self.ports.watermarks.mark(&self.group, &data_set, &Offsets::new(), &marked).await? {
                 Marked::Stored => {}
                 Marked::Forgotten { .. } => return Err(BacklogError::DataSetChanged.into()),
             }
@@ -120,12 +112,7 @@ impl Errands {
         if !commitments.is_empty() {
             self.controls.commit(commitments).await?;
         }
-        Ok(Found {
-            data_set,
-            breaks: raised,
-            marked,
-            partitions,
-        })
+        Ok(Found { data_set, breaks: raised, marked, partitions })
     }
 
     async fn look(
@@ -151,12 +138,7 @@ impl Errands {
         offsets: Offsets,
         commitments: Vec<(Commitment, u64)>,
     ) -> Result<Settled, ErrandError> {
-        match self
-            .ports
-            .watermarks
-            .mark(&self.group, &data_set, &marked, &offsets)
-            .await
-        {
+        match self.ports.watermarks.mark(&self.group, &data_set, &marked, &offsets).await {
             Ok(Marked::Stored) => {}
             Ok(Marked::Forgotten { .. }) | Err(BacklogError::DataSetChanged) => return Ok(Settled::Rewind),
             Err(error) => return Err(error.into()),
@@ -167,10 +149,7 @@ impl Errands {
                 return Ok(Settled::Uncommitted { marked: offsets, error });
             }
         }
-        Ok(Settled::Committed {
-            marked: offsets,
-            commitments,
-        })
+        Ok(Settled::Committed { marked: offsets, commitments })
     }
 
     /// The identities of topics, or why one can't be had: each for itself.

@@ -197,18 +197,11 @@ impl Partition {
 
     /// The offset that may be committed: everything below is complete for at least `age`.
     pub(crate) fn settled(&mut self, now: Instant, age: Duration) -> u64 {
-        self.progress
-            .settled(now, age)
-            .unwrap_or(self.started)
-            .max(self.committed)
+        self.progress.settled(now, age).unwrap_or(self.started).max(self.committed)
     }
 
     pub(crate) fn origin(&self, record: &OwnedRecord) -> Origin {
-        Origin {
-            source: self.source.clone(),
-            generation: self.stamp.generation,
-            place: record.offset,
-        }
+        Origin { source: self.source.clone(), generation: self.stamp.generation, place: record.offset }
     }
 
     fn begin(&mut self, record: OwnedRecord, waiting: usize, all: Option<Placed>) -> u64 {
@@ -266,13 +259,7 @@ impl Partition {
         let at = self.at.clone();
         Effect::Bury(
             sequence,
-            Box::new(DeadLetter {
-                binding: binding.into(),
-                at,
-                record,
-                rejection,
-                owed: Vec::new(),
-            }),
+            Box::new(DeadLetter { binding: binding.into(), at, record, rejection, owed: Vec::new() }),
         )
     }
 
@@ -320,14 +307,7 @@ impl Partition {
         };
         lane.busy = true;
         self.outstanding += 1;
-        Some(Call {
-            at: self.at.clone(),
-            life: self.life,
-            channel,
-            work,
-            failures: 0,
-            sequences,
-        })
+        Some(Call { at: self.at.clone(), life: self.life, channel, work, failures: 0, sequences })
     }
 
     /// A call that waited is out again.
@@ -398,9 +378,7 @@ impl Partition {
     }
 
     fn pending(&mut self, sequence: u64) -> Option<&mut Pending> {
-        sequence
-            .checked_sub(self.first)
-            .and_then(|index| self.pending.get_mut(index as usize))
+        sequence.checked_sub(self.first).and_then(|index| self.pending.get_mut(index as usize))
     }
 
     fn channel_answered(
@@ -452,18 +430,9 @@ impl Partition {
         match pending.record.clone() {
             Some(record) if !pending.owed.is_empty() => {
                 let detail = truncated(&pending.refusal, 500);
-                let rejection = Rejection {
-                    reason: Reason::Refused,
-                    detail,
-                };
+                let rejection = Rejection { reason: Reason::Refused, detail };
                 let owed = std::mem::take(&mut pending.owed);
-                let letter = DeadLetter {
-                    binding: binding.into(),
-                    at,
-                    record,
-                    rejection,
-                    owed,
-                };
+                let letter = DeadLetter { binding: binding.into(), at, record, rejection, owed };
                 effects.push(Effect::Bury(sequence, Box::new(letter)));
             }
             _ => self.complete(sequence, now),

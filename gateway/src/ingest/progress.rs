@@ -25,20 +25,14 @@ pub struct Progress {
 impl Progress {
     /// Begins a record; offsets ascend, with holes where Kafka has them. Answers its sequence number.
     pub fn begin(&mut self, offset: u64) -> u64 {
-        debug_assert!(
-            self.open.back().is_none_or(|&(last, _)| last < offset),
-            "offsets ascend within a life"
-        );
+        debug_assert!(self.open.back().is_none_or(|&(last, _)| last < offset), "offsets ascend within a life");
         self.open.push_back((offset, false));
         self.first + self.open.len() as u64 - 1
     }
 
     /// Completes the record of that sequence number; completing twice, or what was never begun, changes nothing.
     pub fn complete(&mut self, sequence: u64, now: Instant) {
-        let Some(entry) = sequence
-            .checked_sub(self.first)
-            .and_then(|index| self.open.get_mut(index as usize))
-        else {
+        let Some(entry) = sequence.checked_sub(self.first).and_then(|index| self.open.get_mut(index as usize)) else {
             return;
         };
         entry.1 = true;

@@ -37,15 +37,9 @@ impl Mark {
             let mut parts = key.split(';');
             (parts.next()? == &*at.topic).then_some(())?;
             let topic_id = parts.next()?.to_owned();
-            Some(Self {
-                topic_id,
-                generation: Generation(parts.next()?.parse().ok()?),
-                offset,
-            })
+            Some(Self { topic_id, generation: Generation(parts.next()?.parse().ok()?), offset })
         };
-        let same = remembered
-            .iter()
-            .filter(|((_, partition), _)| *partition == at.partition);
+        let same = remembered.iter().filter(|((_, partition), _)| *partition == at.partition);
         same.filter_map(|((key, _), offset)| of_topic(key, *offset)).collect()
     }
 }
@@ -102,20 +96,10 @@ pub enum Decision {
 /// consumer has used for the partition, 0 for none.
 #[must_use]
 pub fn decide(survey: &Survey, marks: &[Mark], known: Generation, now: Timestamp) -> Decision {
-    let committed = survey
-        .committed
-        .as_ref()
-        .map(|committed| (committed.offset, Stamp::parse(&committed.metadata)));
+    let committed = survey.committed.as_ref().map(|committed| (committed.offset, Stamp::parse(&committed.metadata)));
     let siblings: Vec<Stamp> = survey.siblings.iter().filter_map(|text| Stamp::parse(text)).collect();
-    let stamped = committed
-        .iter()
-        .filter_map(|(_, stamp)| stamp.as_ref())
-        .map(|stamp| stamp.generation);
-    let highest = stamped
-        .chain(marks.iter().map(|mark| mark.generation))
-        .chain([known])
-        .max()
-        .unwrap_or_default();
+    let stamped = committed.iter().filter_map(|(_, stamp)| stamp.as_ref()).map(|stamp| stamp.generation);
+    let highest = stamped.chain(marks.iter().map(|mark| mark.generation)).chain([known]).max().unwrap_or_default();
     let next = Generation(now.0.max(highest.0 + 1));
     let is_ours = |stamp: &Stamp| stamp.topic_id == survey.topic_id && stamp.cluster_id == survey.cluster_id;
     let begin = |offset: u64, generation: Generation, skip: Option<Skip>| {
@@ -125,16 +109,7 @@ pub fn decide(survey: &Survey, marks: &[Mark], known: Generation, now: Timestamp
             topic_id: survey.topic_id.clone(),
             cluster_id: survey.cluster_id.clone(),
         };
-        Decision::Play(within(
-            survey,
-            Resume {
-                offset,
-                stamp,
-                commit_first: true,
-                skip,
-            },
-            next,
-        ))
+        Decision::Play(within(survey, Resume { offset, stamp, commit_first: true, skip }, next))
     };
     let recreated = || begin(survey.log_start, next, Some(Skip::Recreated));
     match committed {
@@ -144,16 +119,7 @@ pub fn decide(survey: &Survey, marks: &[Mark], known: Generation, now: Timestamp
                 Some(mark) => (offset.min(mark.offset), None),
                 None => (offset, Some(Skip::BacklogForgotten)),
             };
-            Decision::Play(within(
-                survey,
-                Resume {
-                    offset,
-                    stamp,
-                    commit_first: false,
-                    skip,
-                },
-                next,
-            ))
+            Decision::Play(within(survey, Resume { offset, stamp, commit_first: false, skip }, next))
         }
         // The offset means nothing in another topic or cluster: all that is there is new.
         Some((_, Some(_))) => recreated(),
@@ -216,22 +182,11 @@ mod tests {
     }
 
     fn stamp(topic_id: &str, cluster_id: &str) -> Stamp {
-        Stamp {
-            generation: BEFORE,
-            partitions: 4,
-            topic_id: topic_id.into(),
-            cluster_id: cluster_id.into(),
-        }
+        Stamp { generation: BEFORE, partitions: 4, topic_id: topic_id.into(), cluster_id: cluster_id.into() }
     }
 
     fn committed(offset: u64, metadata: &str) -> Survey {
-        Survey {
-            committed: Some(Committed {
-                offset,
-                metadata: metadata.into(),
-            }),
-            ..survey()
-        }
+        Survey { committed: Some(Committed { offset, metadata: metadata.into() }), ..survey() }
     }
 
     fn ours(offset: u64) -> Survey {
@@ -239,35 +194,19 @@ mod tests {
     }
 
     fn mark(topic_id: &str, generation: u64, offset: u64) -> Mark {
-        Mark {
-            topic_id: topic_id.into(),
-            generation: Generation(generation),
-            offset,
-        }
+        Mark { topic_id: topic_id.into(), generation: Generation(generation), offset }
     }
 
     fn marked(offset: u64) -> Vec<Mark> {
-        vec![
-            mark("topic", OLD - 1, 10),
-            mark("topic", OLD, offset),
-            mark("other", OLD + 1, 20),
-        ]
+        vec![mark("topic", OLD - 1, 10), mark("topic", OLD, offset), mark("other", OLD + 1, 20)]
     }
 
     /// (offset, generation, commit first, skip)
     fn played(survey: &Survey, marks: &[Mark]) -> (u64, u64, bool, Option<Skip>) {
         match decide(survey, marks, Generation(0), NOW) {
             Decision::Play(resume) => {
-                assert_eq!(
-                    (&*resume.stamp.topic_id, &*resume.stamp.cluster_id),
-                    ("topic", "cluster")
-                );
-                (
-                    resume.offset,
-                    resume.stamp.generation.0,
-                    resume.commit_first,
-                    resume.skip,
-                )
+                assert_eq!((&*resume.stamp.topic_id, &*resume.stamp.cluster_id), ("topic", "cluster"));
+                (resume.offset, resume.stamp.generation.0, resume.commit_first, resume.skip)
             }
             Decision::NoStart => panic!("no start"),
         }
@@ -279,16 +218,8 @@ mod tests {
     #[test]
     fn a_commit_of_ours_goes_on_in_its_generation_at_the_lower_of_commit_and_watermark() {
         assert_eq!(played(&ours(150), &marked(150)), (150, OLD, false, None));
-        assert_eq!(
-            played(&ours(150), &marked(160)),
-            (150, OLD, false, None),
-            "marked, not committed"
-        );
-        assert_eq!(
-            played(&ours(150), &marked(120)),
-            (120, OLD, false, None),
-            "the watermark's tail was lost"
-        );
+        assert_eq!(played(&ours(150), &marked(160)), (150, OLD, false, None), "marked, not committed");
+        assert_eq!(played(&ours(150), &marked(120)), (120, OLD, false, None), "the watermark's tail was lost");
         assert_eq!(played(&ours(200), &marked(200)), (200, OLD, false, None), "at the end");
     }
 
@@ -296,29 +227,19 @@ mod tests {
     fn a_backlog_that_forgot_the_group_tears_the_epochs() {
         let forgotten = Some(Skip::BacklogForgotten);
         assert_eq!(played(&ours(150), &[]), (150, OLD, false, forgotten));
-        assert_eq!(
-            played(&ours(150), &[mark("other", OLD, 150)]),
-            (150, OLD, false, forgotten)
-        );
+        assert_eq!(played(&ours(150), &[mark("other", OLD, 150)]), (150, OLD, false, forgotten));
         assert_eq!(
             played(&ours(150), &[mark("topic", OLD - 1, 150)]),
             (150, OLD, false, forgotten),
             "of an earlier life"
         );
-        assert_eq!(
-            played(&ours(150), &marked(90)),
-            (100, OLD, false, Some(Skip::Retention)),
-            "Kafka no longer has it"
-        );
+        assert_eq!(played(&ours(150), &marked(90)), (100, OLD, false, Some(Skip::Retention)), "Kafka no longer has it");
     }
 
     #[test]
     fn below_the_start_goes_on_there_and_above_the_end_a_generation_begins() {
         assert_eq!(played(&ours(50), &marked(50)), (100, OLD, false, Some(Skip::Retention)));
-        assert_eq!(
-            played(&ours(201), &marked(201)),
-            (200, NEW, true, Some(Skip::Truncated))
-        );
+        assert_eq!(played(&ours(201), &marked(201)), (200, NEW, true, Some(Skip::Truncated)));
         assert_eq!(played(&committed(50, ""), &[]), (100, NEW, true, Some(Skip::Retention)));
     }
 
@@ -337,11 +258,7 @@ mod tests {
             assert_eq!(played(&known, &marked(150)), (100, NEW, true, Some(Skip::Recreated)));
         }
         let gone = [mark("other", OLD, 150)];
-        assert_eq!(
-            played(&survey(), &gone),
-            (100, NEW, true, Some(Skip::Recreated)),
-            "its commits went with it"
-        );
+        assert_eq!(played(&survey(), &gone), (100, NEW, true, Some(Skip::Recreated)), "its commits went with it");
     }
 
     #[test]
@@ -352,57 +269,21 @@ mod tests {
     #[test]
     fn a_first_start_is_the_configured_one_and_is_committed_first() {
         assert_eq!(played(&survey(), &[]), (200, NEW, true, None));
-        let refusing = Survey {
-            start: None,
-            ..survey()
-        };
+        let refusing = Survey { start: None, ..survey() };
         assert_eq!(decide(&refusing, &[], Generation(0), NOW), Decision::NoStart);
-        assert_eq!(
-            decide(
-                &Survey {
-                    start: None,
-                    ..ours(150)
-                },
-                &marked(150),
-                Generation(0),
-                NOW
-            ),
-            {
-                Decision::Play(Resume {
-                    offset: 150,
-                    stamp: stamp("topic", "cluster"),
-                    commit_first: false,
-                    skip: None,
-                })
-            }
-        );
+        assert_eq!(decide(&Survey { start: None, ..ours(150) }, &marked(150), Generation(0), NOW), {
+            Decision::Play(Resume { offset: 150, stamp: stamp("topic", "cluster"), commit_first: false, skip: None })
+        });
     }
 
     #[test]
     fn a_partition_added_later_begins_at_its_beginning() {
-        let born_with = |partitions| {
-            stamp("topic", "cluster")
-                .to_string()
-                .replace(";4;", &format!(";{partitions};"))
-        };
-        let later = Survey {
-            siblings: vec![born_with(1), born_with(4)],
-            ..survey()
-        };
+        let born_with = |partitions| stamp("topic", "cluster").to_string().replace(";4;", &format!(";{partitions};"));
+        let later = Survey { siblings: vec![born_with(1), born_with(4)], ..survey() };
         assert_eq!(played(&later, &[]), (100, NEW, true, None));
-        let racing = Survey {
-            siblings: vec![born_with(4)],
-            ..survey()
-        };
-        assert_eq!(
-            played(&racing, &[]),
-            (200, NEW, true, None),
-            "it was there when the group began"
-        );
-        let foreign = Survey {
-            siblings: vec!["by hand".into()],
-            ..survey()
-        };
+        let racing = Survey { siblings: vec![born_with(4)], ..survey() };
+        assert_eq!(played(&racing, &[]), (200, NEW, true, None), "it was there when the group began");
+        let foreign = Survey { siblings: vec!["by hand".into()], ..survey() };
         assert_eq!(played(&foreign, &[]), (200, NEW, true, None));
     }
 
@@ -413,10 +294,7 @@ mod tests {
         remembered.insert((Mark::key("orders", "topic", Generation(3)), 2), 8);
         remembered.insert((Mark::key("orders.eu", "topic", Generation(3)), 1), 7);
         remembered.insert(("orders".into(), 1), 6);
-        assert_eq!(
-            Mark::all_of(&TopicPartition::new("orders", 1), &remembered),
-            [mark("topic", 3, 9)]
-        );
+        assert_eq!(Mark::all_of(&TopicPartition::new("orders", 1), &remembered), [mark("topic", 3, 9)]);
     }
 
     proptest! {

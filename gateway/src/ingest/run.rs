@@ -35,10 +35,7 @@ type Grave = (TopicPartition, u64, u64, events_gateway_core::envelope::Reason, B
 
 enum Outcome {
     Resolved(Result<Found, ErrandError>),
-    Settled {
-        last: bool,
-        result: Result<Settled, ErrandError>,
-    },
+    Settled { last: bool, result: Result<Settled, ErrandError> },
     Identified(Vec<(Arc<str>, Result<String, SourceError>)>),
 }
 
@@ -305,14 +302,7 @@ impl<S: Source> Run<S> {
             partition.queued = false;
             for _ in 0..TURN.min(self.options.max_in_flight - self.calls.len()) {
                 let Some(call) = partition.next_call() else { break };
-                self.calls.push(make(
-                    &self.ports,
-                    partition,
-                    call,
-                    &self.data_set,
-                    self.breaks,
-                    &self.monitor,
-                ));
+                self.calls.push(make(&self.ports, partition, call, &self.data_set, self.breaks, &self.monitor));
             }
             if partition.has_calls() {
                 partition.queued = true;
@@ -385,14 +375,7 @@ impl<S: Source> Run<S> {
                 continue;
             }
             partition.made_again();
-            self.calls.push(make(
-                &self.ports,
-                partition,
-                call,
-                &self.data_set,
-                self.breaks,
-                &self.monitor,
-            ));
+            self.calls.push(make(&self.ports, partition, call, &self.data_set, self.breaks, &self.monitor));
         }
     }
 
@@ -418,18 +401,10 @@ impl<S: Source> Run<S> {
             self.controls.pause(&partition.at, true);
         }
         let partitions = &self.partitions;
-        self.retries.retain(|_, call| {
-            partitions
-                .get(&call.at)
-                .is_some_and(|partition| partition.life == call.life)
-        });
+        self.retries.retain(|_, call| partitions.get(&call.at).is_some_and(|partition| partition.life == call.life));
         if any {
             self.monitor.counters.rewinds.add(1);
-            tracing::warn!(
-                binding = self.options.binding,
-                group = self.options.group,
-                "rewinding: {why}"
-            );
+            tracing::warn!(binding = self.options.binding, group = self.options.group, "rewinding: {why}");
         }
     }
 
@@ -458,10 +433,8 @@ impl<S: Source> Run<S> {
         let mut index = 0;
         while index < self.leaving.len() {
             let leave = &self.leaving[index];
-            let is_quiet = leave
-                .partitions
-                .iter()
-                .all(|at| self.partitions.get(at).is_none_or(|one| one.outstanding == 0));
+            let is_quiet =
+                leave.partitions.iter().all(|at| self.partitions.get(at).is_none_or(|one| one.outstanding == 0));
             if now < leave.deadline && !(leave.last_commit == LastCommit::Done && is_quiet) {
                 index += 1;
                 continue;
@@ -469,11 +442,7 @@ impl<S: Source> Run<S> {
             let leave = self.leaving.swap_remove(index);
             for at in &leave.partitions {
                 // Already given up, revoked and assigned again meanwhile: a new life, which stays.
-                if self
-                    .partitions
-                    .get(at)
-                    .is_some_and(|partition| partition.phase == Phase::Leaving)
-                {
+                if self.partitions.get(at).is_some_and(|partition| partition.phase == Phase::Leaving) {
                     self.partitions.remove(at);
                     self.marked.retain(|(key, partition), _| {
                         *partition != at.partition || key.split(';').next().is_none_or(|topic| topic != &*at.topic)
@@ -537,24 +506,14 @@ fn make(
         let answer = match &call.work {
             Work::Append(events) => {
                 let events = events.clone();
-                let batch = Batch {
-                    channel: channel.clone(),
-                    source,
-                    generation,
-                    data_set,
-                    breaks,
-                    events,
-                };
+                let batch = Batch { channel: channel.clone(), source, generation, data_set, breaks, events };
                 backlog.append(batch).await.map(|appended| {
                     counters.appends.add(1);
                     counters.stored.add(appended.stored as u64);
                     counters.repeats.add(appended.repeats as u64);
                 })
             }
-            Work::Close(before) => backlog
-                .close_before(channel, *before)
-                .await
-                .map(|_| counters.commands.add(1)),
+            Work::Close(before) => backlog.close_before(channel, *before).await.map(|_| counters.commands.add(1)),
             Work::Keep => backlog.keep(channel).await.map(|()| counters.commands.add(1)),
         };
         (call, answer)

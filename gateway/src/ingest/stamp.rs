@@ -29,22 +29,13 @@ impl Stamp {
         let partitions = parts.next()?.parse().ok()?;
         let topic_id = parts.next()?.to_owned();
         let cluster_id = parts.next()?.to_owned();
-        Some(Self {
-            generation,
-            partitions,
-            topic_id,
-            cluster_id,
-        })
+        Some(Self { generation, partitions, topic_id, cluster_id })
     }
 }
 
 impl std::fmt::Display for Stamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "egw1;{};{};{};{}",
-            self.generation.0, self.partitions, self.topic_id, self.cluster_id
-        )
+        write!(f, "egw1;{};{};{};{}", self.generation.0, self.partitions, self.topic_id, self.cluster_id)
     }
 }
 
@@ -70,14 +61,7 @@ mod tests {
 
     #[test]
     fn a_later_format_or_a_number_too_large_is_no_stamp() {
-        for text in [
-            "",
-            "egw1",
-            "egw2;1;1;a;b",
-            "egw1;x;1;a;b",
-            "egw1;9007199254740992;1;a;b",
-            "egw1;1;1;a",
-        ] {
+        for text in ["", "egw1", "egw2;1;1;a;b", "egw1;x;1;a;b", "egw1;9007199254740992;1;a;b", "egw1;1;1;a"] {
             assert_eq!(Stamp::parse(text), None, "{text}");
         }
     }

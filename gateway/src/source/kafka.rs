@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use parking_lot::{Condvar, Mutex};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::sync::mpsc;
 
 use super::{Commitment, Controls, Signal, Source, SourceError, Start, Survey, TopicPartition};
@@ -163,11 +163,7 @@ impl KafkaSource {
             has_ended.store(true, Ordering::Release);
             is_done.notify_waiters();
         })?;
-        Ok(Self {
-            controls,
-            signals,
-            chunks,
-        })
+        Ok(Self { controls, signals, chunks })
     }
 }
 
@@ -202,12 +198,7 @@ impl KafkaControls {
     ) -> Result<T, SourceError> {
         let client = self.current.lock().clone().ok_or(SourceError::Closed)?;
         let answer = tokio::task::spawn_blocking(move || call(&client)).await;
-        answer.unwrap_or_else(|error| {
-            Err(SourceError::Failed {
-                call: "ask the brokers",
-                detail: error.to_string(),
-            })
-        })
+        answer.unwrap_or_else(|error| Err(SourceError::Failed { call: "ask the brokers", detail: error.to_string() }))
     }
 
     fn command(&self, command: Command) {
@@ -226,9 +217,7 @@ impl Controls for KafkaControls {
         let partitions = partitions.to_vec();
         self.call(move |client| {
             let surveys = survey::survey(&client.consumer, &partitions, start)?;
-            surveys
-                .iter()
-                .try_for_each(|survey| client.identities.check(&survey.at.topic, &survey.topic_id))?;
+            surveys.iter().try_for_each(|survey| client.identities.check(&survey.at.topic, &survey.topic_id))?;
             Ok(surveys)
         })
         .await
@@ -236,8 +225,7 @@ impl Controls for KafkaControls {
 
     async fn topic_id(&self, topic: &str) -> Result<String, SourceError> {
         let topic = topic.to_owned();
-        self.call(move |client| survey::topic_id(&client.consumer, &topic))
-            .await
+        self.call(move |client| survey::topic_id(&client.consumer, &topic)).await
     }
 
     fn log_end(&self, at: &TopicPartition) -> Option<u64> {
@@ -254,10 +242,8 @@ impl Controls for KafkaControls {
     }
 
     async fn commit(&self, commitments: Vec<Commitment>) -> Result<(), SourceError> {
-        let failed = |error: rdkafka::error::KafkaError| SourceError::Failed {
-            call: "commit",
-            detail: error.to_string(),
-        };
+        let failed =
+            |error: rdkafka::error::KafkaError| SourceError::Failed { call: "commit", detail: error.to_string() };
         self.call(move |client| {
             let mut list = TopicPartitionList::new();
             for commitment in &commitments {
@@ -267,10 +253,7 @@ impl Controls for KafkaControls {
                 element.set_metadata(&commitment.metadata);
             }
             client.consumer.commit(&list, CommitMode::Sync).map_err(failed)?;
-            list.elements()
-                .iter()
-                .try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)
-                .map_err(failed)
+            list.elements().iter().try_for_each(TopicPartitionListElem::error).map_err(failed)
         })
         .await
     }

@@ -71,10 +71,7 @@ pub struct MemoryLog {
 
 impl Default for MemoryLog {
     fn default() -> Self {
-        Self {
-            state: Arc::default(),
-            changes: Arc::new(watch::channel(0).0),
-        }
+        Self { state: Arc::default(), changes: Arc::new(watch::channel(0).0) }
     }
 }
 
@@ -91,11 +88,7 @@ impl MemoryLog {
             state.last_id += 1;
             let id = state.last_id;
             let logs = (0..partitions).map(|_| PartitionLog::default()).collect();
-            if state
-                .topics
-                .insert(topic.into(), Topic { id, partitions: logs })
-                .is_some()
-            {
+            if state.topics.insert(topic.into(), Topic { id, partitions: logs }).is_some() {
                 for group in state.groups.values_mut() {
                     group.committed.retain(|at, _| &*at.topic != topic);
                 }
@@ -117,20 +110,11 @@ impl MemoryLog {
     /// Appends a record; answers its offset. The topic and partition must exist.
     pub fn produce(&self, topic: &str, partition: usize, record: &NewRecord<'_>) -> u64 {
         self.change(|state| {
-            let log = state
-                .topics
-                .get_mut(topic)
-                .and_then(|topic| topic.partitions.get_mut(partition));
+            let log = state.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(partition));
             let Some(log) = log else { return 0 };
             let headers = record.headers.iter().copied();
             let offset = log.end();
-            log.records.push_back(OwnedRecord::copy(
-                offset,
-                record.time,
-                record.key,
-                record.value,
-                headers,
-            ));
+            log.records.push_back(OwnedRecord::copy(offset, record.time, record.key, record.value, headers));
             offset
         })
     }
@@ -146,18 +130,12 @@ impl MemoryLog {
 
     /// An unclean election: what lies at `offset` and above is gone.
     pub fn truncate(&self, topic: &str, partition: usize, offset: u64) {
-        self.with_log(topic, partition, |log| {
-            while log.end() > offset && log.records.pop_back().is_some() {}
-        });
+        self.with_log(topic, partition, |log| while log.end() > offset && log.records.pop_back().is_some() {});
     }
 
     fn with_log(&self, topic: &str, partition: usize, with: impl FnOnce(&mut PartitionLog)) {
         self.change(|state| {
-            if let Some(log) = state
-                .topics
-                .get_mut(topic)
-                .and_then(|topic| topic.partitions.get_mut(partition))
-            {
+            if let Some(log) = state.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(partition)) {
                 with(log);
             }
         });
@@ -199,10 +177,7 @@ impl MemoryLog {
             member,
             local: Mutex::default(),
         });
-        MemorySource {
-            changes: self.changes.subscribe(),
-            controls,
-        }
+        MemorySource { changes: self.changes.subscribe(), controls }
     }
 }
 
@@ -212,17 +187,11 @@ impl State {
         for group in self.groups.values_mut() {
             group.target.clear();
             for (name, topic) in &self.topics {
-                let members: Vec<u64> = group
-                    .members
-                    .iter()
-                    .filter(|(_, topics)| topics.contains(name))
-                    .map(|(id, _)| *id)
-                    .collect();
+                let members: Vec<u64> =
+                    group.members.iter().filter(|(_, topics)| topics.contains(name)).map(|(id, _)| *id).collect();
                 for partition in 0..topic.partitions.len() {
                     if let Some(member) = members.get(partition * members.len() / topic.partitions.len()) {
-                        group
-                            .target
-                            .insert(TopicPartition::new(name, partition as i32), *member);
+                        group.target.insert(TopicPartition::new(name, partition as i32), *member);
                     }
                 }
             }
@@ -272,24 +241,14 @@ impl MemoryControls {
         let is_away = state.is_away;
         let group = state.groups.entry(self.group.clone()).or_default();
         let mine = |at: &TopicPartition| group.target.get(at) == Some(&self.member);
-        let owned = group
-            .owners
-            .iter()
-            .filter(|(_, owner)| **owner == self.member)
-            .map(|(at, _)| at);
-        let revoked: Vec<_> = owned
-            .filter(|at| !mine(at) && !local.told.contains(*at))
-            .cloned()
-            .collect();
+        let owned = group.owners.iter().filter(|(_, owner)| **owner == self.member).map(|(at, _)| at);
+        let revoked: Vec<_> = owned.filter(|at| !mine(at) && !local.told.contains(*at)).cloned().collect();
         if !revoked.is_empty() {
             for at in &revoked {
                 local.played.remove(at);
                 local.told.insert(at.clone());
             }
-            return Some(Signal::Revoked {
-                partitions: revoked,
-                lost: false,
-            });
+            return Some(Signal::Revoked { partitions: revoked, lost: false });
         }
         let assigned: Vec<TopicPartition> = group
             .target
@@ -315,20 +274,10 @@ impl MemoryControls {
                 *paused = true;
                 return Some(Signal::OutOfRange);
             }
-            let records: Vec<_> = log
-                .records
-                .range((*next - log.start) as usize..)
-                .take(CHUNK)
-                .cloned()
-                .collect();
+            let records: Vec<_> = log.records.range((*next - log.start) as usize..).take(CHUNK).cloned().collect();
             if !records.is_empty() {
                 *next += records.len() as u64;
-                chunks.push(Chunk {
-                    at: at.clone(),
-                    life: *life,
-                    next: *next,
-                    records,
-                });
+                chunks.push(Chunk { at: at.clone(), life: *life, next: *next, records });
             }
         }
         (!chunks.is_empty()).then_some(Signal::Records(chunks))
@@ -348,10 +297,7 @@ impl MemoryControls {
             return Err(SourceError::Closed);
         }
         if self.log.state.lock().is_away {
-            return Err(SourceError::Failed {
-                call,
-                detail: "the log is away".into(),
-            });
+            return Err(SourceError::Failed { call, detail: "the log is away".into() });
         }
         Ok(())
     }
@@ -403,10 +349,7 @@ impl Controls for MemoryControls {
         let survey = |at: &TopicPartition| {
             let topic = state.topics.get(&at.topic)?;
             let log = topic.partitions.get(at.partition as usize)?;
-            let siblings = committed
-                .into_iter()
-                .flatten()
-                .filter(|(other, _)| other.topic == at.topic && *other != at);
+            let siblings = committed.into_iter().flatten().filter(|(other, _)| other.topic == at.topic && *other != at);
             Some(Survey {
                 at: at.clone(),
                 topic_id: topic.id.to_string(),
@@ -427,25 +370,15 @@ impl Controls for MemoryControls {
                 },
             })
         };
-        let missing = || SourceError::Failed {
-            call: "survey partitions",
-            detail: "no such partition".into(),
-        };
+        let missing = || SourceError::Failed { call: "survey partitions", detail: "no such partition".into() };
         partitions.iter().map(|at| survey(at).ok_or_else(missing)).collect()
     }
 
     async fn topic_id(&self, topic: &str) -> Result<String, SourceError> {
         self.failed("identify a topic")?;
         let state = self.log.state.lock();
-        let missing = || SourceError::Failed {
-            call: "identify a topic",
-            detail: "no such topic".into(),
-        };
-        state
-            .topics
-            .get(topic)
-            .map(|topic| topic.id.to_string())
-            .ok_or_else(missing)
+        let missing = || SourceError::Failed { call: "identify a topic", detail: "no such topic".into() };
+        state.topics.get(topic).map(|topic| topic.id.to_string()).ok_or_else(missing)
     }
 
     fn log_end(&self, at: &TopicPartition) -> Option<u64> {

@@ -31,10 +31,7 @@ impl OwnedRecord {
         value: Option<&[u8]>,
         headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + Clone,
     ) -> Self {
-        let length = headers
-            .clone()
-            .map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len))
-            .sum::<usize>()
+        let length = headers.clone().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum::<usize>()
             + key.map_or(0, <[u8]>::len)
             + value.map_or(0, <[u8]>::len);
         let mut bytes = Vec::with_capacity(length);
@@ -45,17 +42,8 @@ impl OwnedRecord {
         };
         let key = key.map(&mut put);
         let value = value.map(&mut put);
-        let headers = headers
-            .map(|(name, value)| (put(name.as_bytes()), value.map(&mut put)))
-            .collect();
-        Self {
-            offset,
-            time,
-            bytes: bytes.into(),
-            key,
-            value,
-            headers,
-        }
+        let headers = headers.map(|(name, value)| (put(name.as_bytes()), value.map(&mut put))).collect();
+        Self { offset, time, bytes: bytes.into(), key, value, headers }
     }
 
     /// Bytes of key, value and headers.
@@ -108,10 +96,7 @@ mod tests {
         let headers = [("a", Some(&b"1"[..])), ("a", None), ("b", Some(&b""[..]))];
         let record = OwnedRecord::copy(7, Timestamp(9), Some(b"k"), None, headers.iter().copied());
         record.lend(&TopicPartition::new("t", 3), |lent| {
-            assert_eq!(
-                (lent.topic, lent.partition, lent.offset, lent.time),
-                ("t", 3, 7, Timestamp(9))
-            );
+            assert_eq!((lent.topic, lent.partition, lent.offset, lent.time), ("t", 3, 7, Timestamp(9)));
             assert_eq!((lent.key, lent.value), (Some(&b"k"[..]), None));
             assert_eq!(lent.headers, headers);
         });

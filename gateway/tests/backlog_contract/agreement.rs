@@ -15,23 +15,10 @@ use crate::world::{Ear, Keep, Limits, Memory, Mortal, Ports, Standalone};
 /// One random call.
 #[derive(Debug, Clone)]
 enum Call {
-    Append {
-        channel: usize,
-        partition: i32,
-        generation: u64,
-        breaks: u64,
-        events: Vec<(u64, Option<u8>)>,
-    },
-    Register {
-        channel: usize,
-        breaks: u64,
-    },
-    Keep {
-        channel: usize,
-    },
-    Read {
-        channel: usize,
-    },
+    Append { channel: usize, partition: i32, generation: u64, breaks: u64, events: Vec<(u64, Option<u8>)> },
+    Register { channel: usize, breaks: u64 },
+    Keep { channel: usize },
+    Read { channel: usize },
     Snapshot,
     Restart(Keep),
     Flush,
@@ -57,22 +44,13 @@ fn call(random: &mut StdRng) -> Call {
                 channel,
                 partition: random.random_range(0..2),
                 generation: random.random_range(1..4),
-                breaks: if random.random_bool(0.1) {
-                    random.random_range(0..9)
-                } else {
-                    0
-                },
+                breaks: if random.random_bool(0.1) { random.random_range(0..9) } else { 0 },
                 events: places,
             }
         }
-        60..75 => Call::Register {
-            channel,
-            breaks: if random.random_bool(0.2) {
-                random.random_range(0..9)
-            } else {
-                0
-            },
-        },
+        60..75 => {
+            Call::Register { channel, breaks: if random.random_bool(0.2) { random.random_range(0..9) } else { 0 } }
+        }
         75..80 => Call::Keep { channel },
         80..92 => Call::Read { channel },
         92..95 => Call::Snapshot,
@@ -86,20 +64,11 @@ fn call(random: &mut StdRng) -> Call {
 /// What can be compared: positions depend on clocks, their order and contiguity within epochs doesn't.
 async fn perform(world: &mut dyn Mortal, ports: &Arc<dyn Ports>, channels: &[Channel], call: &Call) -> String {
     match call {
-        Call::Append {
-            channel,
-            partition,
-            generation,
-            breaks,
-            events,
-        } => {
+        Call::Append { channel, partition, generation, breaks, events } => {
             let source = SourceId::new("b", "t", *partition);
             let events = events
                 .iter()
-                .map(|(place, once)| Placed {
-                    once: once.map(|id| id.to_string()),
-                    ..from(&source, *place)
-                })
+                .map(|(place, once)| Placed { once: once.map(|id| id.to_string()), ..from(&source, *place) })
                 .collect();
             let data_set = ports.data_set().await.unwrap();
             let given = Batch {
@@ -112,10 +81,7 @@ async fn perform(world: &mut dyn Mortal, ports: &Arc<dyn Ports>, channels: &[Cha
             format!("{} stored, {} repeats", appended.stored, appended.repeats)
         }
         Call::Register { channel, breaks } => {
-            let standing = ports
-                .register(&channels[*channel], &token("r", 1), *breaks)
-                .await
-                .unwrap();
+            let standing = ports.register(&channels[*channel], &token("r", 1), *breaks).await.unwrap();
             shape(standing.epochs.as_slice())
         }
         Call::Keep { channel } => format!("{:?}", ports.keep(&channels[*channel]).await),
@@ -123,15 +89,10 @@ async fn perform(world: &mut dyn Mortal, ports: &Arc<dyn Ports>, channels: &[Cha
             let page = ports.read(&channels[*channel], Position(0), 10_000).await.unwrap();
             let epochs = page.standing.epochs.as_slice();
             let place = |position: &Position| {
-                epochs
-                    .iter()
-                    .position(|epoch| epoch.start <= *position && *position <= epoch.end)
+                epochs.iter().position(|epoch| epoch.start <= *position && *position <= epoch.end)
             };
-            let entries: Vec<_> = page
-                .entries
-                .iter()
-                .map(|(position, event)| (place(position), event.origin.place))
-                .collect();
+            let entries: Vec<_> =
+                page.entries.iter().map(|(position, event)| (place(position), event.origin.place)).collect();
             format!("{} {entries:?}", shape(epochs))
         }
         Call::Snapshot => {
@@ -152,19 +113,13 @@ async fn perform(world: &mut dyn Mortal, ports: &Arc<dyn Ports>, channels: &[Cha
 }
 
 fn shape(epochs: &[events_gateway_core::Epoch]) -> String {
-    let each: Vec<_> = epochs
-        .iter()
-        .map(|epoch| (epoch.end.0 + 1 - epoch.start.0, epoch.torn))
-        .collect();
+    let each: Vec<_> = epochs.iter().map(|epoch| (epoch.end.0 + 1 - epoch.start.0, epoch.torn)).collect();
     format!("{each:?}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_and_redis_do_the_same() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(rand::random::<u64>);
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u64>);
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let (mut memory, mut redis) = (Memory::start(), Standalone::start());
@@ -180,11 +135,6 @@ async fn memory_and_redis_do_the_same() {
         let found = perform(&mut memory, &clients[0], &channels, &call).await;
         history.push(format!("{call:?} -> {expected}"));
         let recent = || history[history.len().saturating_sub(12)..].join("\n");
-        assert_eq!(
-            found,
-            expected,
-            "memory, then redis; SEED={seed}, the last calls:\n{}",
-            recent()
-        );
+        assert_eq!(found, expected, "memory, then redis; SEED={seed}, the last calls:\n{}", recent());
     }
 }

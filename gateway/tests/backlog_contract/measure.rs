@@ -20,18 +20,9 @@ fn events(source: &SourceId, from: u64, count: u64) -> Vec<Placed> {
         attributes: Default::default(),
         id: None,
         key: Some("key".into()),
-        origin: Origin {
-            source: source.clone(),
-            generation: Generation(1),
-            place,
-        },
+        origin: Origin { source: source.clone(), generation: Generation(1), place },
     };
-    (from..from + count)
-        .map(|place| Placed {
-            event: Arc::new(event(place)),
-            once: None,
-        })
-        .collect()
+    (from..from + count).map(|place| Placed { event: Arc::new(event(place)), once: None }).collect()
 }
 
 /// The CPU seconds that a process has used.
@@ -57,10 +48,7 @@ async fn measure_appends() {
             let source = SourceId::new("b", "t", 0);
             let appends = channels.iter().map(|channel| {
                 let events = events(&source, round * size, size);
-                ports.append(Batch {
-                    source: source.clone(),
-                    ..batch(channel, &data_set, events)
-                })
+                ports.append(Batch { source: source.clone(), ..batch(channel, &data_set, events) })
             });
             let appends: Vec<_> = appends.collect();
             let stored: usize = stream::iter(appends)
@@ -72,12 +60,7 @@ async fn measure_appends() {
         }
         let seconds = started.elapsed().as_secs_f64();
         let (redis, own) = (cpu(&pid) - redis, cpu("self") - own);
-        for line in world
-            .server
-            .text(&["INFO", "commandstats"])
-            .lines()
-            .filter(|line| !line.contains("calls=1,"))
-        {
+        for line in world.server.text(&["INFO", "commandstats"]).lines().filter(|line| !line.contains("calls=1,")) {
             println!("{line}");
         }
         println!(
@@ -95,18 +78,10 @@ async fn fifty_thousand(world: &dyn World, lose: impl FnOnce()) {
     let ear = Arc::new(Ear::default());
     let ports = world.connect(Limits::default(), ear.clone());
     ports.data_set().await.unwrap();
-    let owned: Vec<_> = (0..50_000)
-        .map(|number| (channel(&format!("user:{number}")), token("r1", number)))
-        .collect();
+    let owned: Vec<_> = (0..50_000).map(|number| (channel(&format!("user:{number}")), token("r1", number))).collect();
     let started = Instant::now();
-    let registered: Vec<_> = owned
-        .iter()
-        .map(|(channel, token)| ports.register(channel, token, 0))
-        .collect();
-    stream::iter(registered)
-        .buffer_unordered(1_000)
-        .for_each(|done| async move { assert!(done.is_ok()) })
-        .await;
+    let registered: Vec<_> = owned.iter().map(|(channel, token)| ports.register(channel, token, 0)).collect();
+    stream::iter(registered).buffer_unordered(1_000).for_each(|done| async move { assert!(done.is_ok()) }).await;
     println!("50,000 registered in {:?}", started.elapsed());
     let started = Instant::now();
     assert!(ports.verify(&owned, 0).await.iter().all(Result::is_ok));
@@ -117,16 +92,10 @@ async fn fifty_thousand(world: &dyn World, lose: impl FnOnce()) {
     let appends: Vec<_> = owned
         .iter()
         .map(|(channel, _)| {
-            ports.append(Batch {
-                source: source.clone(),
-                ..batch(channel, &data_set, events(&source, 0, 1))
-            })
+            ports.append(Batch { source: source.clone(), ..batch(channel, &data_set, events(&source, 0, 1)) })
         })
         .collect();
-    stream::iter(appends)
-        .buffer_unordered(1_000)
-        .for_each(|done| async move { assert!(done.is_ok()) })
-        .await;
+    stream::iter(appends).buffer_unordered(1_000).for_each(|done| async move { assert!(done.is_ok()) }).await;
     until("all are announced", || ear.announced.lock().len() == 50_000).await;
     println!("50,000 appended and announced in {:?}", started.elapsed());
     let started = Instant::now();
@@ -150,10 +119,7 @@ async fn measure_subscriptions_standalone() {
 async fn measure_subscriptions_cluster() {
     let world = Cluster::start();
     fifty_thousand(&world, || {
-        world
-            .nodes
-            .iter()
-            .for_each(|node| drop(node.command(&["CLIENT", "KILL", "TYPE", "pubsub"])));
+        world.nodes.iter().for_each(|node| drop(node.command(&["CLIENT", "KILL", "TYPE", "pubsub"])));
     })
     .await;
 }
@@ -163,9 +129,7 @@ async fn measure_subscriptions_cluster() {
 async fn measure_a_verify_while_the_server_is_away() {
     let mut world = Standalone::start();
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
-    let owned: Vec<_> = (0..50_000)
-        .map(|number| (channel(&format!("user:{number}")), token("r1", number)))
-        .collect();
+    let owned: Vec<_> = (0..50_000).map(|number| (channel(&format!("user:{number}")), token("r1", number))).collect();
     assert!(ports.verify(&owned, 0).await.iter().all(Result::is_ok));
     world.server.kill();
     let started = Instant::now();

@@ -40,28 +40,18 @@ mod standalone {
         let channel = channel("foreign");
         let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
         let (_, _, head) = append(&ports, &channel, [1]).await;
-        world
-            .server
-            .text(&["XADD", "egw:{foreign}:backlog", &format!("{}-0", head.0 + 5), "a", "b"]);
+        world.server.text(&["XADD", "egw:{foreign}:backlog", &format!("{}-0", head.0 + 5), "a", "b"]);
         let (stored, _, above) = append(&ports, &channel, [2, 3]).await;
         assert_eq!(stored, 2);
-        let page = ports
-            .read(&channel, events_gateway_core::Position(above.0 - 2), 10)
-            .await
-            .unwrap();
+        let page = ports.read(&channel, events_gateway_core::Position(above.0 - 2), 10).await.unwrap();
         assert_eq!(page.entries.len(), 2);
         assert_eq!(page.standing.epochs.as_slice().len(), 2);
         assert!(page.standing.epochs.current().start.0 > head.0 + (1 << 20));
         let data_set = ports.data_set().await.unwrap();
         world.server.command(&["HSET", "egw:{foreign}:meta", "format", "9"]);
         let later = ports.append(batch(&channel, &data_set, vec![placed(9)])).await;
-        assert!(
-            matches!(later, Err(BacklogError::Unavailable(_))),
-            "a later release's meta: {later:?}"
-        );
-        world
-            .server
-            .command(&["HSET", "egw:{foreign}:meta", "format", "1", "last", "x"]);
+        assert!(matches!(later, Err(BacklogError::Unavailable(_))), "a later release's meta: {later:?}");
+        world.server.command(&["HSET", "egw:{foreign}:meta", "format", "1", "last", "x"]);
         let refused = ports.append(batch(&channel, &data_set, vec![placed(9)])).await;
         assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
     }
@@ -82,10 +72,7 @@ mod standalone {
         until("both links are replaced", || ear.resumed.lock().contains(&channel)).await;
         // The first call's fate was unknown: whether it was done or not, the event is there once.
         let (_, _, head) = append(&ports, &channel, [1]).await;
-        let page = ports
-            .read(&channel, events_gateway_core::Position(0), 10)
-            .await
-            .unwrap();
+        let page = ports.read(&channel, events_gateway_core::Position(0), 10).await.unwrap();
         assert_eq!(page.entries.len(), 1);
         assert_eq!(page.entries[0].0, head);
     }
@@ -110,10 +97,7 @@ mod guarded {
         fn start() -> Self {
             let world = Standalone::start();
             let docs = include_str!("../../../docs/redis.md");
-            let rule = docs
-                .lines()
-                .find(|line| line.starts_with("ACL SETUSER events-gateway "))
-                .unwrap();
+            let rule = docs.lines().find(|line| line.starts_with("ACL SETUSER events-gateway ")).unwrap();
             world.server.command(&rule.split(' ').collect::<Vec<_>>());
             world.server.command(&["ACL", "LOG", "RESET"]);
             Self(world)
@@ -132,23 +116,9 @@ mod guarded {
 
     impl World for Guarded {
         fn connect(&self, limits: Limits, listener: Arc<dyn Listener>) -> Arc<dyn Ports> {
-            let mode = Mode::Standalone {
-                address: self.0.server.address().parse().unwrap(),
-            };
-            let credentials = Credentials {
-                username: Some("events-gateway".into()),
-                password: Some("SECRET".into()),
-            };
-            Arc::new(
-                RedisBacklog::start(
-                    Options {
-                        credentials,
-                        ..options(mode, limits)
-                    },
-                    listener,
-                )
-                .unwrap(),
-            )
+            let mode = Mode::Standalone { address: self.0.server.address().parse().unwrap() };
+            let credentials = Credentials { username: Some("events-gateway".into()), password: Some("SECRET".into()) };
+            Arc::new(RedisBacklog::start(Options { credentials, ..options(mode, limits) }, listener).unwrap())
         }
 
         fn spoil(&self, channel: &Channel) {
@@ -192,37 +162,24 @@ mod tls {
                 "--tls-auth-clients",
                 "yes",
             ];
-            Self {
-                server: Server::start(&arguments),
-                port,
-                certificates,
-            }
+            Self { server: Server::start(&arguments), port, certificates }
         }
 
         fn options(&self, limits: Limits, tls: Tls) -> Options {
-            let mode = Mode::Standalone {
-                address: format!("127.0.0.1:{}", self.port).parse().unwrap(),
-            };
-            Options {
-                tls: Some(tls),
-                ..options(mode, limits)
-            }
+            let mode = Mode::Standalone { address: format!("127.0.0.1:{}", self.port).parse().unwrap() };
+            Options { tls: Some(tls), ..options(mode, limits) }
         }
     }
 
     impl World for Encrypted {
         fn connect(&self, limits: Limits, listener: Arc<dyn Listener>) -> Arc<dyn Ports> {
             let pem = |name| self.certificates.pem(name);
-            let tls = Tls {
-                authorities: Some(pem("ca.crt")),
-                identity: Some((pem("client.crt"), pem("client.key"))),
-            };
+            let tls = Tls { authorities: Some(pem("ca.crt")), identity: Some((pem("client.crt"), pem("client.key"))) };
             Arc::new(RedisBacklog::start(self.options(limits, tls), listener).unwrap())
         }
 
         fn spoil(&self, channel: &Channel) {
-            self.server
-                .command(&["SET", &format!("egw:{{{channel}}}:backlog"), "something else"]);
+            self.server.command(&["SET", &format!("egw:{{{channel}}}:backlog"), "something else"]);
         }
     }
 
@@ -241,27 +198,14 @@ mod tls {
         let (world, other) = (Encrypted::start(), Certificates::make());
         let tls = Tls {
             authorities: Some(other.pem("ca.crt")),
-            identity: Some((
-                world.certificates.pem("client.crt"),
-                world.certificates.pem("client.key"),
-            )),
+            identity: Some((world.certificates.pem("client.crt"), world.certificates.pem("client.key"))),
         };
-        let options = Options {
-            call_timeout: std::time::Duration::from_secs(1),
-            ..world.options(Limits::default(), tls)
-        };
-        let refused = RedisBacklog::start(options, Arc::new(Ear::default()))
-            .unwrap()
-            .data_set()
-            .await;
-        let Err(BacklogError::Unavailable(reason)) = refused else {
-            panic!("{refused:?}")
-        };
+        let options =
+            Options { call_timeout: std::time::Duration::from_secs(1), ..world.options(Limits::default(), tls) };
+        let refused = RedisBacklog::start(options, Arc::new(Ear::default())).unwrap().data_set().await;
+        let Err(BacklogError::Unavailable(reason)) = refused else { panic!("{refused:?}") };
         assert!(reason.contains("certificate"), "{reason}");
-        let unreadable = Tls {
-            authorities: Some(b"-----BEGIN CERTIFICATE-----\nx".to_vec()),
-            identity: None,
-        };
+        let unreadable = Tls { authorities: Some(b"-----BEGIN CERTIFICATE-----\nx".to_vec()), identity: None };
         assert!(RedisBacklog::start(world.options(Limits::default(), unreadable), Arc::new(Ear::default())).is_err());
     }
 }
@@ -278,27 +222,14 @@ mod unfit {
     use crate::world::{Ear, Limits, options};
 
     async fn reason(changed: Options) -> String {
-        let changed = Options {
-            call_timeout: Duration::from_secs(1),
-            ..changed
-        };
-        let refused = RedisBacklog::start(changed, Arc::new(Ear::default()))
-            .unwrap()
-            .data_set()
-            .await;
-        let Err(BacklogError::Unavailable(reason)) = refused else {
-            panic!("{refused:?}")
-        };
+        let changed = Options { call_timeout: Duration::from_secs(1), ..changed };
+        let refused = RedisBacklog::start(changed, Arc::new(Ear::default())).unwrap().data_set().await;
+        let Err(BacklogError::Unavailable(reason)) = refused else { panic!("{refused:?}") };
         reason
     }
 
     fn at(server: &Server) -> Options {
-        options(
-            Mode::Standalone {
-                address: server.address().parse().unwrap(),
-            },
-            Limits::default(),
-        )
+        options(Mode::Standalone { address: server.address().parse().unwrap() }, Limits::default())
     }
 
     #[tokio::test]
@@ -311,24 +242,11 @@ mod unfit {
         assert!(reason(at(&replica)).await.contains("replica"));
         let guarded = Server::start(&[]);
         guarded.command(&["CONFIG", "SET", "requirepass", "right"]);
-        let credentials = Credentials {
-            username: None,
-            password: Some("wrong".into()),
-        };
-        let refused = reason(Options {
-            credentials,
-            ..at(&guarded)
-        })
-        .await
-        .to_lowercase();
+        let credentials = Credentials { username: None, password: Some("wrong".into()) };
+        let refused = reason(Options { credentials, ..at(&guarded) }).await.to_lowercase();
         assert!(refused.contains("password") || refused.contains("auth"), "{refused}");
         let nobody = Options {
-            mode: Mode::Standalone {
-                address: Address {
-                    host: "127.0.0.1".into(),
-                    port: 1,
-                },
-            },
+            mode: Mode::Standalone { address: Address { host: "127.0.0.1".into(), port: 1 } },
             ..at(&guarded)
         };
         assert!(reason(nobody).await.contains("127.0.0.1:1"));
@@ -349,16 +267,8 @@ mod sentinel {
 
     impl World for Sentinels {
         fn connect(&self, limits: Limits, listener: Arc<dyn Listener>) -> Arc<dyn Ports> {
-            let sentinels = self
-                .sentinels
-                .iter()
-                .map(|sentinel| sentinel.address().parse().unwrap())
-                .collect();
-            let mode = Mode::Sentinel {
-                sentinels,
-                service: "main".into(),
-                credentials: Default::default(),
-            };
+            let sentinels = self.sentinels.iter().map(|sentinel| sentinel.address().parse().unwrap()).collect();
+            let mode = Mode::Sentinel { sentinels, service: "main".into(), credentials: Default::default() };
             Arc::new(RedisBacklog::start(options(mode, limits), listener).unwrap())
         }
 
@@ -402,28 +312,15 @@ mod sentinel {
 
         assert_eq!(ports.remembered("g").await.unwrap(), offsets(3), "the tail is lost");
         until("the owner subscribed again", || ear.resumed.lock().contains(&channel)).await;
-        let standing = ports
-            .verify(&[(channel.clone(), token("r1", 1))], 0)
-            .await
-            .remove(0)
-            .unwrap();
+        let standing = ports.verify(&[(channel.clone(), token("r1", 1))], 0).await.remove(0).unwrap();
         assert!(standing.head() > lost);
         assert_eq!(standing.epochs.continue_from(kept), Ok(()));
-        let again = ports
-            .append(batch(&channel, &new, (4..=6).map(placed).collect()))
-            .await
-            .unwrap();
+        let again = ports.append(batch(&channel, &new, (4..=6).map(placed).collect())).await.unwrap();
         assert!(again.head > standing.head());
         let expected: Vec<_> = (1..=6).collect();
-        assert_eq!(
-            places(&ports, &channel, events_gateway_core::Position(0)).await,
-            expected,
-            "each once"
-        );
+        assert_eq!(places(&ports, &channel, events_gateway_core::Position(0)).await, expected, "each once");
         until("the new primary announces", || {
-            ear.heard(&channel)
-                .last()
-                .is_some_and(|(_, event)| event.origin.place == 6)
+            ear.heard(&channel).last().is_some_and(|(_, event)| event.origin.place == 6)
         })
         .await;
     }
@@ -520,9 +417,7 @@ mod cluster {
         until_async("the new primary announces", async || {
             append(&ports, &channel, [places.next().unwrap()]).await;
             tokio::time::sleep(Duration::from_millis(20)).await;
-            ear.heard(&channel)
-                .last()
-                .is_some_and(|(_, event)| event.origin.place >= end)
+            ear.heard(&channel).last().is_some_and(|(_, event)| event.origin.place >= end)
         })
         .await;
     }

@@ -43,9 +43,7 @@ pub(crate) async fn only_the_token_that_registered_unregisters(world: &dyn World
 
 pub(crate) async fn verify_answers_in_order_and_keeps_ownership(world: &dyn World) {
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
-    let owned: Vec<_> = (0..50)
-        .map(|number| (channel(&format!("verify:{number}")), token("r1", number)))
-        .collect();
+    let owned: Vec<_> = (0..50).map(|number| (channel(&format!("verify:{number}")), token("r1", number))).collect();
     let mut heads = Vec::new();
     for (channel, token) in &owned {
         ports.register(channel, token, 0).await.unwrap();
@@ -61,36 +59,19 @@ pub(crate) async fn marks_are_remembered_until_they_fall(world: &dyn World) {
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let data_set = ports.data_set().await.unwrap();
     let offsets = |list: &[(i32, u64)]| -> Offsets {
-        list.iter()
-            .map(|&(partition, offset)| (("shop.orders".to_owned(), partition), offset))
-            .collect()
+        list.iter().map(|&(partition, offset)| (("shop.orders".to_owned(), partition), offset)).collect()
     };
     let group = "marks {of} a:group";
     assert_eq!(ports.remembered(group).await.unwrap(), Offsets::new());
     let mark = async |marked: &[(i32, u64)], next: &[(i32, u64)]| {
-        ports
-            .mark(group, &data_set, &offsets(marked), &offsets(next))
-            .await
-            .unwrap()
+        ports.mark(group, &data_set, &offsets(marked), &offsets(next)).await.unwrap()
     };
     assert_eq!(mark(&[], &[(0, 5), (1, 7)]).await, Marked::Stored);
     assert_eq!(mark(&[(0, 5), (1, 7)], &[(0, 9)]).await, Marked::Stored);
     assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 9), (1, 7)]));
     let remembered = offsets(&[(0, 9), (1, 7)]);
-    assert_eq!(
-        mark(&[(0, 10)], &[(0, 11)]).await,
-        Marked::Forgotten {
-            remembered: remembered.clone()
-        },
-        "lower"
-    );
-    assert_eq!(
-        mark(&[(2, 1)], &[(2, 2)]).await,
-        Marked::Forgotten {
-            remembered: remembered.clone()
-        },
-        "gone"
-    );
+    assert_eq!(mark(&[(0, 10)], &[(0, 11)]).await, Marked::Forgotten { remembered: remembered.clone() }, "lower");
+    assert_eq!(mark(&[(2, 1)], &[(2, 2)]).await, Marked::Forgotten { remembered: remembered.clone() }, "gone");
     assert_eq!(ports.remembered(group).await.unwrap(), remembered);
     assert_eq!(mark(&[], &[(0, 3)]).await, Marked::Stored, "after a rewind");
     assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 3), (1, 7)]));
@@ -100,48 +81,21 @@ pub(crate) async fn closed_before_grows_and_is_bounded_by_the_servers_time(world
     let channel = channel("session:42");
     let ear = Arc::new(Ear::default());
     let ports = world.connect(Limits::default(), ear.clone());
-    assert_eq!(
-        ports
-            .register(&channel, &token("r1", 1), 0)
-            .await
-            .unwrap()
-            .closed_before,
-        None
-    );
+    assert_eq!(ports.register(&channel, &token("r1", 1), 0).await.unwrap().closed_before, None);
     let early = Timestamp(now().0 - 60_000);
     assert_eq!(ports.close_before(&channel, early).await.unwrap(), early);
-    assert_eq!(
-        ports.close_before(&channel, Timestamp(early.0 - 1)).await.unwrap(),
-        early
-    );
+    assert_eq!(ports.close_before(&channel, Timestamp(early.0 - 1)).await.unwrap(), early);
     let late = ports.close_before(&channel, Timestamp(u64::MAX)).await.unwrap();
     assert!(late > early && late <= now(), "{late:?}");
     assert_eq!(
-        ports.verify(&[(channel.clone(), token("r1", 1))], 0).await[0]
-            .as_ref()
-            .unwrap()
-            .closed_before,
+        ports.verify(&[(channel.clone(), token("r1", 1))], 0).await[0].as_ref().unwrap().closed_before,
         Some(late)
     );
     until("the owner hears of each", || ear.closed.lock().len() == 3).await;
-    assert_eq!(
-        *ear.closed.lock(),
-        [
-            (channel.clone(), early),
-            (channel.clone(), early),
-            (channel.clone(), late)
-        ]
-    );
+    assert_eq!(*ear.closed.lock(), [(channel.clone(), early), (channel.clone(), early), (channel.clone(), late)]);
     let unowned = self::channel("session:43");
     assert_eq!(ports.close_before(&unowned, early).await.unwrap(), early);
-    assert_eq!(
-        ports
-            .register(&unowned, &token("r1", 2), 0)
-            .await
-            .unwrap()
-            .closed_before,
-        Some(early)
-    );
+    assert_eq!(ports.register(&unowned, &token("r1", 2), 0).await.unwrap().closed_before, Some(early));
 }
 
 pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
@@ -159,10 +113,7 @@ pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
     assert!(!ports.renew(&lease, long, false).await.unwrap(), "nothing to renew");
     assert!(ports.renew(&lease, long, true).await.unwrap());
     assert!(!ports.renew(&lease, long, true).await.unwrap(), "an id is taken once");
-    let draining = Lease {
-        state: ReplicaState::Draining,
-        ..lease.clone()
-    };
+    let draining = Lease { state: ReplicaState::Draining, ..lease.clone() };
     assert!(ports.renew(&draining, long, false).await.unwrap());
     assert_eq!(ports.leases().await.unwrap(), std::slice::from_ref(&draining));
     assert!(ports.renew(&draining, Duration::from_millis(50), false).await.unwrap());
@@ -171,23 +122,8 @@ pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
         assert!(tokio::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(
-        !ports.renew(&lease, long, false).await.unwrap(),
-        "what was lost isn't renewed"
-    );
-    assert!(
-        ports
-            .renew(
-                &Lease {
-                    replica: "lease:2".into(),
-                    ..lease
-                },
-                long,
-                true
-            )
-            .await
-            .unwrap()
-    );
+    assert!(!ports.renew(&lease, long, false).await.unwrap(), "what was lost isn't renewed");
+    assert!(ports.renew(&Lease { replica: "lease:2".into(), ..lease }, long, true).await.unwrap());
     ports.release("lease:2").await.unwrap();
     assert!(ports.leases().await.unwrap().is_empty());
 }

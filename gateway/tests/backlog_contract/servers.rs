@@ -41,17 +41,8 @@ impl Server {
     /// As [`Self::start`], with arguments that depend on the server's directory.
     pub(crate) fn prepared(arguments: &[&str], more: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let arguments = arguments
-            .iter()
-            .map(|&argument| argument.to_owned())
-            .chain(more(directory.path()))
-            .collect();
-        let mut server = Self {
-            port: free_port(),
-            child: None,
-            arguments,
-            directory,
-        };
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).chain(more(directory.path())).collect();
+        let mut server = Self { port: free_port(), child: None, arguments, directory };
         server.launch();
         server
     }
@@ -59,35 +50,16 @@ impl Server {
     fn launch(&mut self) {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
-        if let Some(sentinel) = self
-            .arguments
-            .first()
-            .filter(|argument| argument.ends_with("sentinel.conf"))
-        {
+        if let Some(sentinel) = self.arguments.first().filter(|argument| argument.ends_with("sentinel.conf")) {
             command.arg(sentinel).arg("--sentinel");
         } else {
-            command.args([
-                "--port",
-                &port,
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ]);
+            command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
             command.args(["--repl-diskless-sync-delay", "0", "--repl-timeout", "10"]);
             command.args(&self.arguments).arg("--dir").arg(self.directory.path());
         }
         let log = std::fs::File::create(self.directory.path().join("log")).unwrap();
-        self.child = Some(
-            command
-                .stdin(Stdio::null())
-                .stdout(log)
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("redis-server starts"),
-        );
+        self.child =
+            Some(command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn().expect("redis-server starts"));
         until("the server answers", || self.try_command(&["PING"]).is_some());
     }
 
@@ -117,13 +89,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        assert!(
-            Command::new("kill")
-                .args([signal, &self.pid()])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([signal, &self.pid()]).status().unwrap().success());
     }
 
     fn try_command(&self, arguments: &[&str]) -> Option<Value> {
@@ -137,8 +103,7 @@ impl Server {
 
     /// Runs a command and answers what it gave.
     pub(crate) fn command(&self, arguments: &[&str]) -> Value {
-        self.try_command(arguments)
-            .unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
+        self.try_command(arguments).unwrap_or_else(|| panic!("{arguments:?} failed on {}", self.port))
     }
 
     /// Runs a command whose answer is a text.
@@ -184,9 +149,7 @@ impl Cluster {
 
     pub(crate) fn owner(&self, slot: u16) -> usize {
         let slots = |index: usize| ((index * 16_384).div_ceil(3), ((index + 1) * 16_384).div_ceil(3) - 1);
-        (0..3)
-            .find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot)))
-            .unwrap()
+        (0..3).find(|&index| (slots(index).0..=slots(index).1).contains(&usize::from(slot))).unwrap()
     }
 
     /// Moves a slot with its keys, as `redis-cli --cluster reshard` does, pausing in each half-way state.
@@ -230,10 +193,7 @@ impl Sentinels {
                 info.contains("slaves=1") && info.contains("sentinels=3")
             })
         });
-        Self {
-            nodes: vec![primary, replica],
-            sentinels,
-        }
+        Self { nodes: vec![primary, replica], sentinels }
     }
 
     fn sentinel(primary: u16) -> Server {
@@ -247,12 +207,7 @@ impl Sentinels {
         );
         std::fs::write(&path, configuration).unwrap();
         let arguments = vec![path.display().to_string()];
-        let mut server = Server {
-            port,
-            child: None,
-            arguments,
-            directory,
-        };
+        let mut server = Server { port, child: None, arguments, directory };
         server.launch();
         server
     }
@@ -273,15 +228,11 @@ pub(crate) struct Certificates {
 
 impl Certificates {
     pub(crate) fn make() -> Self {
-        let made = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let made = Self { directory: tempfile::tempdir().unwrap() };
         made.openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-authority -keyout ca.key -out ca.crt");
         std::fs::write(made.directory.path().join("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
         for name in ["server", "client"] {
-            made.openssl(&format!(
-                "req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
-            ));
+            made.openssl(&format!("req -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"));
             made.openssl(&format!(
                 "x509 -req -days 2 -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile san -out {name}.crt"
             ));
@@ -291,11 +242,7 @@ impl Certificates {
 
     fn openssl(&self, arguments: &str) {
         let mut command = Command::new("openssl");
-        let output = command
-            .args(arguments.split(' '))
-            .current_dir(self.directory.path())
-            .output()
-            .unwrap();
+        let output = command.args(arguments.split(' ')).current_dir(self.directory.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 

@@ -22,10 +22,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn token(replica: &str, number: u64) -> Token {
-    Token {
-        replica: replica.into(),
-        number,
-    }
+    Token { replica: replica.into(), number }
 }
 
 pub(crate) fn source() -> SourceId {
@@ -45,23 +42,13 @@ pub(crate) fn from(source: &SourceId, place: u64) -> Placed {
         attributes: BTreeMap::new(),
         id: None,
         key: None,
-        origin: Origin {
-            source: source.clone(),
-            generation: Generation(1),
-            place,
-        },
+        origin: Origin { source: source.clone(), generation: Generation(1), place },
     };
-    Placed {
-        event: Arc::new(event),
-        once: None,
-    }
+    Placed { event: Arc::new(event), once: None }
 }
 
 pub(crate) fn once(place: u64, id: &str) -> Placed {
-    Placed {
-        once: Some(id.into()),
-        ..placed(place)
-    }
+    Placed { once: Some(id.into()), ..placed(place) }
 }
 
 pub(crate) fn batch(channel: &Channel, data_set: &DataSet, events: Vec<Placed>) -> Batch {
@@ -82,10 +69,7 @@ pub(crate) async fn append(
     places: impl IntoIterator<Item = u64>,
 ) -> (usize, usize, Position) {
     let data_set = ports.data_set().await.unwrap();
-    let appended = ports
-        .append(batch(channel, &data_set, places.into_iter().map(placed).collect()))
-        .await
-        .unwrap();
+    let appended = ports.append(batch(channel, &data_set, places.into_iter().map(placed).collect())).await.unwrap();
     (appended.stored, appended.repeats, appended.head)
 }
 
@@ -98,28 +82,14 @@ pub(crate) async fn places(ports: &Arc<dyn Ports>, channel: &Channel, after: Pos
 pub(crate) async fn an_event_comes_back_and_is_announced_as_it_was_appended(world: &dyn World) {
     let channel = channel("round:a~40trip");
     let ear = Arc::new(Ear::default());
-    let (ports, other) = (
-        world.connect(Limits::default(), ear.clone()),
-        world.connect(Limits::default(), Arc::new(Ear::default())),
-    );
+    let (ports, other) =
+        (world.connect(Limits::default(), ear.clone()), world.connect(Limits::default(), Arc::new(Ear::default())));
     let before = ports.register(&channel, &token("r1", 1), 0).await.unwrap();
-    let attributes = BTreeMap::from([
-        ("agent \"ü\"".to_owned(), "a\r\n\0\u{1F980}".to_owned()),
-        (String::new(), String::new()),
-    ]);
+    let attributes =
+        BTreeMap::from([("agent \"ü\"".to_owned(), "a\r\n\0\u{1F980}".to_owned()), (String::new(), String::new())]);
     let events: Vec<_> = [
-        (
-            Bytes::from_static("grüße \u{1F980}\u{2028}".as_bytes()),
-            attributes,
-            Some("id\n1"),
-            Some("key \0"),
-        ),
-        (
-            Bytes::from_static(b"one\r\ntwo\rthree\n\0\n"),
-            BTreeMap::new(),
-            None,
-            Some(""),
-        ),
+        (Bytes::from_static("grüße \u{1F980}\u{2028}".as_bytes()), attributes, Some("id\n1"), Some("key \0")),
+        (Bytes::from_static(b"one\r\ntwo\rthree\n\0\n"), BTreeMap::new(), None, Some("")),
         (Bytes::new(), BTreeMap::new(), Some(""), None),
         (Bytes::from("x".repeat(MAX_BATCH_BYTES)), BTreeMap::new(), None, None),
     ]
@@ -133,33 +103,20 @@ pub(crate) async fn an_event_comes_back_and_is_announced_as_it_was_appended(worl
             attributes,
             id: id.map(Arc::from),
             key: key.map(Arc::from),
-            origin: Origin {
-                source: source(),
-                generation: Generation(1),
-                place,
-            },
+            origin: Origin { source: source(), generation: Generation(1), place },
         })
     })
     .collect();
     let data_set = other.data_set().await.unwrap();
-    let given = events
-        .iter()
-        .map(|event| Placed {
-            event: Arc::clone(event),
-            once: None,
-        })
-        .collect();
+    let given = events.iter().map(|event| Placed { event: Arc::clone(event), once: None }).collect();
     let appended = other.append(batch(&channel, &data_set, given)).await.unwrap();
     assert_eq!((appended.stored, appended.repeats), (4, 0));
     assert_eq!(appended.head.0, before.head().0 + 4);
 
     let page = ports.read(&channel, before.head(), 100).await.unwrap();
     assert_eq!(page.standing.head(), appended.head);
-    let (read, positions): (Vec<_>, Vec<_>) = page
-        .entries
-        .iter()
-        .map(|(position, event)| (event.clone(), position.0))
-        .unzip();
+    let (read, positions): (Vec<_>, Vec<_>) =
+        page.entries.iter().map(|(position, event)| (event.clone(), position.0)).unzip();
     assert_eq!(read, events);
     assert_eq!(positions, (before.head().0 + 1..=appended.head.0).collect::<Vec<_>>());
     until("the batch is announced", || ear.heard(&channel).len() == 4).await;
@@ -178,24 +135,12 @@ pub(crate) async fn positions_are_contiguous_and_pages_too(world: &dyn World) {
     let page = ports.read(&channel, Position(first.0 - 1), 10).await.unwrap();
     assert_eq!(page.entries.len(), 10);
     let rest = ports.read(&channel, page.entries[9].0, 100).await.unwrap();
-    let positions: Vec<_> = page
-        .entries
-        .iter()
-        .chain(&rest.entries)
-        .map(|(position, _)| position.0)
-        .collect();
+    let positions: Vec<_> = page.entries.iter().chain(&rest.entries).map(|(position, _)| position.0).collect();
     assert_eq!(positions, (first.0..=rest.standing.head().0).collect::<Vec<_>>());
     assert_eq!(rest.standing.epochs.as_slice().len(), 1);
     let end = ports.read(&channel, rest.standing.head(), 10).await.unwrap();
     assert!(end.entries.is_empty());
-    assert!(
-        ports
-            .read(&channel, Position(u64::MAX), 10)
-            .await
-            .unwrap()
-            .entries
-            .is_empty()
-    );
+    assert!(ports.read(&channel, Position(u64::MAX), 10).await.unwrap().entries.is_empty());
 }
 
 pub(crate) async fn repeats_are_told_by_place_and_generation(world: &dyn World) {
@@ -205,87 +150,38 @@ pub(crate) async fn repeats_are_told_by_place_and_generation(world: &dyn World) 
     assert_eq!((stored, repeats), (3, 0));
     assert_eq!(append(&ports, &channel, [5, 6, 7]).await, (0, 3, head));
     assert_eq!(append(&ports, &channel, [6, 7, 8]).await, (1, 2, head.next()));
-    assert_eq!(
-        append(&ports, &channel, [0]).await,
-        (0, 1, head.next()),
-        "below the first"
-    );
+    assert_eq!(append(&ports, &channel, [0]).await, (0, 1, head.next()), "below the first");
 
     let data_set = ports.data_set().await.unwrap();
-    let with = |generation| Batch {
-        generation: Generation(generation),
-        ..batch(&channel, &data_set, vec![placed(5)])
-    };
+    let with = |generation| Batch { generation: Generation(generation), ..batch(&channel, &data_set, vec![placed(5)]) };
     let higher = ports.append(with(2)).await.unwrap();
-    assert_eq!(
-        (higher.stored, higher.head.0),
-        (1, head.0 + 2),
-        "offsets have started over"
-    );
+    assert_eq!((higher.stored, higher.head.0), (1, head.0 + 2), "offsets have started over");
     assert_eq!(ports.append(with(2)).await.unwrap().repeats, 1);
     for refused in [vec![], vec![placed(60), placed(60)], (60..561).map(placed).collect()] {
-        let refused = ports
-            .append(Batch {
-                events: refused,
-                ..with(2)
-            })
-            .await;
+        let refused = ports.append(Batch { events: refused, ..with(2) }).await;
         assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
     }
-    let lower = ports
-        .append(Batch {
-            events: vec![placed(50)],
-            ..with(1)
-        })
-        .await
-        .unwrap();
-    assert_eq!(
-        (lower.stored, lower.repeats),
-        (0, 1),
-        "a straggler of the former generation"
-    );
-    let other = Batch {
-        source: SourceId::new("orders", "shop.orders", 4),
-        ..with(1)
-    };
-    assert_eq!(
-        ports.append(other).await.unwrap().stored,
-        1,
-        "each source has places of its own"
-    );
+    let lower = ports.append(Batch { events: vec![placed(50)], ..with(1) }).await.unwrap();
+    assert_eq!((lower.stored, lower.repeats), (0, 1), "a straggler of the former generation");
+    let other = Batch { source: SourceId::new("orders", "shop.orders", 4), ..with(1) };
+    assert_eq!(ports.append(other).await.unwrap().stored, 1, "each source has places of its own");
 }
 
 pub(crate) async fn an_id_is_a_repeat_only_within_its_source_and_generation(world: &dyn World) {
     let channel = channel("once");
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let data_set = ports.data_set().await.unwrap();
-    let first = ports
-        .append(batch(
-            &channel,
-            &data_set,
-            vec![once(1, "a"), once(2, "a"), once(3, "b")],
-        ))
-        .await
-        .unwrap();
+    let first = ports.append(batch(&channel, &data_set, vec![once(1, "a"), once(2, "a"), once(3, "b")])).await.unwrap();
     assert_eq!((first.stored, first.repeats), (2, 1));
-    let again = ports
-        .append(batch(&channel, &data_set, vec![once(4, "a")]))
-        .await
-        .unwrap();
+    let again = ports.append(batch(&channel, &data_set, vec![once(4, "a")])).await.unwrap();
     assert_eq!((again.stored, again.repeats, again.head), (0, 1, first.head));
     let skipped = ports.append(batch(&channel, &data_set, vec![placed(4)])).await.unwrap();
     assert_eq!(skipped.repeats, 1, "what was skipped by its id has raised the place");
     let redriven = ports.append(batch(&channel, &data_set, vec![placed(5)])).await.unwrap();
     assert_eq!(redriven.stored, 1, "no id, only the place");
-    let other = Batch {
-        source: SourceId::new("orders", "other", 0),
-        ..batch(&channel, &data_set, vec![once(1, "a")])
-    };
+    let other = Batch { source: SourceId::new("orders", "other", 0), ..batch(&channel, &data_set, vec![once(1, "a")]) };
     assert_eq!(ports.append(other).await.unwrap().stored, 1);
-    let later = Batch {
-        generation: Generation(2),
-        ..batch(&channel, &data_set, vec![once(1, "a")])
-    };
+    let later = Batch { generation: Generation(2), ..batch(&channel, &data_set, vec![once(1, "a")]) };
     assert_eq!(ports.append(later).await.unwrap().stored, 1);
 }
 
@@ -294,18 +190,12 @@ pub(crate) async fn the_last_thousand_ids_are_known(world: &dyn World) {
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let data_set = ports.data_set().await.unwrap();
     for start in [1, 401, 801] {
-        let events = (start..(start + 400).min(1_002))
-            .map(|place| once(place, &format!("id {place}")))
-            .collect();
+        let events = (start..(start + 400).min(1_002)).map(|place| once(place, &format!("id {place}"))).collect();
         ports.append(batch(&channel, &data_set, events)).await.unwrap();
     }
     let events = vec![once(2_000, "id 2"), once(2_001, "id 1001"), once(2_002, "id 1")];
     let appended = ports.append(batch(&channel, &data_set, events)).await.unwrap();
-    assert_eq!(
-        (appended.stored, appended.repeats),
-        (1, 2),
-        "1,001 ids came since the first"
-    );
+    assert_eq!((appended.stored, appended.repeats), (1, 2), "1,001 ids came since the first");
 }
 
 pub(crate) async fn two_appenders_of_one_channel_share_its_positions(world: &dyn World) {
@@ -314,19 +204,13 @@ pub(crate) async fn two_appenders_of_one_channel_share_its_positions(world: &dyn
     let ports = world.connect(Limits::default(), ear.clone());
     let before = ports.register(&channel, &token("r1", 1), 0).await.unwrap();
     let appenders = (0..2).map(|partition| {
-        let (ports, channel) = (
-            world.connect(Limits::default(), Arc::new(Ear::default())),
-            channel.clone(),
-        );
+        let (ports, channel) = (world.connect(Limits::default(), Arc::new(Ear::default())), channel.clone());
         tokio::spawn(async move {
             let data_set = ports.data_set().await.unwrap();
             for place in 0..100 {
                 let source = SourceId::new("orders", "shared", partition);
                 let events = [2 * place, 2 * place + 1].map(|place| from(&source, place)).to_vec();
-                let given = Batch {
-                    source,
-                    ..batch(&channel, &data_set, events)
-                };
+                let given = Batch { source, ..batch(&channel, &data_set, events) };
                 assert_eq!(ports.append(given).await.unwrap().stored, 2);
             }
         })
@@ -340,11 +224,8 @@ pub(crate) async fn two_appenders_of_one_channel_share_its_positions(world: &dyn
     for partition in 0..2 {
         let source = SourceId::new("orders", "shared", partition);
         let page = ports.read(&channel, before.head(), 1_000).await.unwrap();
-        let places = page
-            .entries
-            .iter()
-            .filter(|(_, event)| event.origin.source == source)
-            .map(|(_, event)| event.origin.place);
+        let places =
+            page.entries.iter().filter(|(_, event)| event.origin.source == source).map(|(_, event)| event.origin.place);
         assert_eq!(places.collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
     }
 }
@@ -360,10 +241,7 @@ pub(crate) async fn what_is_read_after_registering_and_what_is_announced_leave_n
             tokio::spawn(async move {
                 let data_set = appender.data_set().await.unwrap();
                 for place in 0..60 {
-                    appender
-                        .append(batch(&channel, &data_set, vec![placed(place)]))
-                        .await
-                        .unwrap();
+                    appender.append(batch(&channel, &data_set, vec![placed(place)])).await.unwrap();
                 }
             })
         };
@@ -374,16 +252,11 @@ pub(crate) async fn what_is_read_after_registering_and_what_is_announced_leave_n
         let mut places: Vec<_> = read.entries.iter().map(|(_, event)| event.origin.place).collect();
         let known = read.standing.head();
         until("the rest is announced", || {
-            ear.heard(&channel)
-                .last()
-                .map_or(places.len() == 60, |(_, event)| event.origin.place == 59)
+            ear.heard(&channel).last().map_or(places.len() == 60, |(_, event)| event.origin.place == 59)
         })
         .await;
         places.extend(
-            ear.heard(&channel)
-                .iter()
-                .filter(|(position, _)| *position > known)
-                .map(|(_, event)| event.origin.place),
+            ear.heard(&channel).iter().filter(|(position, _)| *position > known).map(|(_, event)| event.origin.place),
         );
         assert_eq!(places, (0..60).collect::<Vec<_>>());
     }
@@ -393,17 +266,10 @@ pub(crate) async fn a_break_tears_the_epoch_once(world: &dyn World) {
     let channel = channel("breaks");
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let data_set = ports.data_set().await.unwrap();
-    let with = |breaks, place| Batch {
-        breaks,
-        ..batch(&channel, &data_set, vec![placed(place)])
-    };
+    let with = |breaks, place| Batch { breaks, ..batch(&channel, &data_set, vec![placed(place)]) };
     let first = ports.append(with(3, 1)).await.unwrap().head;
     let read = async || ports.read(&channel, Position(0), 10).await.unwrap().standing;
-    assert_eq!(
-        read().await.epochs.as_slice().len(),
-        1,
-        "a new channel has nothing to tear"
-    );
+    assert_eq!(read().await.epochs.as_slice().len(), 1, "a new channel has nothing to tear");
     let second = ports.append(with(4, 2)).await.unwrap().head;
     ports.append(with(4, 3)).await.unwrap();
     ports.append(with(2, 4)).await.unwrap();
@@ -415,11 +281,7 @@ pub(crate) async fn a_break_tears_the_epoch_once(world: &dyn World) {
     assert!(second.0 >= first.0 + (1 << 20));
     assert_eq!(standing.epochs.continue_from(first), Err(Torn::Source));
     let registered = ports.register(&channel, &token("r1", 1), 9).await.unwrap();
-    assert_eq!(
-        registered.epochs.as_slice().len(),
-        3,
-        "registering tells clients that were away too"
-    );
+    assert_eq!(registered.epochs.as_slice().len(), 3, "registering tells clients that were away too");
     assert_eq!(registered.head().0 + 1, registered.epochs.current().start.0);
     for breaks in 10..40 {
         ports.append(with(breaks, breaks)).await.unwrap();
@@ -427,42 +289,20 @@ pub(crate) async fn a_break_tears_the_epoch_once(world: &dyn World) {
     assert_eq!(read().await.epochs.as_slice().len(), MAX_EPOCHS);
     let kept = self::channel("breaks:kept");
     ports.keep(&kept).await.unwrap();
-    assert_eq!(
-        ports
-            .register(&kept, &token("r1", 1), 9)
-            .await
-            .unwrap()
-            .epochs
-            .as_slice()
-            .len(),
-        1
-    );
+    assert_eq!(ports.register(&kept, &token("r1", 1), 9).await.unwrap().epochs.as_slice().len(), 1);
 }
 
 pub(crate) async fn another_data_set_is_refused_and_nothing_written(world: &dyn World) {
     let channel = channel("other-data-set");
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let data_set = ports.data_set().await.unwrap();
-    let wrong = DataSet(Arc::new(
-        data_set
-            .0
-            .keys()
-            .map(|primary| (primary.clone(), "0".repeat(40)))
-            .collect(),
-    ));
+    let wrong = DataSet(Arc::new(data_set.0.keys().map(|primary| (primary.clone(), "0".repeat(40))).collect()));
     for wrong in [wrong, DataSet::default()] {
         let refused = ports.append(batch(&channel, &wrong, vec![placed(1)])).await;
         assert!(matches!(refused, Err(BacklogError::DataSetChanged)), "{refused:?}");
-        let marked = ports
-            .mark("other", &wrong, &Offsets::new(), &Offsets::from([(("t".into(), 0), 1)]))
-            .await
-            .unwrap();
-        assert_eq!(
-            marked,
-            Marked::Forgotten {
-                remembered: Offsets::new()
-            }
-        );
+        let marked =
+            ports.mark("other", &wrong, &Offsets::new(), &Offsets::from([(("t".into(), 0), 1)])).await.unwrap();
+        assert_eq!(marked, Marked::Forgotten { remembered: Offsets::new() });
     }
     assert_eq!(append(&ports, &channel, [1]).await.0, 1);
 }
@@ -482,31 +322,18 @@ pub(crate) async fn a_key_of_another_type_is_refused_for_good(world: &dyn World)
 
 pub(crate) async fn a_backlog_is_trimmed_by_count(world: &dyn World) {
     let channel = channel("count");
-    let ports = world.connect(
-        Limits {
-            events: 100,
-            ..Limits::default()
-        },
-        Arc::new(Ear::default()),
-    );
+    let ports = world.connect(Limits { events: 100, ..Limits::default() }, Arc::new(Ear::default()));
     for start in (0..1_000).step_by(50) {
         append(&ports, &channel, start..start + 50).await;
     }
     let left = places(&ports, &channel, Position(0)).await;
     assert!((100..=300).contains(&left.len()), "{} are left", left.len());
-    assert_eq!(
-        left,
-        (1_000 - left.len() as u64..1_000).collect::<Vec<_>>(),
-        "the newest, contiguous"
-    );
+    assert_eq!(left, (1_000 - left.len() as u64..1_000).collect::<Vec<_>>(), "the newest, contiguous");
 }
 
 pub(crate) async fn a_backlog_is_trimmed_by_age(world: &dyn World) {
     let channel = channel("age");
-    let limits = Limits {
-        age: Duration::from_secs(2),
-        ..Limits::default()
-    };
+    let limits = Limits { age: Duration::from_secs(2), ..Limits::default() };
     let ports = world.connect(limits, Arc::new(Ear::default()));
     let owned = [(channel.clone(), token("r1", 1))];
     ports.register(&channel, &owned[0].1, 0).await.unwrap();
@@ -516,39 +343,15 @@ pub(crate) async fn a_backlog_is_trimmed_by_age(world: &dyn World) {
     while !places(&ports, &channel, Position(0)).await.is_empty() {
         assert!(tokio::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(
-            ports.verify(&owned, 0).await[0].as_ref().unwrap().head(),
-            head,
-            "trimming moves no position"
-        );
+        assert_eq!(ports.verify(&owned, 0).await[0].as_ref().unwrap().head(), head, "trimming moves no position");
     }
-    let old = Event {
-        time: Timestamp(now().0 - 60_000),
-        ..(*placed(4).event).clone()
-    };
+    let old = Event { time: Timestamp(now().0 - 60_000), ..(*placed(4).event).clone() };
     let data_set = ports.data_set().await.unwrap();
-    let late = Placed {
-        event: Arc::new(old),
-        once: None,
-    };
-    assert_eq!(
-        ports
-            .append(batch(&channel, &data_set, vec![late]))
-            .await
-            .unwrap()
-            .stored,
-        1
-    );
-    assert!(
-        places(&ports, &channel, Position(0)).await.is_empty(),
-        "what came too late isn't kept"
-    );
+    let late = Placed { event: Arc::new(old), once: None };
+    assert_eq!(ports.append(batch(&channel, &data_set, vec![late])).await.unwrap().stored, 1);
+    assert!(places(&ports, &channel, Position(0)).await.is_empty(), "what came too late isn't kept");
     let head = head.next();
-    assert_eq!(
-        append(&ports, &channel, [4, 5]).await,
-        (1, 1, head.next()),
-        "what was trimmed isn't forgotten"
-    );
+    assert_eq!(append(&ports, &channel, [4, 5]).await, (1, 1, head.next()), "what was trimmed isn't forgotten");
     assert_eq!(places(&ports, &channel, Position(0)).await, [5]);
 }
 

@@ -24,10 +24,7 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            events: 10_000,
-            age: Duration::from_secs(4 * 3600),
-        }
+        Self { events: 10_000, age: Duration::from_secs(4 * 3600) }
     }
 }
 
@@ -61,10 +58,7 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn start() -> Self {
-        Self {
-            store: memory::Store::default(),
-            snapshot: memory::Snapshot::default(),
-        }
+        Self { store: memory::Store::default(), snapshot: memory::Snapshot::default() }
     }
 }
 
@@ -119,9 +113,7 @@ pub(crate) struct Standalone {
 
 impl Standalone {
     pub(crate) fn start() -> Self {
-        Self {
-            server: Server::start(&[]),
-        }
+        Self { server: Server::start(&[]) }
     }
 
     fn dump(&self) -> PathBuf {
@@ -131,15 +123,12 @@ impl Standalone {
 
 impl World for Standalone {
     fn connect(&self, limits: Limits, listener: Arc<dyn Listener>) -> Arc<dyn Ports> {
-        let mode = Mode::Standalone {
-            address: self.server.address().parse().unwrap(),
-        };
+        let mode = Mode::Standalone { address: self.server.address().parse().unwrap() };
         Arc::new(RedisBacklog::start(options(mode, limits), listener).unwrap())
     }
 
     fn spoil(&self, channel: &Channel) {
-        self.server
-            .command(&["SET", &format!("egw:{{{channel}}}:backlog"), "something else"]);
+        self.server.command(&["SET", &format!("egw:{{{channel}}}:backlog"), "something else"]);
     }
 }
 
@@ -191,12 +180,7 @@ impl Ear {
     /// Every event heard of a channel, at its position.
     pub(crate) fn heard(&self, channel: &Channel) -> Vec<(Position, Arc<Event>)> {
         let mut heard = Vec::new();
-        for announcement in self
-            .announced
-            .lock()
-            .iter()
-            .filter(|announcement| announcement.channel == *channel)
-        {
+        for announcement in self.announced.lock().iter().filter(|announcement| announcement.channel == *channel) {
             for (event, position) in announcement.events.iter().zip(announcement.first.0..) {
                 heard.push((Position(position), Arc::clone(event)));
             }

@@ -39,10 +39,7 @@ impl Browser {
         let directory = Directory::new("chromium")?;
         let profile = directory.join("profile");
         let mut command = Command::new(tools::program("chromium")?);
-        command
-            .args(FLAGS)
-            .arg(format!("--user-data-dir={}", profile.display()))
-            .arg("about:blank");
+        command.args(FLAGS).arg(format!("--user-data-dir={}", profile.display())).arg("about:blank");
         command.env("HOME", directory.path());
         let mut chromium = Process::start("chromium", command, &directory.join("chromium.log"))?;
         let announced = profile.join("DevToolsActivePort");
@@ -60,10 +57,7 @@ impl Browser {
         let mut driver = Process::start("chromedriver", command, &directory.join("chromedriver.log"))?;
         driver
             .until("ready", START, || async move {
-                Ok(http::get(driver_address, "/status")
-                    .await
-                    .is_ok_and(|answer| answer.status() == 200)
-                    .then_some(()))
+                Ok(http::get(driver_address, "/status").await.is_ok_and(|answer| answer.status() == 200).then_some(()))
             })
             .await?;
 
@@ -74,19 +68,8 @@ impl Browser {
             .connect(&format!("http://{driver_address}"))
             .await
             .context("failed to open a WebDriver session")?;
-        let session = client
-            .session_id()
-            .await
-            .context("failed to ask for the session")?
-            .context("no session")?;
-        Ok(Self {
-            client,
-            session,
-            driver_address,
-            _driver: driver,
-            chromium,
-            _directory: directory,
-        })
+        let session = client.session_id().await.context("failed to ask for the session")?.context("no session")?;
+        Ok(Self { client, session, driver_address, _driver: driver, chromium, _directory: directory })
     }
 
     /// The WebDriver client, for what isn't here.
@@ -100,10 +83,7 @@ impl Browser {
     /// # Errors
     /// When it can't be loaded.
     pub async fn open(&self, url: &str) -> Result<()> {
-        self.client
-            .goto(url)
-            .await
-            .with_context(|| format!("failed to open {url}"))
+        self.client.goto(url).await.with_context(|| format!("failed to open {url}"))
     }
 
     /// Runs the body of a function in the page and gives what it returns.
@@ -111,10 +91,7 @@ impl Browser {
     /// # Errors
     /// When it throws.
     pub async fn run(&self, script: &str) -> Result<Value> {
-        self.client
-            .execute(script, Vec::new())
-            .await
-            .with_context(|| format!("failed to run {script}"))
+        self.client.execute(script, Vec::new()).await.with_context(|| format!("failed to run {script}"))
     }
 
     /// Waits until a JavaScript expression is true.
@@ -123,10 +100,8 @@ impl Browser {
     /// When it isn't within `bound`, or throws.
     pub async fn wait_for(&self, expression: &str, bound: Duration) -> Result<()> {
         let script = format!("return Boolean({expression});");
-        wait::until(expression, bound, || async {
-            Ok((self.run(&script).await? == Value::Bool(true)).then_some(()))
-        })
-        .await
+        wait::until(expression, bound, || async { Ok((self.run(&script).await? == Value::Bool(true)).then_some(())) })
+            .await
     }
 
     /// Sets the size of the page in CSS pixels, and light or dark as the page is told that its user prefers.
@@ -223,19 +198,10 @@ mod tests {
         let address = serve().await;
         let browser = Browser::start().await.expect("a browser");
         browser.open(&format!("http://{address}/")).await.expect("loads");
-        browser
-            .wait_for("seen.length > 0", Duration::from_secs(30))
-            .await
-            .expect("an event");
+        browser.wait_for("seen.length > 0", Duration::from_secs(30)).await.expect("an event");
         assert_eq!(browser.run("return seen[0]").await.expect("runs"), "one");
         browser.show_as(400, 300, true).await.expect("can be dark");
-        assert_eq!(
-            browser
-                .run("return matchMedia('(prefers-color-scheme: dark)').matches")
-                .await
-                .expect("runs"),
-            true
-        );
+        assert_eq!(browser.run("return matchMedia('(prefers-color-scheme: dark)').matches").await.expect("runs"), true);
         assert_eq!(browser.run("return innerWidth").await.expect("runs"), 400);
         let directory = Directory::new("screenshot").expect("a directory");
         let file = directory.join("page.png");

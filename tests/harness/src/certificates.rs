@@ -26,33 +26,14 @@ impl Certificates {
         this.openssl(
             &[
                 &new_key[..],
-                &[
-                    "-x509",
-                    "-days",
-                    "1",
-                    "-subj",
-                    "/CN=test authority",
-                    "-keyout",
-                    "ca.key",
-                    "-out",
-                    "ca.pem",
-                ],
+                &["-x509", "-days", "1", "-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"],
             ]
             .concat(),
         )?;
-        this.issue(
-            "server",
-            "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n",
-        )?;
+        this.issue("server", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")?;
         this.issue("client", "extendedKeyUsage=clientAuth\n")?;
-        let both = [
-            std::fs::read(this.path("server.key")),
-            std::fs::read(this.path("server.pem")),
-        ];
-        let both: Vec<Vec<u8>> = both
-            .into_iter()
-            .collect::<std::io::Result<_>>()
-            .context("failed to read back")?;
+        let both = [std::fs::read(this.path("server.key")), std::fs::read(this.path("server.pem"))];
+        let both: Vec<Vec<u8>> = both.into_iter().collect::<std::io::Result<_>>().context("failed to read back")?;
         std::fs::write(this.path("server.both.pem"), both.concat()).context("failed to join key and certificate")?;
         Ok(this)
     }
@@ -101,30 +82,10 @@ impl Certificates {
         let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
         self.directory.write(&format!("{name}.ext"), extensions)?;
         let subject = format!("/CN={name}");
-        self.openssl(&[
-            "req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", &key, "-out", &request,
-        ])?;
+        self.openssl(&["req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", &key, "-out", &request])?;
         let extensions = format!("{name}.ext");
-        let authority = [
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            "1",
-            "-sha256",
-        ];
-        let files = [
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-out",
-            &certificate,
-            "-extfile",
-            &extensions,
-        ];
+        let authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-sha256"];
+        let files = ["x509", "-req", "-in", &request, "-out", &certificate, "-extfile", &extensions];
         self.openssl(&[&files[..], &authority[..]].concat())
     }
 
@@ -135,11 +96,7 @@ impl Certificates {
             .stdin(Stdio::null())
             .output()
             .context("failed to run openssl")?;
-        ensure!(
-            output.status.success(),
-            "openssl {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        ensure!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
 }

@@ -42,10 +42,7 @@ impl Ports {
     /// Two that are free.
     #[must_use]
     pub fn free() -> Self {
-        Self {
-            public: port::free(),
-            admin: port::free(),
-        }
+        Self { public: port::free(), admin: port::free() }
     }
 }
 
@@ -70,13 +67,7 @@ impl Gateway {
         let directory = Directory::new(name)?;
         let ports = Ports::free();
         directory.write("config.yaml", &config(ports))?;
-        let mut gateway = Self {
-            name: name.to_owned(),
-            process: None,
-            directory,
-            ports,
-            environment,
-        };
+        let mut gateway = Self { name: name.to_owned(), process: None, directory, ports, environment };
         gateway.resume().await?;
         Ok(gateway)
     }
@@ -102,10 +93,7 @@ impl Gateway {
     /// As a balancer knows it.
     #[must_use]
     pub fn backend(&self) -> Backend {
-        Backend {
-            public: self.public(),
-            admin: self.admin(),
-        }
+        Backend { public: self.public(), admin: self.admin() }
     }
 
     /// Its configuration file.
@@ -140,16 +128,9 @@ impl Gateway {
             ensure!(process.exited().is_some(), "{} runs already", self.name);
         }
         let mut command = Command::new(binary()?);
-        command
-            .args(["run", "--config"])
-            .arg(self.config())
-            .current_dir(self.directory.path());
+        command.args(["run", "--config"]).arg(self.config()).current_dir(self.directory.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        self.process = Some(Process::start(
-            &self.name,
-            command,
-            &self.directory.join("gateway.log"),
-        )?);
+        self.process = Some(Process::start(&self.name, command, &self.directory.join("gateway.log"))?);
         Ok(())
     }
 
@@ -192,9 +173,7 @@ impl Gateway {
     /// # Errors
     /// When it still runs after `bound`, or wasn't started.
     pub async fn wait_for_end(&mut self, bound: Duration) -> Result<ExitStatus> {
-        let Some(mut process) = self.process.take() else {
-            bail!("{} isn't running", self.name)
-        };
+        let Some(mut process) = self.process.take() else { bail!("{} isn't running", self.name) };
         let waited = process.wait(bound).await;
         if waited.is_err() {
             self.process = Some(process);
@@ -296,17 +275,10 @@ pub fn binary() -> Result<PathBuf> {
     }
     let test = std::env::current_exe().context("failed to ask for the running test")?;
     // target/debug/deps/test -> target/debug/events-gateway
-    let built = test
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|directory| directory.join("events-gateway"));
+    let built = test.ancestors().skip(1).take(2).map(|directory| directory.join("events-gateway"));
     match built.into_iter().find(|binary| binary.is_file()) {
         Some(binary) => Ok(binary),
-        None => bail!(
-            "no gateway beside {}: run cargo build -p events-gateway",
-            test.display()
-        ),
+        None => bail!("no gateway beside {}: run cargo build -p events-gateway", test.display()),
     }
 }
 

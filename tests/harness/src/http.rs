@@ -35,12 +35,7 @@ impl Request {
     /// A GET without further headers.
     #[must_use]
     pub fn get(target: impl Into<String>) -> Self {
-        Self {
-            method: "GET".to_owned(),
-            target: target.into(),
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+        Self { method: "GET".to_owned(), target: target.into(), headers: Vec::new(), body: Bytes::new() }
     }
 
     /// A POST of JSON.
@@ -89,24 +84,16 @@ impl Head {
     /// The first header of that name, whatever its case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     fn parse(text: &str) -> Result<Self> {
         let mut lines = text.split("\r\n");
         let first = lines.next().unwrap_or_default();
         let mut words = first.splitn(3, ' ');
-        ensure!(
-            words.next().is_some_and(|version| version.starts_with("HTTP/1.")),
-            "no HTTP response: {first:?}"
-        );
-        let status = words
-            .next()
-            .and_then(|code| code.parse().ok())
-            .with_context(|| format!("no status: {first:?}"))?;
+        ensure!(words.next().is_some_and(|version| version.starts_with("HTTP/1.")), "no HTTP response: {first:?}");
+        let status =
+            words.next().and_then(|code| code.parse().ok()).with_context(|| format!("no status: {first:?}"))?;
         let headers = lines
             .filter(|line| !line.is_empty())
             .map(|line| {
@@ -161,10 +148,7 @@ pub async fn send(address: SocketAddr, request: &Request) -> Result<Response> {
         while let Some(part) = stream.part().await? {
             body.extend_from_slice(&part);
         }
-        Ok(Response {
-            head: stream.head,
-            body: body.freeze(),
-        })
+        Ok(Response { head: stream.head, body: body.freeze() })
     };
     timeout(HEAD_BOUND, exchange)
         .await
@@ -194,26 +178,14 @@ impl Stream {
     /// # Errors
     /// When the peer can't be reached, answers something else than HTTP, or takes too long.
     pub async fn open(address: SocketAddr, request: &Request) -> Result<Self> {
-        let connecting = timeout(HEAD_BOUND, TcpStream::connect(address))
-            .await
-            .context("connecting took too long")?;
+        let connecting = timeout(HEAD_BOUND, TcpStream::connect(address)).await.context("connecting took too long")?;
         let mut socket = connecting.with_context(|| format!("failed to connect to {address}"))?;
         socket.set_nodelay(true).context("failed to set TCP_NODELAY")?;
-        socket
-            .write_all(&request.encode(address))
-            .await
-            .context("failed to send the request")?;
+        socket.write_all(&request.encode(address)).await.context("failed to send the request")?;
         let mut buffer = BytesMut::new();
-        let head = timeout(HEAD_BOUND, read_head(&mut socket, &mut buffer))
-            .await
-            .context("no head in time")??;
+        let head = timeout(HEAD_BOUND, read_head(&mut socket, &mut buffer)).await.context("no head in time")??;
         let framing = Framing::of(&head, &request.method)?;
-        Ok(Self {
-            socket,
-            head,
-            framing,
-            buffer,
-        })
+        Ok(Self { socket, head, framing, buffer })
     }
 
     /// Status and headers.
@@ -245,13 +217,7 @@ impl Stream {
             if self.buffer.capacity() == self.buffer.len() {
                 self.buffer.reserve(4096);
             }
-            if self
-                .socket
-                .read_buf(&mut self.buffer)
-                .await
-                .context("failed to read the body")?
-                == 0
-            {
+            if self.socket.read_buf(&mut self.buffer).await.context("failed to read the body")? == 0 {
                 if self.framing.ends_with_the_connection() {
                     return Ok(None);
                 }
@@ -268,9 +234,6 @@ async fn read_head(socket: &mut TcpStream, buffer: &mut BytesMut) -> Result<Head
             return Head::parse(std::str::from_utf8(&head).context("the head isn't text")?);
         }
         ensure!(buffer.len() < MAX_HEAD, "the head has no end");
-        ensure!(
-            socket.read_buf(buffer).await.context("failed to read the head")? > 0,
-            "closed before any head"
-        );
+        ensure!(socket.read_buf(buffer).await.context("failed to read the head")? > 0, "closed before any head");
     }
 }

@@ -61,19 +61,10 @@ impl Kafka {
     pub async fn with(settings: &Settings) -> Result<Self> {
         let directory = Directory::new("kafka")?;
         let ports = settings::Ports::free(settings);
-        let certificates = if settings.secured {
-            Some(Certificates::new()?)
-        } else {
-            None
-        };
+        let certificates = if settings.secured { Some(Certificates::new()?) } else { None };
         let properties = settings.render(&ports, &directory.join("data"), certificates.as_ref());
         directory.write("server.properties", &properties)?;
-        let mut kafka = Self {
-            process: None,
-            directory,
-            ports,
-            certificates,
-        };
+        let mut kafka = Self { process: None, directory, ports, certificates };
         kafka.format(settings)?;
         kafka.resume().await?;
         Ok(kafka)
@@ -91,11 +82,7 @@ impl Kafka {
     /// When the broker was started without.
     #[must_use]
     pub fn secured(&self, listener: settings::Listener) -> String {
-        let port = self
-            .ports
-            .secured
-            .get(&listener)
-            .expect("a broker started with Settings::secured");
+        let port = self.ports.secured.get(&listener).expect("a broker started with Settings::secured");
         format!("localhost:{port}")
     }
 
@@ -109,9 +96,7 @@ impl Kafka {
     #[must_use]
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", self.bootstrap())
-            .set("broker.address.family", "v4");
+        config.set("bootstrap.servers", self.bootstrap()).set("broker.address.family", "v4");
         config
     }
 
@@ -139,20 +124,14 @@ impl Kafka {
     pub async fn resume(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the broker runs already");
         let mut command = java()?;
-        command
-            .args([HEAP, "kafka.Kafka"])
-            .arg(self.directory.join("server.properties"));
+        command.args([HEAP, "kafka.Kafka"]).arg(self.directory.join("server.properties"));
         command.current_dir(self.directory.path());
         let mut process = Process::start("kafka", command, &self.directory.join("kafka.log"))?;
         let client = self.client();
         process
             .until("answering", START, || {
                 let client = client.clone();
-                async move {
-                    Ok(tokio::task::spawn_blocking(move || answers(&client))
-                        .await?
-                        .then_some(()))
-                }
+                async move { Ok(tokio::task::spawn_blocking(move || answers(&client)).await?.then_some(())) }
             })
             .await?;
         self.process = Some(process);
@@ -193,11 +172,7 @@ impl Kafka {
         }
         let output = command.stdin(Stdio::null()).output().context("failed to run java")?;
         let said = [output.stdout, output.stderr].concat();
-        ensure!(
-            output.status.success(),
-            "failed to format the log: {}",
-            String::from_utf8_lossy(&said)
-        );
+        ensure!(output.status.success(), "failed to format the log: {}", String::from_utf8_lossy(&said));
         Ok(())
     }
 }
@@ -205,11 +180,7 @@ impl Kafka {
 /// A JVM that starts fast rather than runs fast: a suite's broker does little.
 fn java() -> Result<Command> {
     let mut command = Command::new(tools::program("java")?);
-    command.args([
-        "-XX:TieredStopAtLevel=1",
-        "-XX:+UseSerialGC",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    ]);
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]);
     command.args(["-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp"]);
     command.arg(format!("{}/*", tools::kafka_jars()?.display()));
     Ok(command)

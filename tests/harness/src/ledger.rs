@@ -67,21 +67,13 @@ impl Ledger {
     /// that nobody produced, are offences too.
     #[must_use]
     pub fn judge(&self, client: &str, channels: &[(&str, u64)], observed: &[Observed]) -> Verdict {
-        let mut verdict = Verdict {
-            clients: 1,
-            ..Verdict::default()
-        };
+        let mut verdict = Verdict { clients: 1, ..Verdict::default() };
         let mut tracks: BTreeMap<&str, Track> =
             channels.iter().map(|(name, from)| (*name, Track::new(*from))).collect();
         for (place, item) in observed.iter().enumerate() {
             match item {
                 Observed::Reconnect => verdict.reconnects += 1,
-                Observed::Gap {
-                    channel,
-                    reason,
-                    missing,
-                    may_repeat,
-                } => {
+                Observed::Gap { channel, reason, missing, may_repeat } => {
                     *verdict.gaps.entry(reason.clone()).or_default() += 1;
                     match tracks.get_mut(channel.as_str()) {
                         Some(track) => track.gap(*missing, *may_repeat),
@@ -125,14 +117,7 @@ struct Track {
 
 impl Track {
     fn new(from: u64) -> Self {
-        Self {
-            next: from,
-            height: from,
-            missing: BTreeMap::new(),
-            told: None,
-            may_repeat_below: 0,
-            rewind: false,
-        }
+        Self { next: from, height: from, missing: BTreeMap::new(), told: None, may_repeat_below: 0, rewind: false }
     }
 
     fn gap(&mut self, missing: Option<u64>, may_repeat: bool) {
@@ -167,8 +152,7 @@ impl Track {
             let skipped: BTreeSet<u64> = (self.next.max(self.height)..sequence).collect();
             // Within what was seen before, a skip is only a shorter repetition.
             let excused = told.is_some_and(|most| most >= skipped.len() as u64);
-            self.missing
-                .extend(skipped.into_iter().map(|number| (number, (place, excused))));
+            self.missing.extend(skipped.into_iter().map(|number| (number, (place, excused))));
         }
         if sequence < self.height {
             if self.missing.remove(&sequence).is_none() {
@@ -183,8 +167,7 @@ impl Track {
     fn end(&mut self, produced: u64, client: &str, channel: &str, place: usize, verdict: &mut Verdict) {
         let tail = (produced + 1).saturating_sub(self.height);
         let excused = self.told.is_some_and(|most| most >= tail);
-        self.missing
-            .extend((self.height..=produced).map(|number| (number, (place, excused))));
+        self.missing.extend((self.height..=produced).map(|number| (number, (place, excused))));
         for (number, (place, excused)) in &self.missing {
             if *excused {
                 verdict.excused_losses += 1;

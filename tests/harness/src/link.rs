@@ -34,9 +34,7 @@ impl Link {
     /// # Errors
     /// When no port can be bound.
     pub async fn to(target: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("failed to bind the link")?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("failed to bind the link")?;
         let address = listener.local_addr().context("failed to ask for the link's address")?;
         let (state, observed) = watch::channel(State::Whole);
         let task = tokio::spawn(async move {
@@ -116,10 +114,7 @@ mod tests {
     async fn answers(socket: &mut TcpStream) -> bool {
         let mut byte = [0];
         socket.write_all(b"x").await.is_ok()
-            && matches!(
-                tokio::time::timeout(Duration::from_millis(300), socket.read(&mut byte)).await,
-                Ok(Ok(1))
-            )
+            && matches!(tokio::time::timeout(Duration::from_millis(300), socket.read(&mut byte)).await, Ok(Ok(1)))
     }
 
     #[tokio::test]
@@ -143,11 +138,6 @@ mod tests {
         assert!(!answers(&mut socket).await);
         let mut fresh = TcpStream::connect(link.address()).await.expect("connects all the same");
         assert!(!answers(&mut fresh).await);
-        assert!(
-            tokio::time::timeout(Duration::from_millis(50), fresh.read(&mut [0]))
-                .await
-                .is_err(),
-            "still open"
-        );
+        assert!(tokio::time::timeout(Duration::from_millis(50), fresh.read(&mut [0])).await.is_err(), "still open");
     }
 }

@@ -42,18 +42,10 @@ impl LoadBalancer {
     pub async fn nginx(backends: &[Backend]) -> Result<Self> {
         let directory = Directory::new("nginx")?;
         let port = port::free();
-        let root = std::fs::metadata(directory.path())
-            .context("failed to ask for the directory's owner")?
-            .uid()
-            == 0;
+        let root = std::fs::metadata(directory.path()).context("failed to ask for the directory's owner")?.uid() == 0;
         let config = directory.write("nginx.conf", &nginx(port, backends, root))?;
         let mut command = Command::new(tools::program("nginx")?);
-        command
-            .arg("-p")
-            .arg(directory.path())
-            .arg("-c")
-            .arg(config)
-            .args(["-e", "stderr"]);
+        command.arg("-p").arg(directory.path()).arg("-c").arg(config).args(["-e", "stderr"]);
         Self::start("nginx", command, directory, port).await
     }
 
@@ -87,11 +79,7 @@ impl LoadBalancer {
         let mut process = Process::start(name, command, &directory.join("log"))?;
         let connect = || async move { Ok(TcpStream::connect(address).await.ok().map(drop)) };
         process.until("listening", START, connect).await?;
-        Ok(Self {
-            process,
-            address,
-            _directory: directory,
-        })
+        Ok(Self { process, address, _directory: directory })
     }
 }
 
@@ -138,18 +126,11 @@ http {{
 }
 
 fn haproxy(port: u16, backends: &[Backend]) -> String {
-    let servers = backends
-        .iter()
-        .enumerate()
-        .fold(String::new(), |mut text, (index, backend)| {
-            let admin = backend.admin.port();
-            let _ = write!(
-                text,
-                "\n  server r{index} {} check port {admin} inter 200ms fall 1 rise 1",
-                backend.public
-            );
-            text
-        });
+    let servers = backends.iter().enumerate().fold(String::new(), |mut text, (index, backend)| {
+        let admin = backend.admin.port();
+        let _ = write!(text, "\n  server r{index} {} check port {admin} inter 200ms fall 1 rise 1", backend.public);
+        text
+    });
     format!(
         "\
 global
@@ -203,10 +184,7 @@ mod tests {
                 });
             }
         });
-        Backend {
-            public: address,
-            admin: address,
-        }
+        Backend { public: address, admin: address }
     }
 
     #[tokio::test]
@@ -214,13 +192,7 @@ mod tests {
         let bound = Duration::from_secs(20);
         // Nobody listens on the first one: both balancers must get over it.
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free()));
-        let backends = [
-            Backend {
-                public: nowhere,
-                admin: nowhere,
-            },
-            backend("alive").await,
-        ];
+        let backends = [Backend { public: nowhere, admin: nowhere }, backend("alive").await];
         for balancer in [
             LoadBalancer::nginx(&backends).await.expect("nginx"),
             LoadBalancer::haproxy(&backends).await.expect("haproxy"),

@@ -30,9 +30,7 @@ pub fn free() -> u16 {
 /// When thousands of tries find none.
 #[must_use]
 pub fn free_with_bus() -> u16 {
-    pick(RANGE.start..RANGE.end - CLUSTER_BUS_DISTANCE, |port| {
-        is_free(port) && is_free(port + CLUSTER_BUS_DISTANCE)
-    })
+    pick(RANGE.start..RANGE.end - CLUSTER_BUS_DISTANCE, |port| is_free(port) && is_free(port + CLUSTER_BUS_DISTANCE))
 }
 
 fn pick(range: std::ops::Range<u16>, fits: impl Fn(u16) -> bool) -> u16 {

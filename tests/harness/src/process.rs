@@ -49,12 +49,7 @@ impl Process {
             .process_group(0);
         system::die_with_parent(&mut command);
         let child = spawner::spawn(command).with_context(|| format!("failed to start {name}"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log: log.to_path_buf(),
-            ended: None,
-        })
+        Ok(Self { name: name.to_owned(), child, log: log.to_path_buf(), ended: None })
     }
 
     /// What it was called in [`Process::start`].
@@ -213,10 +208,7 @@ mod tests {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
             async move { Ok(text.contains("ready").then_some(())) }
         };
-        process
-            .until("its line", Duration::from_secs(10), said)
-            .await
-            .expect("the shell prints");
+        process.until("its line", Duration::from_secs(10), said).await.expect("the shell prints");
     }
 
     fn runs(pid: u32) -> bool {
@@ -234,19 +226,14 @@ mod tests {
         let child: u32 = children.trim().parse().expect("one child");
         assert!(runs(child));
         drop(process);
-        wait::until_true("the child's end", Duration::from_secs(10), || !runs(child))
-            .await
-            .expect("the child is gone");
+        wait::until_true("the child's end", Duration::from_secs(10), || !runs(child)).await.expect("the child is gone");
     }
 
     #[tokio::test]
     async fn a_process_outlives_the_thread_that_started_it() {
         let directory = Directory::new("process").expect("a directory");
         let mut process = std::thread::scope(|scope| {
-            scope
-                .spawn(|| shell(&directory, "sleep 600"))
-                .join()
-                .expect("the thread ends well")
+            scope.spawn(|| shell(&directory, "sleep 600")).join().expect("the thread ends well")
         });
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(process.exited().is_none());
@@ -256,23 +243,15 @@ mod tests {
     async fn a_wait_ends_at_once_and_shows_the_log_when_the_process_dies() {
         let directory = Directory::new("process").expect("a directory");
         let mut process = shell(&directory, "echo the reason; exit 3");
-        let waited = process
-            .until("readiness", Duration::from_secs(60), || async { Ok(None::<()>) })
-            .await;
+        let waited = process.until("readiness", Duration::from_secs(60), || async { Ok(None::<()>) }).await;
         let message = format!("{:#}", waited.expect_err("it never becomes ready"));
-        assert!(
-            message.contains("the reason") && message.contains("exit status: 3"),
-            "{message}"
-        );
+        assert!(message.contains("the reason") && message.contains("exit status: 3"), "{message}");
     }
 
     #[tokio::test]
     async fn a_stopped_process_can_be_continued_and_measured() {
         let directory = Directory::new("process").expect("a directory");
-        let mut process = shell(
-            &directory,
-            "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done",
-        );
+        let mut process = shell(&directory, "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done");
         ready(&mut process).await;
         assert!(process.usage().expect("it runs").resident > 0);
         process.signal(Signal::Stop);

@@ -33,12 +33,9 @@ impl TokenEndpoint {
     /// # Errors
     /// When no port can be bound.
     pub async fn start(lifetime: Duration) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("failed to bind the token endpoint")?;
-        let address = listener
-            .local_addr()
-            .context("failed to ask for the endpoint's address")?;
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("failed to bind the token endpoint")?;
+        let address = listener.local_addr().context("failed to ask for the endpoint's address")?;
         let (issued, refuses) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, refusing) = (Arc::clone(&issued), Arc::clone(&refuses));
         let task = tokio::spawn(async move {
@@ -60,12 +57,7 @@ impl TokenEndpoint {
                 let _ = socket.write_all(answer.as_bytes()).await;
             }
         });
-        Ok(Self {
-            address,
-            issued,
-            refuses,
-            task,
-        })
+        Ok(Self { address, issued, refuses, task })
     }
 
     /// Where tokens are asked for.
@@ -95,10 +87,7 @@ impl Drop for TokenEndpoint {
 /// A token that says who it is for and is signed by nobody (RFC 7519, section 6): the test broker believes it.
 #[must_use]
 pub fn unsecured_token(subject: &str, lifetime: Duration) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = json!({ "sub": subject, "iat": now, "exp": now + lifetime.as_secs() });
     let encode = |value: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.", encode(json!({ "alg": "none" })), encode(claims))
@@ -116,8 +105,7 @@ async fn read_request(socket: &mut TcpStream) -> Option<String> {
             };
             let length = head.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse::<usize>().ok())?
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
             });
             if body.len() >= length.unwrap_or(0) {
                 return Some(text.into_owned());
@@ -129,10 +117,7 @@ async fn read_request(socket: &mut TcpStream) -> Option<String> {
 
 /// The client shows itself in the Authorization header or in the form (RFC 6749, section 2.3.1).
 fn is_known(request: &str) -> bool {
-    let basic = format!(
-        "Basic {}",
-        BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"))
-    );
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}")));
     let by_header = request.lines().any(|line| {
         line.split_once(':')
             .is_some_and(|(name, value)| name.eq_ignore_ascii_case("authorization") && value.trim() == basic)
@@ -150,35 +135,16 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_known_client_gets_a_token() {
-        let endpoint = TokenEndpoint::start(Duration::from_secs(60))
-            .await
-            .expect("an endpoint");
+        let endpoint = TokenEndpoint::start(Duration::from_secs(60)).await.expect("an endpoint");
         let form = |secret: &str| {
             let body = format!("grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={secret}");
-            Request {
-                method: "POST".to_owned(),
-                target: "/token".to_owned(),
-                headers: Vec::new(),
-                body: body.into(),
-            }
+            Request { method: "POST".to_owned(), target: "/token".to_owned(), headers: Vec::new(), body: body.into() }
         };
         let answer = send(endpoint.address, &form(CLIENT_SECRET)).await.expect("an answer");
         assert_eq!(answer.status(), 200, "{}", answer.text());
-        assert_eq!(
-            send(endpoint.address, &form("wrong"))
-                .await
-                .expect("an answer")
-                .status(),
-            401
-        );
+        assert_eq!(send(endpoint.address, &form("wrong")).await.expect("an answer").status(), 401);
         endpoint.refuse(true);
-        assert_eq!(
-            send(endpoint.address, &form(CLIENT_SECRET))
-                .await
-                .expect("an answer")
-                .status(),
-            401
-        );
+        assert_eq!(send(endpoint.address, &form(CLIENT_SECRET)).await.expect("an answer").status(), 401);
         assert_eq!(endpoint.issued(), 1);
     }
 }

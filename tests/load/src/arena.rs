@@ -39,10 +39,7 @@ impl Arena {
     /// # Errors
     /// When one of them isn't installed or doesn't come up.
     pub fn start() -> Result<Self> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("failed to start a runtime")?;
+        let runtime = Builder::new_current_thread().enable_all().build().context("failed to start a runtime")?;
         let (kafka, redis) = runtime.block_on(async {
             let kafka = Kafka::start().await?;
             kafka.create_topic(TOPIC, PARTITIONS.cast_signed()).await?;
@@ -57,9 +54,7 @@ impl Arena {
     /// When there is no binary, or it doesn't become ready.
     pub fn gateway(&self, name: &str) -> Result<Gateway> {
         let (bootstrap, redis) = (self.kafka.bootstrap(), self.redis.address());
-        self.runtime.block_on(Gateway::start(name, |ports| {
-            configuration(name, ports, &bootstrap, redis)
-        }))
+        self.runtime.block_on(Gateway::start(name, |ports| configuration(name, ports, &bootstrap, redis)))
     }
 
     /// Waits until a replica that was told to stop has ended, and starts it again.
@@ -80,12 +75,7 @@ impl Arena {
     /// # Errors
     /// When the client library refuses its configuration.
     pub fn producer(&self, channels: u32, rate: u32) -> Result<Producer> {
-        let load = Load {
-            topic: TOPIC.to_owned(),
-            partitions: PARTITIONS,
-            channels,
-            rate,
-        };
+        let load = Load { topic: TOPIC.to_owned(), partitions: PARTITIONS, channels, rate };
         Producer::new(&self.kafka.client(), load)
     }
 
@@ -104,16 +94,11 @@ impl Arena {
     pub fn stored(&self, channels: u32) -> Result<u64> {
         let mut lengths = redis::pipe();
         for channel in 0..channels {
-            lengths
-                .cmd("XLEN")
-                .arg(format!("egw:{{{}}}:backlog", event::channel_name(channel)));
+            lengths.cmd("XLEN").arg(format!("egw:{{{}}}:backlog", event::channel_name(channel)));
         }
         self.runtime.block_on(async {
             let mut connection = self.redis.connection().await?;
-            let lengths: Vec<u64> = lengths
-                .query_async(&mut connection)
-                .await
-                .context("failed to ask for lengths")?;
+            let lengths: Vec<u64> = lengths.query_async(&mut connection).await.context("failed to ask for lengths")?;
             Ok(lengths.iter().sum())
         })
     }
@@ -129,10 +114,7 @@ impl Arena {
             if stored >= events {
                 return Ok(());
             }
-            ensure!(
-                std::time::Instant::now() < end,
-                "{stored} of {events} events are stored after {bound:?}"
-            );
+            ensure!(std::time::Instant::now() < end, "{stored} of {events} events are stored after {bound:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -77,9 +77,6 @@ pub struct EffortArguments {
 
 impl From<EffortArguments> for Effort {
     fn from(arguments: EffortArguments) -> Self {
-        Self {
-            rounds: arguments.rounds,
-            window: Duration::from_secs(arguments.seconds),
-        }
+        Self { rounds: arguments.rounds, window: Duration::from_secs(arguments.seconds) }
     }
 }

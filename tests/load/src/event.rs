@@ -55,11 +55,7 @@ impl Stamp {
         let (sent, rest) = rest.split_at(SENT_DIGITS);
         let (channel, rest) = rest.strip_prefix(CHANNEL)?.split_at(CHANNEL_DIGITS);
         let sequence = rest.strip_prefix(SEQUENCE)?.get(..SEQUENCE_DIGITS)?;
-        Some(Self {
-            sent: digits(sent)?,
-            channel: u32::try_from(digits(channel)?).ok()?,
-            sequence: digits(sequence)?,
-        })
+        Some(Self { sent: digits(sent)?, channel: u32::try_from(digits(channel)?).ok()?, sequence: digits(sequence)? })
     }
 }
 
@@ -86,9 +82,7 @@ fn put_digits(buffer: &mut Vec<u8>, mut value: u64, digits: usize) {
 }
 
 fn digits(text: &[u8]) -> Option<u64> {
-    text.iter().try_fold(0, |value: u64, byte| {
-        byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'))
-    })
+    text.iter().try_fold(0, |value: u64, byte| byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0')))
 }
 
 #[cfg(test)]
@@ -97,11 +91,7 @@ mod tests {
 
     #[test]
     fn a_stamp_reads_back_as_written() {
-        let stamp = Stamp {
-            sent: 1_795_255_200_123_456,
-            channel: 989,
-            sequence: 4_000_000_007,
-        };
+        let stamp = Stamp { sent: 1_795_255_200_123_456, channel: 989, sequence: 4_000_000_007 };
         let mut data = Vec::new();
         stamp.write(&mut data);
         assert_eq!(data.len(), DATA_BYTES);
@@ -112,12 +102,7 @@ mod tests {
     #[test]
     fn other_data_is_no_stamp() {
         let mut data = Vec::new();
-        Stamp {
-            sent: 1,
-            channel: 2,
-            sequence: 3,
-        }
-        .write(&mut data);
+        Stamp { sent: 1, channel: 2, sequence: 3 }.write(&mut data);
         assert_eq!(Stamp::read(&data[1..]), None);
         data[12] = b'x';
         assert_eq!(Stamp::read(&data), None);

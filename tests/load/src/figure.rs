@@ -38,14 +38,7 @@ impl Figure {
     #[must_use]
     pub fn new(scenario: &str, name: &str, unit: &str, values: Vec<f64>) -> Self {
         let (scenario, name, unit) = (scenario.to_owned(), name.to_owned(), unit.to_owned());
-        Self {
-            scenario,
-            name,
-            unit,
-            values,
-            target: None,
-            note: String::new(),
-        }
+        Self { scenario, name, unit, values, target: None, note: String::new() }
     }
 
     /// With a target.

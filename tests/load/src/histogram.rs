@@ -31,11 +31,7 @@ pub struct Percentiles {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            counts: vec![0; STEPS * POWERS],
-            total: 0,
-            greatest: 0,
-        }
+        Self { counts: vec![0; STEPS * POWERS], total: 0, greatest: 0 }
     }
 }
 
@@ -110,10 +106,7 @@ mod tests {
         for value in (0..2_000).chain((0..30).map(|power| (1 << power) + 12_345)) {
             let end = upper_end(bucket(value));
             assert!(end >= value, "{value} is above {end}");
-            assert!(
-                (end - value) as f64 <= value as f64 * 0.016,
-                "{value} is far from {end}"
-            );
+            assert!((end - value) as f64 <= value as f64 * 0.016, "{value} is far from {end}");
         }
     }
 

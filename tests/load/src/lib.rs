@@ -38,9 +38,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Command::Report { results, into } => {
             let report = Report::load(&results)?;
             print!("{}", report.table());
-            into.map_or(Ok(()), |document| {
-                report.fill(&document).context("failed to fill the document")
-            })
+            into.map_or(Ok(()), |document| report.fill(&document).context("failed to fill the document"))
         }
         Command::Yardstick { channels, rate } => yardstick::run(channels, rate),
     }
@@ -48,11 +46,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 
 #[cfg(feature = "gateway")]
 fn measure(arguments: arguments::RunArguments) -> Result<()> {
-    let arguments::RunArguments {
-        scenarios,
-        results,
-        effort,
-    } = arguments;
+    let arguments::RunArguments { scenarios, results, effort } = arguments;
     scenario::run::run(&scenarios, effort.into(), &results)
 }
 
@@ -68,13 +62,7 @@ fn check(effort: scenario::Effort) -> Result<()> {
     let mut figures = fan_out::yardstick(fan_out::ONE_CHANNEL, effort)?;
     figures.extend(fan_out::yardstick(fan_out::MANY_CHANNELS, effort)?);
     let (date, machine) = (report::today(), machine::description());
-    let report = Report {
-        date,
-        machine,
-        command: "load check".to_owned(),
-        figures,
-        failures: Vec::new(),
-    };
+    let report = Report { date, machine, command: "load check".to_owned(), figures, failures: Vec::new() };
     print!("{}", report.table());
     Ok(())
 }

@@ -81,16 +81,13 @@ pub fn raise_descriptors() -> Result<u64> {
 pub fn description() -> String {
     let field = |path: &str, name: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.trim().strip_prefix(':'));
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_prefix(':'));
         value.map(|value| value.trim().to_owned())
     };
     let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let cores = cores().unwrap_or(0);
-    let kibibytes: u64 = field("/proc/meminfo", "MemTotal")
-        .and_then(|value| value.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0);
+    let kibibytes: u64 =
+        field("/proc/meminfo", "MemTotal").and_then(|value| value.split_whitespace().next()?.parse().ok()).unwrap_or(0);
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let (memory, release) = ((kibibytes + (1 << 19)) >> 20, release.trim());
     format!("{processor}, {cores} cores, {memory} GiB, Linux {release}")

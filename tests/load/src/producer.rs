@@ -82,25 +82,11 @@ impl Producer {
     pub fn new(client: &ClientConfig, load: Load) -> Result<Self> {
         let mut config = client.clone();
         // Idempotent: a retry changes no order. Each record leaves at once; under pressure they batch by themselves.
-        config
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "0")
-            .set("message.timeout.ms", "60000");
-        let client = config
-            .create_with_context(Failures::default())
-            .context("failed to create a producer")?;
+        config.set("enable.idempotence", "true").set("linger.ms", "0").set("message.timeout.ms", "60000");
+        let client = config.create_with_context(Failures::default()).context("failed to create a producer")?;
         let ends = vec![0; load.channels as usize];
-        let writer = Writer {
-            load,
-            client,
-            ends,
-            turn: 0,
-            record: Vec::new(),
-        };
-        Ok(Self {
-            writer: Some(writer),
-            running: None,
-        })
+        let writer = Writer { load, client, ends, turn: 0, record: Vec::new() };
+        Ok(Self { writer: Some(writer), running: None })
     }
 
     /// Writes `events` events to each channel as fast as possible, and waits until Kafka has them.
@@ -126,10 +112,7 @@ impl Publisher for Producer {
             let written = writer.write_at_rate(&until);
             (writer, written)
         });
-        self.running = Some(Running {
-            stop,
-            thread: thread.context("failed to start a thread")?,
-        });
+        self.running = Some(Running { stop, thread: thread.context("failed to start a thread")? });
         Ok(())
     }
 
@@ -138,9 +121,7 @@ impl Publisher for Producer {
             return Ok(());
         };
         running.stop.store(true, Ordering::Relaxed);
-        let Ok((writer, written)) = running.thread.join() else {
-            bail!("the producer's thread panicked")
-        };
+        let Ok((writer, written)) = running.thread.join() else { bail!("the producer's thread panicked") };
         let writer = self.writer.insert(writer);
         written.and_then(|()| writer.flush())
     }
@@ -180,17 +161,10 @@ impl Writer {
         let sequence = self.ends[channel as usize];
         self.ends[channel as usize] += 1;
         let name = event::channel_name(channel);
-        let stamp = Stamp {
-            sent: event::now(),
-            channel,
-            sequence,
-        };
+        let stamp = Stamp { sent: event::now(), channel, sequence };
         put_envelope(&mut self.record, &name, stamp);
         let partition = i32::try_from(channel % self.load.partitions).context("too many partitions")?;
-        let mut record = BaseRecord::to(&self.load.topic)
-            .key(&name)
-            .payload(&self.record)
-            .partition(partition);
+        let mut record = BaseRecord::to(&self.load.topic).key(&name).payload(&self.record).partition(partition);
         loop {
             match self.client.send(record) {
                 Ok(()) => return Ok(()),
@@ -204,9 +178,7 @@ impl Writer {
     }
 
     fn flush(&self) -> Result<()> {
-        self.client
-            .flush(FLUSH_BOUND)
-            .context("Kafka did not acknowledge all records")?;
+        self.client.flush(FLUSH_BOUND).context("Kafka did not acknowledge all records")?;
         match self.client.context().0.load(Ordering::Relaxed) {
             0 => Ok(()),
             failures => bail!("Kafka did not take {failures} records"),
@@ -216,10 +188,7 @@ impl Writer {
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Writer")
-            .field("load", &self.load)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Writer").field("load", &self.load).finish_non_exhaustive()
     }
 }
 
@@ -239,20 +208,9 @@ mod tests {
     #[test]
     fn a_record_is_json_that_names_its_channel() {
         let mut record = Vec::new();
-        put_envelope(
-            &mut record,
-            "load:000007",
-            Stamp {
-                sent: 1,
-                channel: 7,
-                sequence: 3,
-            },
-        );
+        put_envelope(&mut record, "load:000007", Stamp { sent: 1, channel: 7, sequence: 3 });
         let json: serde_json::Value = serde_json::from_slice(&record).unwrap();
-        assert_eq!(
-            (&json["type"], &json["channels"][0]),
-            (&"load".into(), &"load:000007".into())
-        );
+        assert_eq!((&json["type"], &json["channels"][0]), (&"load".into(), &"load:000007".into()));
         assert_eq!(json["data"]["sequence"], "0000000003");
     }
 }

@@ -74,28 +74,16 @@ impl Report {
 }
 
 fn row(figure: &Figure) -> String {
-    let unit = if figure.unit.is_empty() {
-        String::new()
-    } else {
-        format!(" {}", figure.unit)
-    };
-    let median = figure
-        .median()
-        .map_or_else(|| "–".to_owned(), |median| format!("{}{unit}", Number(median)));
-    let range = figure
-        .range()
-        .map_or_else(String::new, |(low, high)| format!("{} – {}", Number(low), Number(high)));
-    let target = figure
-        .target
-        .map_or_else(String::new, |target| format!("{target}{unit}"));
+    let unit = if figure.unit.is_empty() { String::new() } else { format!(" {}", figure.unit) };
+    let median = figure.median().map_or_else(|| "–".to_owned(), |median| format!("{}{unit}", Number(median)));
+    let range = figure.range().map_or_else(String::new, |(low, high)| format!("{} – {}", Number(low), Number(high)));
+    let target = figure.target.map_or_else(String::new, |target| format!("{target}{unit}"));
     let verdict = match figure.reached() {
         None => "",
         Some(true) => "reached",
         Some(false) => "**falls short**",
     };
-    let Figure {
-        scenario, name, note, ..
-    } = figure;
+    let Figure { scenario, name, note, .. } = figure;
     format!("| {scenario} | {name} | {median} | {range} | {target} | {verdict} | {note} |\n")
 }
 
@@ -118,11 +106,7 @@ fn date_of(days: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -149,10 +133,7 @@ mod tests {
     #[test]
     fn the_table_says_what_is_reached_and_what_falls_short() {
         let table = report().table();
-        assert!(
-            table.contains("| latency | p50 | 0.50 ms |  | <= 1.50 ms | reached |  |"),
-            "{table}"
-        );
+        assert!(table.contains("| latency | p50 | 0.50 ms |  | <= 1.50 ms | reached |  |"), "{table}");
         let short =
             "| ingest | rate | 25000 records/s | 20000 – 30000 | >= 40000 records/s | **falls short** | one replica |";
         assert!(table.contains(short), "{table}");

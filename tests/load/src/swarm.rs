@@ -92,10 +92,7 @@ impl Swarm {
         self.run_until(bound, |swarm| swarm.opened >= wanted || swarm.tally.refused > refused)?;
         if self.opened < wanted {
             let refused = self.tally.refused - refused;
-            bail!(
-                "{} of {wanted} streams are open, {refused} were refused, within {bound:?}",
-                self.opened
-            );
+            bail!("{} of {wanted} streams are open, {refused} were refused, within {bound:?}", self.opened);
         }
         Ok(())
     }
@@ -104,11 +101,7 @@ impl Swarm {
     pub fn close(&mut self) -> Vec<Target> {
         self.waiting.clear();
         (self.opening, self.opened) = (0, 0);
-        self.connections
-            .drain(..)
-            .flatten()
-            .map(|connection| connection.resumption())
-            .collect()
+        self.connections.drain(..).flatten().map(|connection| connection.resumption()).collect()
     }
 
     /// For each channel, the sequence number behind the newest event that any of its clients has.

@@ -51,9 +51,7 @@ pub fn run(channels: u32, rate: u32) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to listen")?;
     // The standard library's backlog is 128; thousands come at once here.
     rustix::net::listen(&listener, 4_096).context("failed to widen the backlog")?;
-    listener
-        .set_nonblocking(true)
-        .context("failed to make the listener non-blocking")?;
+    listener.set_nonblocking(true).context("failed to make the listener non-blocking")?;
     let address = listener.local_addr().context("a listener has no address")?;
     let mut yardstick = Yardstick {
         epoll: epoll::create(epoll::CreateFlags::CLOEXEC).context("failed to create an epoll")?,
@@ -64,19 +62,14 @@ pub fn run(channels: u32, rate: u32) -> Result<()> {
         events: 0,
     };
     let mut output = std::io::stdout();
-    writeln!(output, "{LISTENING}{address}")
-        .and_then(|()| output.flush())
-        .context("nobody reads the address")?;
+    writeln!(output, "{LISTENING}{address}").and_then(|()| output.flush()).context("nobody reads the address")?;
     yardstick.serve()
 }
 
 impl Yardstick {
     fn serve(&mut self) -> Result<()> {
-        let (listener, timer, orders) = (
-            self.listener.as_raw_fd(),
-            self.schedule.descriptor().as_raw_fd(),
-            std::io::stdin().as_raw_fd(),
-        );
+        let (listener, timer, orders) =
+            (self.listener.as_raw_fd(), self.schedule.descriptor().as_raw_fd(), std::io::stdin().as_raw_fd());
         self.watch(self.listener.as_fd())?;
         self.watch(self.schedule.descriptor())?;
         self.watch(std::io::stdin().as_fd())?;
@@ -155,11 +148,7 @@ impl Yardstick {
             let channels = self.subscribers.len() as u64;
             let (channel, sequence) = (self.events % channels, self.events / channels);
             self.events += 1;
-            let stamp = Stamp {
-                sent: event::now(),
-                channel: channel as u32,
-                sequence,
-            };
+            let stamp = Stamp { sent: event::now(), channel: channel as u32, sequence };
             block.clear();
             block.extend_from_slice(format!("id: {}\nevent: {}\ndata: ", sequence + 1, event::TYPE).as_bytes());
             stamp.write(&mut block);

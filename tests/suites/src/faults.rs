@@ -75,21 +75,14 @@ impl Load {
     /// The long run: the same load, older snapshots.
     #[must_use]
     pub fn long() -> Self {
-        Self {
-            calm: Duration::from_secs(10),
-            age: Duration::from_secs(120),
-            ..Self::short()
-        }
+        Self { calm: Duration::from_secs(10), age: Duration::from_secs(120), ..Self::short() }
     }
 }
 
 /// 1,000 records a second, unless the environment asks for another load.
 fn rate() -> u32 {
     let asked = std::env::var("EVENTS_GATEWAY_RATE").ok();
-    asked.map_or(1_000, |text| {
-        text.parse()
-            .unwrap_or_else(|error| panic!("EVENTS_GATEWAY_RATE={text}: {error}"))
-    })
+    asked.map_or(1_000, |text| text.parse().unwrap_or_else(|error| panic!("EVENTS_GATEWAY_RATE={text}: {error}")))
 }
 
 /// What came of one fault.
@@ -115,21 +108,11 @@ impl Outcome {
             Promise::Nothing => self.verdict.spotless(),
             Promise::Told => self.verdict.kept(),
             Promise::Alarm(reason) => {
-                let Verdict {
-                    excused_losses,
-                    excused_repeats,
-                    ref gaps,
-                    ..
-                } = self.verdict;
+                let Verdict { excused_losses, excused_repeats, ref gaps, .. } = self.verdict;
                 self.verdict.kept() && excused_losses + excused_repeats == 0 && gaps.keys().all(|told| told == reason)
             }
             Promise::Replay => {
-                let Verdict {
-                    lost,
-                    reordered,
-                    misdelivered,
-                    ..
-                } = self.verdict;
+                let Verdict { lost, reordered, misdelivered, .. } = self.verdict;
                 lost + reordered + misdelivered == 0 && self.wrong_replay.is_none()
             }
         };
@@ -139,131 +122,41 @@ impl Outcome {
 
 macro_rules! fault {
     ($redis:ident, $promise:expr, $act:ident, $name:literal) => {
-        Fault {
-            name: $name,
-            redis: Kind::$redis,
-            promise: $promise,
-            act: |scene| Box::pin(acts::$act(scene)),
-        }
+        Fault { name: $name, redis: Kind::$redis, promise: $promise, act: |scene| Box::pin(acts::$act(scene)) }
     };
 }
 
 /// All of them.
 pub const FAULTS: &[Fault] = &[
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        kill_a_replica,
-        "replica killed and restarted"
-    ),
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        stop_a_replica,
-        "replica told to stop and restarted"
-    ),
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        freeze_a_replica,
-        "replica frozen for 20 s"
-    ),
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        cut_a_replica_off,
-        "replica cut off from Redis"
-    ),
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        silence_a_link,
-        "replica's link to Redis silent"
-    ),
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        restart_redis_with_data,
-        "Redis killed and restarted with its data"
-    ),
+    fault!(Standalone, Promise::Nothing, kill_a_replica, "replica killed and restarted"),
+    fault!(Standalone, Promise::Nothing, stop_a_replica, "replica told to stop and restarted"),
+    fault!(Standalone, Promise::Nothing, freeze_a_replica, "replica frozen for 20 s"),
+    fault!(Standalone, Promise::Nothing, cut_a_replica_off, "replica cut off from Redis"),
+    fault!(Standalone, Promise::Nothing, silence_a_link, "replica's link to Redis silent"),
+    fault!(Standalone, Promise::Nothing, restart_redis_with_data, "Redis killed and restarted with its data"),
     fault!(Standalone, Promise::Nothing, freeze_redis, "Redis frozen for 5 s"),
-    fault!(
-        Standalone,
-        Promise::Told,
-        restart_redis_without_data,
-        "Redis restarted without its data"
-    ),
+    fault!(Standalone, Promise::Told, restart_redis_without_data, "Redis restarted without its data"),
     fault!(Standalone, Promise::Told, flush_redis, "Redis flushed"),
-    fault!(
-        Standalone,
-        Promise::Told,
-        flush_idle_redis,
-        "Redis flushed while nothing flows"
-    ),
-    fault!(
-        Standalone,
-        Promise::Told,
-        set_idle_redis_back,
-        "Redis set back to a snapshot while nothing flows"
-    ),
+    fault!(Standalone, Promise::Told, flush_idle_redis, "Redis flushed while nothing flows"),
+    fault!(Standalone, Promise::Told, set_idle_redis_back, "Redis set back to a snapshot while nothing flows"),
     fault!(Standalone, Promise::Nothing, restart_kafka, "Kafka restarted"),
     fault!(Standalone, Promise::Nothing, kill_kafka, "Kafka killed and restarted"),
-    fault!(
-        Standalone,
-        Promise::Alarm("source"),
-        create_the_topic_again,
-        "topic deleted and created again"
-    ),
-    fault!(
-        Standalone,
-        Promise::Replay,
-        reset_offsets,
-        "group's offsets set back by hand"
-    ),
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        lose_announcements,
-        "announcements lost as traffic ends"
-    ),
+    fault!(Standalone, Promise::Alarm("source"), create_the_topic_again, "topic deleted and created again"),
+    fault!(Standalone, Promise::Replay, reset_offsets, "group's offsets set back by hand"),
+    fault!(Standalone, Promise::Nothing, lose_announcements, "announcements lost as traffic ends"),
     fault!(Sentinel, Promise::Told, fail_over, "Redis failed over, tail lost"),
-    fault!(
-        Sentinel,
-        Promise::Told,
-        split_redis,
-        "Redis failed over, the old primary alive"
-    ),
-    fault!(
-        Sentinel,
-        Promise::Nothing,
-        kill_a_replica,
-        "replica killed and restarted (Sentinel)"
-    ),
+    fault!(Sentinel, Promise::Told, split_redis, "Redis failed over, the old primary alive"),
+    fault!(Sentinel, Promise::Nothing, kill_a_replica, "replica killed and restarted (Sentinel)"),
     fault!(Cluster, Promise::Nothing, move_slots, "Cluster slots moved"),
-    fault!(
-        Cluster,
-        Promise::Nothing,
-        restart_a_primary,
-        "a Cluster's primary killed and restarted with its data"
-    ),
+    fault!(Cluster, Promise::Nothing, restart_a_primary, "a Cluster's primary killed and restarted with its data"),
     fault!(Cluster, Promise::Told, empty_a_primary, "a Cluster's primary flushed"),
 ];
 
 /// Mistakes that a gateway could make, done to it from outside: the checker must see a loss in each. The first needs a
 /// gateway that doesn't verify.
 pub const PLANTED: &[Fault] = &[
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        lose_announcements,
-        "announcements lost, verify off"
-    ),
-    fault!(
-        Standalone,
-        Promise::Nothing,
-        commit_what_nobody_read,
-        "committed before it was appended"
-    ),
+    fault!(Standalone, Promise::Nothing, lose_announcements, "announcements lost, verify off"),
+    fault!(Standalone, Promise::Nothing, commit_what_nobody_read, "committed before it was appended"),
 ];
 
 /// Lets one fault happen under load and judges.
@@ -280,11 +173,7 @@ pub async fn happen(fault: &Fault, scene: &mut Scene<'_>) -> Result<Outcome> {
         produced: ledger.total(),
         verdict: scene.readers()?.judge(&ledger)?,
         healed,
-        wrong_replay: if fault.promise == Promise::Replay {
-            scene.wrong_replay()?
-        } else {
-            None
-        },
+        wrong_replay: if fault.promise == Promise::Replay { scene.wrong_replay()? } else { None },
         took: began.elapsed(),
     })
 }

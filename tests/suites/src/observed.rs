@@ -21,13 +21,8 @@ pub fn of(history: &History) -> Vec<Observed> {
             kind if kind.starts_with("gateway.") => {}
             _ => {
                 let data = received.event.json();
-                let sequence = data["sequence"]
-                    .as_u64()
-                    .unwrap_or_else(|| panic!("no sequence: {data}"));
-                observed.push(Observed::Event {
-                    channel: text(&data, "channel"),
-                    sequence,
-                });
+                let sequence = data["sequence"].as_u64().unwrap_or_else(|| panic!("no sequence: {data}"));
+                observed.push(Observed::Event { channel: text(&data, "channel"), sequence });
             }
         }
     }
@@ -39,15 +34,10 @@ fn gap(data: &serde_json::Value) -> Observed {
         channel: text(data, "channel"),
         reason: text(data, "reason"),
         missing: data["missing"].as_u64(),
-        may_repeat: data["may_repeat"]
-            .as_bool()
-            .unwrap_or_else(|| panic!("a gap without may_repeat: {data}")),
+        may_repeat: data["may_repeat"].as_bool().unwrap_or_else(|| panic!("a gap without may_repeat: {data}")),
     }
 }
 
 fn text(data: &serde_json::Value, field: &str) -> String {
-    data[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("no {field}: {data}"))
-        .to_owned()
+    data[field].as_str().unwrap_or_else(|| panic!("no {field}: {data}")).to_owned()
 }

@@ -52,13 +52,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self {
-            replicas: 3,
-            redis: Kind::Standalone,
-            topics: 1,
-            partitions: 6,
-            overlay: Value::Null,
-        }
+        Self { replicas: 3, redis: Kind::Standalone, topics: 1, partitions: 6, overlay: Value::Null }
     }
 }
 
@@ -89,9 +83,7 @@ impl Platform {
     pub async fn start(suite: &str, plan: &Plan) -> Result<Self> {
         let suite = format!("{suite}{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let kafka = Kafka::start().await?;
-        let topics: Vec<String> = (0..plan.topics)
-            .map(|index| format!("{suite}-events-{index}"))
-            .collect();
+        let topics: Vec<String> = (0..plan.topics).map(|index| format!("{suite}-events-{index}")).collect();
         for topic in &topics {
             kafka.create_topic(topic, plan.partitions).await?;
         }
@@ -131,15 +123,7 @@ impl Platform {
         let backends: Vec<_> = gateways.iter().map(Gateway::backend).collect();
         let balancer = LoadBalancer::haproxy(&backends).await?;
         wait_for_balancer(balancer.address()).await?;
-        Ok(Self {
-            gateways,
-            balancer,
-            links,
-            redis,
-            kafka,
-            config,
-            partitions: plan.partitions,
-        })
+        Ok(Self { gateways, balancer, links, redis, kafka, config, partitions: plan.partitions })
     }
 
     /// The first topic of events.
@@ -176,9 +160,7 @@ impl Platform {
             }
             gateway.wait_until_ready().await?;
         }
-        wait_for_balancer(self.balancer.address())
-            .await
-            .context("the balancer finds nobody")
+        wait_for_balancer(self.balancer.address()).await.context("the balancer finds nobody")
     }
 }
 
@@ -186,10 +168,9 @@ impl Backing {
     fn config(&self) -> Redis {
         match self {
             Self::Standalone(server) => Redis::Standalone(server.address()),
-            Self::Sentinel(sentinel) => Redis::Sentinel {
-                addresses: sentinel.addresses(),
-                primary: sentinel::PRIMARY.to_owned(),
-            },
+            Self::Sentinel(sentinel) => {
+                Redis::Sentinel { addresses: sentinel.addresses(), primary: sentinel::PRIMARY.to_owned() }
+            }
             Self::Cluster(cluster) => Redis::Cluster(cluster.addresses()),
         }
     }

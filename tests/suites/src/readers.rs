@@ -33,10 +33,7 @@ impl Readers {
             // Far enough apart to be on other partitions and other Redis shards.
             let second = &channels[(index + channels.len() / 2 - 1) % channels.len()];
             let pair = [channel.clone(), second.clone()];
-            let mut options = Options {
-                give_up: false,
-                ..Options::new(balancer, events_of(&pair))
-            };
+            let mut options = Options { give_up: false, ..Options::new(balancer, events_of(&pair)) };
             if index % 2 == 1 {
                 options.addresses = replicas.to_vec();
                 options.addresses.rotate_left(index / 2 % replicas.len());
@@ -46,10 +43,7 @@ impl Readers {
         let readers = Self { clients };
         for (_, _, client) in &readers.clients {
             let opened = |history: &events_gateway_harness::sse::client::History| {
-                history
-                    .events
-                    .iter()
-                    .any(|received| received.event.kind == "gateway.open")
+                history.events.iter().any(|received| received.event.kind == "gateway.open")
             };
             client.wait_for("gateway.open", OPEN, opened).await?;
         }
@@ -108,10 +102,7 @@ impl Readers {
             let seen = observed::of(&client.history());
             channels.iter().map(move |channel| {
                 let numbers = seen.iter().filter_map(|item| match item {
-                    Observed::Event {
-                        channel: other,
-                        sequence,
-                    } if other == channel => Some(*sequence),
+                    Observed::Event { channel: other, sequence } if other == channel => Some(*sequence),
                     _ => None,
                 });
                 (name.as_str(), channel.as_str(), numbers.collect())

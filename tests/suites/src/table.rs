@@ -15,10 +15,7 @@ impl Table {
     /// An empty one.
     #[must_use]
     pub fn new(heading: &[&str]) -> Self {
-        Self {
-            heading: heading.iter().map(|&cell| cell.to_owned()).collect(),
-            rows: Vec::new(),
-        }
+        Self { heading: heading.iter().map(|&cell| cell.to_owned()).collect(), rows: Vec::new() }
     }
 
     /// Adds a row.
@@ -37,9 +34,7 @@ impl Table {
 
     fn render(&self) -> String {
         let width = |column: usize| {
-            let cells = std::iter::once(&self.heading)
-                .chain(&self.rows)
-                .filter_map(|row| row.get(column));
+            let cells = std::iter::once(&self.heading).chain(&self.rows).filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
         };
         let widths: Vec<usize> = (0..self.heading.len()).map(width).collect();

@@ -46,29 +46,14 @@ impl Traffic {
     pub fn go_on(producer: Producer, topic: &str, channels: Vec<String>, rate: u32, earlier: Produced) -> Self {
         let produced = Arc::new(Mutex::new(earlier));
         let (running, observed) = watch::channel(true);
-        let task = tokio::spawn(run(
-            producer,
-            topic.to_owned(),
-            channels,
-            rate,
-            Arc::clone(&produced),
-            observed,
-        ));
-        Self {
-            produced,
-            running,
-            task,
-        }
+        let task = tokio::spawn(run(producer, topic.to_owned(), channels, rate, Arc::clone(&produced), observed));
+        Self { produced, running, task }
     }
 
     /// What was produced until now, answered or not.
     #[must_use]
     pub fn so_far(&self) -> Ledger {
-        self.produced
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .ledger
-            .clone()
+        self.produced.lock().unwrap_or_else(PoisonError::into_inner).ledger.clone()
     }
 
     /// Stops, waits for the broker's answers, and gives what was produced.
@@ -108,11 +93,7 @@ async fn run(
         let due = (began.elapsed().as_secs_f64() * f64::from(rate)) as usize;
         for index in sent..due {
             let channel = &channels[index % channels.len()];
-            let sequence = produced
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .ledger
-                .next(channel);
+            let sequence = produced.lock().unwrap_or_else(PoisonError::into_inner).ledger.next(channel);
             let record = numbered(channel, sequence);
             let answer = loop {
                 match producer.enqueue(&topic, &record) {
@@ -121,11 +102,7 @@ async fn run(
                     Err(_) => tokio::time::sleep(TICK).await,
                 }
             };
-            answers
-                .send((channel.clone(), Box::pin(answer) as _))
-                .await
-                .ok()
-                .context("the collector is gone")?;
+            answers.send((channel.clone(), Box::pin(answer) as _)).await.ok().context("the collector is gone")?;
         }
         sent = due.max(sent);
     }
@@ -138,8 +115,5 @@ async fn run(
 pub fn numbered(channel: &str, sequence: u64) -> Record {
     let padding = "x".repeat(140);
     let data = json!({ "channel": channel, "sequence": sequence, "padding": padding });
-    Record::json(
-        channel,
-        &json!({ "type": "numbered", "channels": [channel], "data": data }),
-    )
+    Record::json(channel, &json!({ "type": "numbered", "channels": [channel], "data": data }))
 }

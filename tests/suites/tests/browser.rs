@@ -22,9 +22,7 @@ async fn page() -> SocketAddr {
             tokio::spawn(async move {
                 let _ = socket.read(&mut [0; 8192]).await;
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n";
-                let _ = socket
-                    .write_all(format!("{head}<!doctype html><title>Events</title>").as_bytes())
-                    .await;
+                let _ = socket.write_all(format!("{head}<!doctype html><title>Events</title>").as_bytes()).await;
             });
         }
     });
@@ -34,20 +32,11 @@ async fn page() -> SocketAddr {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_source_misses_nothing_while_its_replicas_are_killed_and_drained() {
     let _turn = turn::take().await;
-    let mut platform = Platform::start("browser", &Plan::default())
-        .await
-        .expect("the platform starts");
-    let backends: Vec<_> = platform
-        .gateways
-        .iter()
-        .map(events_gateway_harness::Gateway::backend)
-        .collect();
+    let mut platform = Platform::start("browser", &Plan::default()).await.expect("the platform starts");
+    let backends: Vec<_> = platform.gateways.iter().map(events_gateway_harness::Gateway::backend).collect();
     let nginx = LoadBalancer::nginx(&backends).await.expect("nginx starts");
     let browser = Browser::start().await.expect("a browser");
-    browser
-        .open(&format!("http://{}/", page().await))
-        .await
-        .expect("the page loads");
+    browser.open(&format!("http://{}/", page().await)).await.expect("the page loads");
     let url = format!("http://{}{}", nginx.address(), events_of(&["user:alice", "everyone"]));
     let script = format!(
         "window.seen = []; window.other = []; window.opened = 0; window.failed = false;
@@ -72,10 +61,7 @@ async fn an_event_source_misses_nothing_while_its_replicas_are_killed_and_draine
             // One key, one partition, one order over both channels as far as Kafka is concerned.
             let data = json!({ "number": number });
             let envelope = json!({ "type": "order.created", "channels": [channel], "data": data });
-            producer
-                .send(&topic, &Record::json("alice", &envelope))
-                .await
-                .expect("Kafka takes it");
+            producer.send(&topic, &Record::json("alice", &envelope)).await.expect("Kafka takes it");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         number
@@ -99,33 +85,15 @@ async fn an_event_source_misses_nothing_while_its_replicas_are_killed_and_draine
     let last = browser.wait_for(&format!("seen.length >= {produced}"), BOUND).await;
     let seen = browser.run("return seen").await.expect("the page answers");
     let seen: Vec<u64> = serde_json::from_value(seen).expect("numbers");
-    let other = browser
-        .run("return [opened, failed, source.readyState, ...other]")
-        .await
-        .expect("the page answers");
-    let missing: Vec<u64> = (1..=produced)
-        .filter(|number| !seen.contains(number))
-        .take(10)
-        .collect();
-    assert!(
-        last.is_ok(),
-        "missing {missing:?}; opened, failed, state, gaps: {other}"
-    );
+    let other = browser.run("return [opened, failed, source.readyState, ...other]").await.expect("the page answers");
+    let missing: Vec<u64> = (1..=produced).filter(|number| !seen.contains(number)).take(10).collect();
+    assert!(last.is_ok(), "missing {missing:?}; opened, failed, state, gaps: {other}");
     for everyone in [false, true] {
-        let of_channel: Vec<u64> = seen
-            .iter()
-            .copied()
-            .filter(|number| (number % 5 == 0) == everyone)
-            .collect();
+        let of_channel: Vec<u64> = seen.iter().copied().filter(|number| (number % 5 == 0) == everyone).collect();
         let wanted: Vec<u64> = (1..=produced).filter(|number| (number % 5 == 0) == everyone).collect();
         assert!(of_channel == wanted, "each once and in order; {other}");
     }
-    let reconnected = browser
-        .run("return opened > 1 && !failed && other.length === 0")
-        .await
-        .expect("answers");
+    let reconnected = browser.run("return opened > 1 && !failed && other.length === 0").await.expect("answers");
     assert_eq!(reconnected, true, "it reconnected by itself, without a gap: {other}");
-    wait::until_true("chromium to live", BOUND, || browser.process().usage().is_some())
-        .await
-        .expect("it lives");
+    wait::until_true("chromium to live", BOUND, || browser.process().usage().is_some()).await.expect("it lives");
 }

@@ -55,14 +55,8 @@ async fn mistakes_planted_from_outside_are_caught() {
     }
     let _turn = turn::share().await;
     let mut random = seed::printed();
-    let plan = Plan {
-        overlay: json!({ "replica": { "verify": "5m" } }),
-        ..Plan::default()
-    };
-    let load = Load {
-        patience: Duration::from_secs(5),
-        ..Load::short()
-    };
+    let plan = Plan { overlay: json!({ "replica": { "verify": "5m" } }), ..Plan::default() };
+    let load = Load { patience: Duration::from_secs(5), ..Load::short() };
     let mut platform = Platform::start("planted", &plan).await.expect("the platform starts");
     for (number, mistake) in PLANTED.iter().enumerate() {
         let mut scene = Scene::new(&mut platform, &mut random, load, number);
@@ -79,9 +73,7 @@ async fn mistakes_planted_from_outside_are_caught() {
 /// How long the long run lasts with this kind of Redis, if it is asked for.
 fn soak(kind: Kind) -> Option<Duration> {
     let minutes = std::env::var("EVENTS_GATEWAY_SOAK_MINUTES").ok()?;
-    let minutes: u64 = minutes
-        .parse()
-        .unwrap_or_else(|error| panic!("EVENTS_GATEWAY_SOAK_MINUTES={minutes}: {error}"));
+    let minutes: u64 = minutes.parse().unwrap_or_else(|error| panic!("EVENTS_GATEWAY_SOAK_MINUTES={minutes}: {error}"));
     // Two platforms at a time: one server has most faults, the other kinds come one after the other.
     let share = if kind == Kind::Standalone { 60 } else { 30 };
     Some(Duration::from_secs(minutes * share))
@@ -99,10 +91,7 @@ async fn suffer(kind: Kind) {
     // A fault is mostly waited for: a second platform fits beside.
     let _turn = turn::share().await;
     let mut random = seed::printed();
-    let mut faults: Vec<&Fault> = FAULTS
-        .iter()
-        .filter(|fault| fault.redis == kind && wanted(fault))
-        .collect();
+    let mut faults: Vec<&Fault> = FAULTS.iter().filter(|fault| fault.redis == kind && wanted(fault)).collect();
     if faults.is_empty() {
         return;
     }
@@ -110,10 +99,7 @@ async fn suffer(kind: Kind) {
         Some(time) => (Load::long(), Some(Instant::now() + time)),
         None => (Load::short(), None),
     };
-    let plan = Plan {
-        redis: kind,
-        ..Plan::default()
-    };
+    let plan = Plan { redis: kind, ..Plan::default() };
     let mut platform = Platform::start("faults", &plan).await.expect("the platform starts");
     let mut table = Table::new(&HEADING);
     let (mut broken, mut number) = (Vec::new(), 0);
@@ -155,9 +141,7 @@ async fn suffer(kind: Kind) {
                 // The next fault is judged by itself, not by what this one has left behind.
                 keep_logs(&platform);
                 drop(platform);
-                platform = Platform::start("faults", &plan)
-                    .await
-                    .expect("the platform starts again");
+                platform = Platform::start("faults", &plan).await.expect("the platform starts again");
             }
         }
         if until.is_none_or(|until| Instant::now() >= until) {
@@ -187,11 +171,7 @@ fn row(fault: &Fault, outcome: &Outcome, kept: bool) -> Vec<String> {
         Promise::Alarm(_) => "gaps without a loss",
         Promise::Replay => "what was asked for",
     };
-    let gaps: Vec<String> = verdict
-        .gaps
-        .iter()
-        .map(|(reason, count)| format!("{reason} {count}"))
-        .collect();
+    let gaps: Vec<String> = verdict.gaps.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     let numbers = [
         outcome.took.as_secs(),
         outcome.produced,
@@ -204,11 +184,7 @@ fn row(fault: &Fault, outcome: &Outcome, kept: bool) -> Vec<String> {
     ];
     let mut cells = vec![fault.name.to_owned(), cost.to_owned()];
     cells.extend(numbers.map(|number| number.to_string()));
-    cells.push(if gaps.is_empty() {
-        "0".to_owned()
-    } else {
-        gaps.join(", ")
-    });
+    cells.push(if gaps.is_empty() { "0".to_owned() } else { gaps.join(", ") });
     cells.push(if kept { "kept" } else { "BROKEN" }.to_owned());
     cells
 }

@@ -28,21 +28,12 @@ struct House {
 
 impl House {
     async fn start() -> Self {
-        let plan = Plan {
-            replicas: 1,
-            partitions: 1,
-            ..Plan::default()
-        };
+        let plan = Plan { replicas: 1, partitions: 1, ..Plan::default() };
         let platform = Platform::start("hostile", &plan).await.expect("the platform starts");
         let options = Options::new(platform.gateways[0].public(), events_of(&["user:witness"]));
         let witness = Client::opened(options, BOUND).await.expect("the witness opens");
         let producer = platform.kafka.producer().expect("a producer");
-        let mut house = Self {
-            platform,
-            producer,
-            witness,
-            told: 0,
-        };
+        let mut house = Self { platform, producer, witness, told: 0 };
         // Connections to Kafka and Redis, lazily made pools, a first flow of events.
         house.is_unharmed().await;
         let before = house.usage().descriptors;
@@ -66,26 +57,15 @@ impl House {
 
     async fn produce(&self, channel: &str, data: &str) {
         let envelope = json!({ "type": "note", "channels": [channel], "data": data });
-        self.producer
-            .send(self.platform.topic(), &Record::json(channel, &envelope))
-            .await
-            .expect("Kafka takes it");
+        self.producer.send(self.platform.topic(), &Record::json(channel, &envelope)).await.expect("Kafka takes it");
     }
 
     /// An honest client still gets its event, on the one connection it has had all the time.
     async fn is_unharmed(&mut self) {
         self.told += 1;
         self.produce("user:witness", &format!("{}", self.told)).await;
-        self.witness
-            .wait_for_published(self.told, BOUND)
-            .await
-            .expect("the witness is served");
-        assert_eq!(
-            self.witness.history().connections.len(),
-            1,
-            "{}",
-            self.witness.describe()
-        );
+        self.witness.wait_for_published(self.told, BOUND).await.expect("the witness is served");
+        assert_eq!(self.witness.history().connections.len(), 1, "{}", self.witness.describe());
     }
 
     /// Waits until no more descriptors are open than before, and gives the usage.
@@ -122,9 +102,7 @@ async fn ten_thousand_streams_opened_and_closed_leave_nothing_behind() {
     let before = house.usage();
     for round in 0..20 {
         let targets = (0..500).map(|index| events_of(&[format!("user:{}", (round * 500 + index) % 2_000)]));
-        let crowd = Crowd::open(house.address(), targets, BOUND)
-            .await
-            .expect("a crowd opens");
+        let crowd = Crowd::open(house.address(), targets, BOUND).await.expect("a crowd opens");
         crowd.close().await;
     }
     house.returns_to(before).await;
@@ -185,10 +163,7 @@ async fn clients_that_never_read_are_dropped_and_cost_bounded_memory() {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
         let mut socket = socket.connect(house.address()).await.expect("the gateway accepts");
-        socket
-            .write_all(request(&events_of(&["user:flood"])).as_bytes())
-            .await
-            .expect("the request is taken");
+        socket.write_all(request(&events_of(&["user:flood"])).as_bytes()).await.expect("the request is taken");
         sockets.push(socket);
     }
     // 40 MiB for each of them, if somebody kept it.
@@ -222,10 +197,7 @@ async fn a_byte_a_second_is_no_way_to_hold_a_connection_or_the_others() {
     let mut readers = Vec::new();
     for _ in 0..20 {
         let mut socket = TcpStream::connect(house.address()).await.expect("the gateway accepts");
-        socket
-            .write_all(request(&events_of(&["user:slow"])).as_bytes())
-            .await
-            .expect("the request is taken");
+        socket.write_all(request(&events_of(&["user:slow"])).as_bytes()).await.expect("the request is taken");
         readers.push(socket);
     }
     let head = request(&events_of(&["user:slow"])).into_bytes();
@@ -244,11 +216,7 @@ async fn a_byte_a_second_is_no_way_to_hold_a_connection_or_the_others() {
     for writer in &mut writers {
         // 408 and the end, or just the end: within the time that a head may take.
         let mut rest = Vec::new();
-        closed += usize::from(
-            timeout(Duration::from_secs(2), writer.read_to_end(&mut rest))
-                .await
-                .is_ok(),
-        );
+        closed += usize::from(timeout(Duration::from_secs(2), writer.read_to_end(&mut rest)).await.is_ok());
     }
     assert_eq!(closed, writers.len(), "every endless head is given up");
     drop((writers, readers));

@@ -64,10 +64,7 @@ impl Meta {
     }
 
     fn is_repeat(&self, id: &Id, now: Timestamp) -> bool {
-        self.ids
-            .iter()
-            .rev()
-            .any(|(known, since)| known == id && now.millis_since(*since) < IDS.1)
+        self.ids.iter().rev().any(|(known, since)| known == id && now.millis_since(*since) < IDS.1)
     }
 }
 
@@ -79,10 +76,7 @@ impl Stored {
         }
         self.touched = moment.now;
         let known = self.meta.as_ref().and_then(|meta| meta.breaks);
-        let torn = known
-            .zip(breaks)
-            .is_some_and(|(known, breaks)| breaks > known)
-            .then_some(Torn::Source);
+        let torn = known.zip(breaks).is_some_and(|(known, breaks)| breaks > known).then_some(Torn::Source);
         if torn.is_some() || self.meta.as_ref().is_none_or(|meta| meta.identity != moment.identity) {
             let mut start = (moment.now.0.saturating_sub(BIRTH) * 64).max(moment.floor).max(1);
             if self.top > 0 {
@@ -91,11 +85,7 @@ impl Stored {
             if let Some(meta) = &mut self.meta {
                 start = start.max(meta.current().end.0 + EPOCH_STEP);
             }
-            let epoch = Epoch {
-                start: Position(start),
-                end: Position(start - 1),
-                torn,
-            };
+            let epoch = Epoch { start: Position(start), end: Position(start - 1), torn };
             let meta = self.meta.get_or_insert_with(|| Meta {
                 identity: moment.identity,
                 epochs: Vec::new(),
@@ -111,10 +101,7 @@ impl Stored {
             meta.epochs.drain(..surplus);
         }
         // The branch above has made it where it wasn't.
-        let meta = self
-            .meta
-            .as_mut()
-            .ok_or_else(|| BacklogError::Unavailable("no meta".into()))?;
+        let meta = self.meta.as_mut().ok_or_else(|| BacklogError::Unavailable("no meta".into()))?;
         meta.breaks = meta.breaks.max(breaks);
         Ok(meta)
     }
@@ -123,11 +110,7 @@ impl Stored {
         let surplus = self.entries.len().saturating_sub(moment.options.retained_events);
         self.entries.drain(..surplus);
         let age = moment.options.retained_age.as_millis();
-        while self
-            .entries
-            .front()
-            .is_some_and(|(_, event)| u128::from(moment.now.millis_since(event.time)) >= age)
-        {
+        while self.entries.front().is_some_and(|(_, event)| u128::from(moment.now.millis_since(event.time)) >= age) {
             self.entries.pop_front();
         }
     }
@@ -136,10 +119,7 @@ impl Stored {
         let missing = || BacklogError::Unavailable("no meta".into());
         let meta = self.meta.as_ref().ok_or_else(missing)?;
         let epochs = Epochs::new(meta.epochs.clone()).map_err(|error| BacklogError::Refused(error.to_string()))?;
-        Ok(Standing {
-            epochs,
-            closed_before: meta.closed,
-        })
+        Ok(Standing { epochs, closed_before: meta.closed })
     }
 
     pub(super) fn append(
@@ -153,18 +133,9 @@ impl Stored {
             && batch.generation < generation
         {
             let head = meta.current().end;
-            return Ok((
-                Appended {
-                    stored: 0,
-                    repeats: batch.events.len(),
-                    head,
-                },
-                None,
-            ));
+            return Ok((Appended { stored: 0, repeats: batch.events.len(), head }, None));
         }
-        let mut place = known
-            .filter(|(generation, _)| *generation == batch.generation)
-            .map(|(_, place)| place);
+        let mut place = known.filter(|(generation, _)| *generation == batch.generation).map(|(_, place)| place);
         let epoch = meta.current().start;
         let mut stored = Vec::new();
         for placed in &batch.events {
@@ -173,10 +144,7 @@ impl Stored {
                 continue;
             }
             place = Some(at);
-            let id = placed
-                .once
-                .clone()
-                .map(|once| (batch.source.clone(), batch.generation, once));
+            let id = placed.once.clone().map(|once| (batch.source.clone(), batch.generation, once));
             if id.as_ref().is_some_and(|id| meta.is_repeat(id, moment.now)) {
                 continue;
             }
@@ -188,22 +156,12 @@ impl Stored {
             meta.current().end = meta.current().end.next();
             stored.push((meta.current().end, Arc::clone(&placed.event)));
         }
-        meta.sources
-            .insert(batch.source.clone(), (batch.generation, place.unwrap_or_default()));
+        meta.sources.insert(batch.source.clone(), (batch.generation, place.unwrap_or_default()));
         let head = meta.current().end;
-        let appended = Appended {
-            stored: stored.len(),
-            repeats: batch.events.len() - stored.len(),
-            head,
-        };
+        let appended = Appended { stored: stored.len(), repeats: batch.events.len() - stored.len(), head };
         let announced = stored.first().map(|(first, _)| *first);
-        let announced = announced.map(|first| {
-            (
-                epoch,
-                first,
-                stored.iter().map(|(_, event)| Arc::clone(event)).collect(),
-            )
-        });
+        let announced =
+            announced.map(|first| (epoch, first, stored.iter().map(|(_, event)| Arc::clone(event)).collect()));
         if announced.is_some() {
             self.top = head.0;
         }
@@ -228,8 +186,7 @@ impl Stored {
 
     pub(super) fn unregister(&mut self, token: &Token) {
         if let Some(meta) = &mut self.meta {
-            meta.owners
-                .retain(|replica, (number, _)| *replica != *token.replica || *number != token.number);
+            meta.owners.retain(|replica, (number, _)| *replica != *token.replica || *number != token.number);
         }
     }
 
@@ -242,10 +199,7 @@ impl Stored {
         self.ensure(moment, None)?;
         let from = self.entries.partition_point(|(position, _)| *position <= after);
         let entries = self.entries.range(from..).take(limit).cloned().collect();
-        Ok(crate::backlog::Page {
-            standing: self.standing()?,
-            entries,
-        })
+        Ok(crate::backlog::Page { standing: self.standing()?, entries })
     }
 
     pub(super) fn close_before(&mut self, moment: Moment<'_>, time: Timestamp) -> Result<Timestamp, BacklogError> {
@@ -267,11 +221,6 @@ impl Stored {
 
     pub(super) fn owners(&self) -> Vec<(String, Timestamp)> {
         let meta = self.meta.iter();
-        meta.flat_map(|meta| {
-            meta.owners
-                .iter()
-                .map(|(replica, (_, lapses))| (replica.clone(), *lapses))
-        })
-        .collect()
+        meta.flat_map(|meta| meta.owners.iter().map(|(replica, (_, lapses))| (replica.clone(), *lapses))).collect()
     }
 }

@@ -20,11 +20,7 @@ const VERSION: u8 = 1;
 /// What an owner is told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    Events {
-        epoch: Position,
-        first: Position,
-        events: Vec<Arc<Event>>,
-    },
+    Events { epoch: Position, first: Position, events: Vec<Arc<Event>> },
     Closed(Timestamp),
 }
 
@@ -46,10 +42,7 @@ fn number(payload: &mut Bytes) -> Result<u64, Malformed> {
 }
 
 fn length(payload: &mut Bytes) -> Result<usize, Malformed> {
-    payload
-        .try_get_u32()
-        .map(|length| length as usize)
-        .map_err(|_| Malformed::Short)
+    payload.try_get_u32().map(|length| length as usize).map_err(|_| Malformed::Short)
 }
 
 fn byte(payload: &mut Bytes) -> Result<u8, Malformed> {
@@ -58,27 +51,17 @@ fn byte(payload: &mut Bytes) -> Result<u8, Malformed> {
 
 /// The next bytes, sharing the payload's memory.
 fn bytes(payload: &mut Bytes, length: usize) -> Result<Bytes, Malformed> {
-    if payload.len() < length {
-        Err(Malformed::Short)
-    } else {
-        Ok(payload.split_to(length))
-    }
+    if payload.len() < length { Err(Malformed::Short) } else { Ok(payload.split_to(length)) }
 }
 
 fn text(payload: &mut Bytes, length: usize, field: &'static str) -> Result<Arc<str>, Malformed> {
     let bytes = bytes(payload, length)?;
-    std::str::from_utf8(&bytes)
-        .map(Arc::from)
-        .map_err(|_| Malformed::Field(field))
+    std::str::from_utf8(&bytes).map(Arc::from).map_err(|_| Malformed::Field(field))
 }
 
 /// Attributes as the backlog's field holds them: one JSON object of strings.
 pub(super) fn attributes(json: &[u8]) -> Option<BTreeMap<String, String>> {
-    if json == b"{}" {
-        Some(BTreeMap::new())
-    } else {
-        serde_json::from_slice(json).ok()
-    }
+    if json == b"{}" { Some(BTreeMap::new()) } else { serde_json::from_slice(json).ok() }
 }
 
 /// Bytes of an event's head.
@@ -109,11 +92,7 @@ pub(super) fn decode(mut payload: Bytes) -> Result<Message, Malformed> {
         2 => Message::Closed(Timestamp(number(&mut payload)?)),
         _ => return Err(Malformed::Field("kind")),
     };
-    if payload.has_remaining() {
-        Err(Malformed::Long)
-    } else {
-        Ok(message)
-    }
+    if payload.has_remaining() { Err(Malformed::Long) } else { Ok(message) }
 }
 
 /// Reads `binding/topic/partition`.
@@ -157,11 +136,7 @@ fn events(payload: &mut Bytes) -> Result<Message, Malformed> {
             attributes,
             id: (flags & 1 != 0).then_some(id),
             key: (flags & 2 != 0).then_some(key),
-            origin: Origin {
-                source: source.clone(),
-                generation,
-                place,
-            },
+            origin: Origin { source: source.clone(), generation, place },
         }));
     }
     Ok(Message::Events { epoch, first, events })
@@ -189,9 +164,7 @@ mod tests {
 
     #[test]
     fn a_batch_reads_back() {
-        let Message::Events { epoch, first, events } = decode(sample().into()).unwrap() else {
-            panic!("events")
-        };
+        let Message::Events { epoch, first, events } = decode(sample().into()).unwrap() else { panic!("events") };
         assert_eq!((epoch, first), (Position(10), Position(12)));
         assert_eq!(events[0].origin.to_string(), "b/t/0/5/42");
         assert_eq!(&events[0].data[..], b"data");

@@ -38,10 +38,7 @@ impl Answer {
             "NOSCRIPT" => Self::NoScript,
             "MOVED" => redirect(details, from).map_or_else(|| later(reason()), Self::Moved),
             "ASK" => redirect(details, from).map_or_else(|| later(reason()), Self::Ask),
-            "READONLY" | "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" => Self::Later {
-                reason: reason(),
-                elsewhere: true,
-            },
+            "READONLY" | "CLUSTERDOWN" | "MASTERDOWN" | "LOADING" => Self::Later { reason: reason(), elsewhere: true },
             // A key of another type, a meta that can't be read, a command that is too large.
             "WRONGTYPE" | "EGWREFUSED" | "CROSSSLOT" => Self::Refused(reason()),
             // TRYAGAIN, OOM, BUSY, NOREPLICAS, MISCONF pass by themselves. NOPERM and NOAUTH are for an operator to heal;
@@ -52,20 +49,14 @@ impl Answer {
 }
 
 fn later(reason: String) -> Answer {
-    Answer::Later {
-        reason,
-        elsewhere: false,
-    }
+    Answer::Later { reason, elsewhere: false }
 }
 
 /// Reads `SLOT HOST:PORT`; an empty host means the one that answered.
 fn redirect(details: &str, from: &Address) -> Option<Address> {
     let target = details.split(' ').nth(1)?;
     match target.strip_prefix(':') {
-        Some(port) => Some(Address {
-            host: from.host.clone(),
-            port: port.parse().ok()?,
-        }),
+        Some(port) => Some(Address { host: from.host.clone(), port: port.parse().ok()? }),
         None => target.parse().ok(),
     }
 }

@@ -92,11 +92,7 @@ impl Directory for RedisBacklog {
                 value => parse(value, "a lease").map(Some),
             }
         };
-        Ok(try_join_all(replicas.into_iter().map(read))
-            .await?
-            .into_iter()
-            .flatten()
-            .collect())
+        Ok(try_join_all(replicas.into_iter().map(read)).await?.into_iter().flatten().collect())
     }
 
     async fn record(
@@ -126,10 +122,7 @@ impl Directory for RedisBacklog {
 
     async fn connections(&self, replica: &str) -> Result<Vec<ConnectionEntry>, BacklogError> {
         let key = self.keys.connections(replica)?;
-        let values = entry::array(
-            self.on(&key, command("HVALS", [&key])).await?,
-            "a replica's connections",
-        )?;
+        let values = entry::array(self.on(&key, command("HVALS", [&key])).await?, "a replica's connections")?;
         values.into_iter().map(|value| parse(value, "a connection")).collect()
     }
 
@@ -144,10 +137,7 @@ impl Directory for RedisBacklog {
             let (replica, _, lapses) = (parts.next()?, parts.next()?, parts.next()?);
             Some((replica.to_owned(), Timestamp(lapses.parse().ok()?)))
         };
-        owners
-            .split(';')
-            .map(|owner| read(owner).ok_or_else(|| entry::malformed("a channel's owners")))
-            .collect()
+        owners.split(';').map(|owner| read(owner).ok_or_else(|| entry::malformed("a channel's owners"))).collect()
     }
 
     async fn control(&self, group: &str) -> Result<Control, BacklogError> {
@@ -156,19 +146,13 @@ impl Directory for RedisBacklog {
         let values = entry::array(self.on(&key, command("HMGET", [&key, "paused", "breaks"])).await?, what)?;
         let [paused, breaks]: [Value; 2] = values.try_into().map_err(|_| entry::malformed(what))?;
         let paused = paused != Value::Nil && entry::text(paused, what)? == "1";
-        let breaks = if breaks == Value::Nil {
-            0
-        } else {
-            entry::number(breaks, what)?
-        };
+        let breaks = if breaks == Value::Nil { 0 } else { entry::number(breaks, what)? };
         Ok(Control { paused, breaks })
     }
 
     async fn set_paused(&self, group: &str, paused: bool) -> Result<(), BacklogError> {
         let key = self.keys.control(group)?;
-        self.on(&key, command("HSET", [&key, "paused", if paused { "1" } else { "0" }]))
-            .await
-            .map(|_| ())
+        self.on(&key, command("HSET", [&key, "paused", if paused { "1" } else { "0" }])).await.map(|_| ())
     }
 
     async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError> {

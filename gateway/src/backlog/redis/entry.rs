@@ -21,10 +21,7 @@ const EXACT: u64 = 1 << 53;
 pub(super) fn write(cmd: &mut Cmd, batch: &Batch) -> Result<(), BacklogError> {
     for Placed { event, once } in &batch.events {
         if event.origin.place >= EXACT {
-            return Err(BacklogError::Refused(format!(
-                "place {} can't be counted",
-                event.origin.place
-            )));
+            return Err(BacklogError::Refused(format!("place {} can't be counted", event.origin.place)));
         }
         let flags = u8::from(event.id.is_some()) | u8::from(event.key.is_some()) << 1;
         let once = once.as_deref().map(|once| digest(batch, once)).unwrap_or_default();
@@ -35,23 +32,10 @@ pub(super) fn write(cmd: &mut Cmd, batch: &Batch) -> Result<(), BacklogError> {
             serde_json::to_string(&event.attributes)
                 .map_err(|error| BacklogError::Refused(format!("failed to write the attributes: {error}")))?
         };
-        let (id, key) = (
-            event.id.as_deref().unwrap_or_default(),
-            event.key.as_deref().unwrap_or_default(),
-        );
+        let (id, key) = (event.id.as_deref().unwrap_or_default(), event.key.as_deref().unwrap_or_default());
         cmd.arg(event.origin.place).arg(once).arg(flags).arg(time);
-        cmd.arg(&*event.kind)
-            .arg(&event.data[..])
-            .arg(&attributes)
-            .arg(id)
-            .arg(key);
-        let lengths = [
-            event.kind.len(),
-            event.data.len(),
-            attributes.len(),
-            id.len(),
-            key.len(),
-        ];
+        cmd.arg(&*event.kind).arg(&event.data[..]).arg(&attributes).arg(id).arg(key);
+        let lengths = [event.kind.len(), event.data.len(), attributes.len(), id.len(), key.len()];
         cmd.arg(&announcement::head(flags, event.origin.place, time, lengths)?[..]);
     }
     Ok(())
@@ -114,11 +98,7 @@ pub(super) fn standing(value: Value) -> Result<Standing, BacklogError> {
             let mut parts = epoch.split(',');
             let mut position = || parts.next()?.parse().ok().map(Position);
             let (start, end) = (position()?, position()?);
-            Some(Epoch {
-                start,
-                end,
-                torn: self::torn(parts.next()?)?,
-            })
+            Some(Epoch { start, end, torn: self::torn(parts.next()?)? })
         })
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| malformed(what))?;
@@ -129,11 +109,8 @@ pub(super) fn standing(value: Value) -> Result<Standing, BacklogError> {
     });
     let epochs = Epochs::new(epochs).map_err(|error| BacklogError::Refused(format!("{what}: {error}")))?;
     let closed = text(closed, what)?;
-    let closed_before = if closed.is_empty() {
-        None
-    } else {
-        Some(Timestamp(closed.parse().map_err(|_| malformed(what))?))
-    };
+    let closed_before =
+        if closed.is_empty() { None } else { Some(Timestamp(closed.parse().map_err(|_| malformed(what))?)) };
     Ok(Standing { epochs, closed_before })
 }
 
@@ -174,16 +151,5 @@ pub(super) fn entry(value: Value) -> Result<(Position, Arc<Event>), BacklogError
     let (Some(kind), Some(data), Some(time), Some(origin)) = (kind, data, time, origin) else {
         return Err(malformed(what));
     };
-    Ok((
-        position,
-        Arc::new(Event {
-            kind: kind.into(),
-            data,
-            time,
-            attributes: known,
-            id,
-            key,
-            origin,
-        }),
-    ))
+    Ok((position, Arc::new(Event { kind: kind.into(), data, time, attributes: known, id, key, origin })))
 }

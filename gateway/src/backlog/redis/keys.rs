@@ -70,11 +70,7 @@ impl Keys {
 fn name(text: &str) -> Result<String, BacklogError> {
     let refused = |why: &str| BacklogError::Refused(format!("a group or replica id is {why}"));
     let escaped = escape_segment(text).map_err(|_| refused("empty"))?;
-    if escaped.len() > MAX_NAME_BYTES {
-        Err(refused("too long"))
-    } else {
-        Ok(escaped)
-    }
+    if escaped.len() > MAX_NAME_BYTES { Err(refused("too long")) } else { Ok(escaped) }
 }
 
 /// Number of slots of a Redis Cluster.
@@ -87,9 +83,7 @@ pub(super) fn slot(key: &str) -> u16 {
         .and_then(|(_, rest)| rest.split_once('}'))
         .map_or(key, |(tag, _)| if tag.is_empty() { key } else { tag });
     let crc = tag.bytes().fold(0u16, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 }
-        })
+        (0..8).fold(crc ^ u16::from(byte) << 8, |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 })
     });
     crc % 16_384
 }

@@ -60,18 +60,9 @@ impl Link {
         let (sender, state) = watch::channel(State::Down(format!("{address}: not connected yet").into()));
         let suspect = Arc::new(Notify::new());
         let replace = Arc::new(Notify::new());
-        let signs = Signs {
-            suspect: Arc::clone(&suspect),
-            replace: Arc::clone(&replace),
-            lost,
-        };
+        let signs = Signs { suspect: Arc::clone(&suspect), replace: Arc::clone(&replace), lost };
         let _task = Task::spawn(keep(options, address, on_push, sender, signs));
-        Self {
-            state,
-            suspect,
-            replace,
-            _task,
-        }
+        Self { state, suspect, replace, _task }
     }
 
     /// The state now and every change.
@@ -190,10 +181,7 @@ pub(super) async fn connect(
             }
             Ok::<(), ()>(())
         });
-    client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-        .map_err(|error| error.to_string())
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| error.to_string())
 }
 
 /// A client for one server; it doesn't connect yet. Also proves TLS material.
@@ -202,17 +190,10 @@ pub(super) fn client(options: &Options, address: &Address, credentials: &Credent
     let port = address.port;
     let wanted = match &options.tls {
         None => ConnectionAddr::Tcp(host, port),
-        Some(_) => ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure: false,
-            tls_params: None,
-        },
+        Some(_) => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
     };
     let refused = |error: redis::RedisError| OptionsError::Tls(error.to_string());
-    let mut settings = RedisConnectionInfo::default()
-        .set_protocol(ProtocolVersion::RESP3)
-        .set_skip_set_lib_name();
+    let mut settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
     if let Some(username) = &credentials.username {
         settings = settings.set_username(username);
     }
@@ -228,10 +209,7 @@ pub(super) fn client(options: &Options, address: &Address, credentials: &Credent
             let client_tls = tls
                 .identity
                 .clone()
-                .map(|(client_cert, client_key)| redis::ClientTlsConfig {
-                    client_cert,
-                    client_key,
-                });
+                .map(|(client_cert, client_key)| redis::ClientTlsConfig { client_cert, client_key });
             let root_cert = tls.authorities.clone();
             Client::build_with_tls(info, TlsCertificates { client_tls, root_cert }).map_err(refused)
         }
@@ -240,23 +218,12 @@ pub(super) fn client(options: &Options, address: &Address, credentials: &Credent
 
 /// Refuses servers that can't keep what we promise.
 async fn check(options: &Options, connection: &mut MultiplexedConnection) -> Result<(), String> {
-    let info: String = redis::cmd("INFO")
-        .query_async(connection)
-        .await
-        .map_err(|error| error.to_string())?;
+    let info: String = redis::cmd("INFO").query_async(connection).await.map_err(|error| error.to_string())?;
     let field = |name: &str| {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(str::trim_end)
-            .unwrap_or_default()
+        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end).unwrap_or_default()
     };
     let version = field("redis_version");
-    if version
-        .split('.')
-        .next()
-        .and_then(|major| major.parse().ok())
-        .is_none_or(|major: u32| major < 7)
-    {
+    if version.split('.').next().and_then(|major| major.parse().ok()).is_none_or(|major: u32| major < 7) {
         return Err(format!("redis 7 or newer is needed, this is {version:?}"));
     }
     if field("maxmemory_policy") != "noeviction" {

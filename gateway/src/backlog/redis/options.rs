@@ -34,12 +34,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            mode: Mode::Standalone {
-                address: Address {
-                    host: "127.0.0.1".into(),
-                    port: 6379,
-                },
-            },
+            mode: Mode::Standalone { address: Address { host: "127.0.0.1".into(), port: 6379 } },
             credentials: Credentials::default(),
             tls: None,
             prefix: "egw:".into(),
@@ -140,17 +135,11 @@ impl std::str::FromStr for Address {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refused = || OptionsError::Address(text.into());
         let (host, port) = text.rsplit_once(':').ok_or_else(refused)?;
-        let host = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.is_empty() {
             return Err(refused());
         }
-        Ok(Self {
-            host: host.into(),
-            port: port.parse().map_err(|_| refused())?,
-        })
+        Ok(Self { host: host.into(), port: port.parse().map_err(|_| refused())? })
     }
 }
 
@@ -182,10 +171,7 @@ pub struct Credentials {
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let password = self.password.as_ref().map(|_| "(hidden)");
-        f.debug_struct("Credentials")
-            .field("username", &self.username)
-            .field("password", &password)
-            .finish()
+        f.debug_struct("Credentials").field("username", &self.username).field("password", &password).finish()
     }
 }
 
@@ -223,13 +209,7 @@ mod tests {
 
     #[test]
     fn a_prefix_can_not_change_the_hash_tag() {
-        let with = |prefix: &str| {
-            Options {
-                prefix: prefix.into(),
-                ..Options::default()
-            }
-            .validate()
-        };
+        let with = |prefix: &str| Options { prefix: prefix.into(), ..Options::default() }.validate();
         assert_eq!(with("team-1.egw:"), Ok(()));
         assert_eq!(with("{x}"), Err(OptionsError::Prefix("{x}".into())));
     }

@@ -10,10 +10,7 @@ pub(super) struct Script {
 
 impl Script {
     fn new(body: &'static str) -> Self {
-        Self {
-            body,
-            digest: redis::Script::new(body).get_hash().to_owned(),
-        }
+        Self { body, digest: redis::Script::new(body).get_hash().to_owned() }
     }
 }
 

@@ -31,12 +31,7 @@ impl Servers {
     pub(super) fn start(options: Arc<Options>) -> Self {
         let lost = Arc::new(Notify::new());
         let topology = Topology::start(Arc::clone(&options), Arc::clone(&lost));
-        Self {
-            options,
-            topology,
-            links: Mutex::default(),
-            lost,
-        }
+        Self { options, topology, links: Mutex::default(), lost }
     }
 
     fn link(&self, address: &Address) -> Arc<Link> {
@@ -55,17 +50,13 @@ impl Servers {
         let map = self.topology.map();
         let links = self.links.lock();
         !map.primaries.is_empty()
-            && map
-                .primaries
-                .iter()
-                .all(|address| links.get(address).is_some_and(|link| link.is_up()))
+            && map.primaries.iter().all(|address| links.get(address).is_some_and(|link| link.is_up()))
     }
 
     /// Whether the primary of a key is known and connected now.
     pub(super) fn is_up(&self, key: &str) -> bool {
         let map = self.topology.map();
-        map.primary(key)
-            .is_some_and(|address| self.links.lock().get(address).is_some_and(|link| link.is_up()))
+        map.primary(key).is_some_and(|address| self.links.lock().get(address).is_some_and(|link| link.is_up()))
     }
 
     /// The map, as soon as one is known.
@@ -82,11 +73,7 @@ impl Servers {
             }
         };
         let unknown = || BacklogError::Unavailable("the primaries aren't known yet".into());
-        timeout(self.options.call_timeout, known)
-            .await
-            .ok()
-            .flatten()
-            .ok_or_else(unknown)
+        timeout(self.options.call_timeout, known).await.ok().flatten().ok_or_else(unknown)
     }
 
     /// Runs what `build` makes for the primary that turns out to serve `key`.
@@ -97,9 +84,7 @@ impl Servers {
         build: impl Fn(&Address) -> Result<Cmd, BacklogError> + Send,
     ) -> Result<Value, BacklogError> {
         let late = |_| BacklogError::Unavailable(format!("no answer within {:?}", self.options.call_timeout));
-        timeout(self.options.call_timeout, self.follow(key, script, build))
-            .await
-            .map_err(late)?
+        timeout(self.options.call_timeout, self.follow(key, script, build)).await.map_err(late)?
     }
 
     async fn follow(
@@ -129,9 +114,7 @@ impl Servers {
                 Answer::Done(value) => return Ok(value),
                 Answer::NoScript => {
                     let script = script.ok_or_else(|| BacklogError::Unavailable("a script is missing".into()))?;
-                    load(&mut connection, script)
-                        .await
-                        .map_err(|error| unavailable(&address, &error))?;
+                    load(&mut connection, script).await.map_err(|error| unavailable(&address, &error))?;
                     target = Some(address);
                 }
                 Answer::Moved(to) => {
@@ -170,9 +153,7 @@ impl Servers {
                 match (Answer::of(value, address), script) {
                     (Answer::Done(value), _) => return Ok(value),
                     (Answer::NoScript, Some(script)) => {
-                        load(&mut connection, script)
-                            .await
-                            .map_err(|error| unavailable(address, &error))?;
+                        load(&mut connection, script).await.map_err(|error| unavailable(address, &error))?;
                     }
                     (Answer::Refused(reason), _) => return Err(BacklogError::Refused(reason)),
                     (other, _) => {
@@ -181,9 +162,7 @@ impl Servers {
                     }
                 }
             }
-            Err(BacklogError::Unavailable(format!(
-                "{address}: the script doesn't stay loaded"
-            )))
+            Err(BacklogError::Unavailable(format!("{address}: the script doesn't stay loaded")))
         };
         let late = |_| BacklogError::Unavailable(format!("no answer within {:?}", self.options.call_timeout));
         timeout(self.options.call_timeout, question).await.map_err(late)?
@@ -208,9 +187,5 @@ async fn send(connection: &mut MultiplexedConnection, command: &Cmd, asking: boo
 }
 
 async fn load(connection: &mut MultiplexedConnection, script: &Script) -> redis::RedisResult<()> {
-    redis::cmd("SCRIPT")
-        .arg("LOAD")
-        .arg(script.body)
-        .exec_async(connection)
-        .await
+    redis::cmd("SCRIPT").arg("LOAD").arg(script.body).exec_async(connection).await
 }

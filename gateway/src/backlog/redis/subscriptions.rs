@@ -29,33 +29,13 @@ const RETRY: Duration = Duration::from_millis(100);
 /// What the task is asked or told. The queue is unbounded, but holds at most one order per waiting caller, one loss per
 /// subscribed channel, and a few events per link.
 enum Order {
-    Subscribe {
-        channel: Channel,
-        token: Token,
-        ready: oneshot::Sender<()>,
-    },
-    Want {
-        channel: Channel,
-        token: Token,
-    },
-    Unsubscribe {
-        channel: Channel,
-        token: Token,
-    },
-    Up {
-        address: Address,
-    },
-    Down {
-        address: Address,
-    },
-    Lost {
-        address: Address,
-        channel: Channel,
-    },
-    Answered {
-        address: Address,
-        results: Vec<Answered>,
-    },
+    Subscribe { channel: Channel, token: Token, ready: oneshot::Sender<()> },
+    Want { channel: Channel, token: Token },
+    Unsubscribe { channel: Channel, token: Token },
+    Up { address: Address },
+    Down { address: Address },
+    Lost { address: Address, channel: Channel },
+    Answered { address: Address, results: Vec<Answered> },
 }
 
 /// What became of one placement of a channel.
@@ -88,20 +68,13 @@ impl Subscriptions {
             loose: HashSet::new(),
             serial: 0,
         };
-        Self {
-            orders,
-            _task: Task::spawn(desk.run(inbox)),
-        }
+        Self { orders, _task: Task::spawn(desk.run(inbox)) }
     }
 
     /// Returns when the channel's primary has confirmed the subscription. Waits for as long as that takes.
     pub(super) async fn subscribe(&self, channel: &Channel, token: &Token) -> Result<(), BacklogError> {
         let (ready, confirmed) = oneshot::channel();
-        let order = Order::Subscribe {
-            channel: channel.clone(),
-            token: token.clone(),
-            ready,
-        };
+        let order = Order::Subscribe { channel: channel.clone(), token: token.clone(), ready };
         let ended = || BacklogError::Unavailable("the subscription was given up".into());
         self.orders.send(order).map_err(|_| ended())?;
         confirmed.await.map_err(|_| ended())
@@ -109,18 +82,12 @@ impl Subscriptions {
 
     /// Makes sure that the channel is wanted, without waiting.
     pub(super) fn want(&self, channel: &Channel, token: &Token) {
-        let _ = self.orders.send(Order::Want {
-            channel: channel.clone(),
-            token: token.clone(),
-        });
+        let _ = self.orders.send(Order::Want { channel: channel.clone(), token: token.clone() });
     }
 
     /// Ends the subscription if it is this token's.
     pub(super) fn unsubscribe(&self, channel: &Channel, token: &Token) {
-        let _ = self.orders.send(Order::Unsubscribe {
-            channel: channel.clone(),
-            token: token.clone(),
-        });
+        let _ = self.orders.send(Order::Unsubscribe { channel: channel.clone(), token: token.clone() });
     }
 }
 
@@ -227,13 +194,7 @@ impl Desk {
         let wanted = self.channels.entry(channel.clone()).or_insert_with(|| {
             self.loose.insert(channel.clone());
             fresh.push(channel.clone());
-            Wanted {
-                token: token.clone(),
-                at: None,
-                confirmed: false,
-                resumes: false,
-                waiting: Vec::new(),
-            }
+            Wanted { token: token.clone(), at: None, confirmed: false, resumes: false, waiting: Vec::new() }
         });
         wanted.token = token;
         wanted
@@ -301,12 +262,7 @@ impl Desk {
 
     fn answered(&mut self, address: &Address, results: Vec<Answered>) {
         let mut resumed = Vec::new();
-        for Answered {
-            channel,
-            serial,
-            result,
-        } in results
-        {
+        for Answered { channel, serial, result } in results {
             let Some(wanted) = self.channels.get_mut(&channel) else {
                 continue;
             };

@@ -24,10 +24,7 @@ pub(super) struct Map {
 
 impl Map {
     fn single(primary: Address) -> Self {
-        Self {
-            primaries: vec![primary],
-            slots: None,
-        }
+        Self { primaries: vec![primary], slots: None }
     }
 
     /// The primary of a key or shard channel.
@@ -41,10 +38,7 @@ impl Map {
         let mut found = vec![None; self.primaries.len()];
         // Every slot has a number below 2^18 or so; the bound only keeps a broken map from spinning.
         for tag in 0..1_000_000 {
-            let index = self
-                .slots
-                .as_ref()
-                .map_or(0, |slots| slots[usize::from(slot(&tag.to_string()))]);
+            let index = self.slots.as_ref().map_or(0, |slots| slots[usize::from(slot(&tag.to_string()))]);
             if let Some(entry @ None) = found.get_mut(usize::from(index)) {
                 *entry = Some(tag);
                 if found.iter().all(Option::is_some) {
@@ -52,11 +46,7 @@ impl Map {
                 }
             }
         }
-        found
-            .iter()
-            .zip(&self.primaries)
-            .filter_map(|(tag, primary)| Some(((*tag)?, primary)))
-            .collect()
+        found.iter().zip(&self.primaries).filter_map(|(tag, primary)| Some(((*tag)?, primary))).collect()
     }
 }
 
@@ -73,20 +63,12 @@ impl Topology {
     pub(super) fn start(options: Arc<Options>, suspect: Arc<Notify>) -> Self {
         let first = match &options.mode {
             Mode::Standalone { address } => Map::single(address.clone()),
-            Mode::Sentinel { .. } | Mode::Cluster { .. } => Map {
-                primaries: Vec::new(),
-                slots: None,
-            },
+            Mode::Sentinel { .. } | Mode::Cluster { .. } => Map { primaries: Vec::new(), slots: None },
         };
         let map = Arc::new(ArcSwap::from_pointee(first));
         let (sender, changes) = watch::channel(0);
         let _task = Task::spawn(refresh(options, Arc::clone(&map), sender, Arc::clone(&suspect)));
-        Self {
-            map,
-            changes,
-            suspect,
-            _task,
-        }
+        Self { map, changes, suspect, _task }
     }
 
     /// The map as last learnt; without primaries until the first answer.
@@ -131,9 +113,7 @@ async fn resolve(options: &Options, known: &Map) -> Result<Map, String> {
     let mut reason = String::from("no node is named");
     let (asked, credentials) = match &options.mode {
         Mode::Standalone { address } => return Ok(Map::single(address.clone())),
-        Mode::Sentinel {
-            sentinels, credentials, ..
-        } => (sentinels.clone(), credentials),
+        Mode::Sentinel { sentinels, credentials, .. } => (sentinels.clone(), credentials),
         Mode::Cluster { nodes } => {
             let learnt = known.primaries.iter().filter(|primary| !nodes.contains(primary));
             (nodes.iter().chain(learnt).cloned().collect(), &options.credentials)
@@ -165,33 +145,21 @@ async fn open(
         .set_connection_timeout(Some(options.connect_timeout))
         .set_response_timeout(Some(options.connect_timeout));
     let client = client(options, address, credentials).map_err(|error| error.to_string())?;
-    client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-        .map_err(|error| error.to_string())
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| error.to_string())
 }
 
 async fn sentinel(connection: &mut MultiplexedConnection, service: &str, asked: &Address) -> Result<Map, String> {
     let mut command = redis::cmd("SENTINEL");
     command.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-    let answer: Option<(String, u16)> = command
-        .query_async(connection)
-        .await
-        .map_err(|error| error.to_string())?;
+    let answer: Option<(String, u16)> = command.query_async(connection).await.map_err(|error| error.to_string())?;
     let (host, port) = answer.ok_or_else(|| format!("it watches no {service:?}"))?;
-    Ok(Map::single(Address {
-        host: if host.is_empty() { asked.host.clone() } else { host },
-        port,
-    }))
+    Ok(Map::single(Address { host: if host.is_empty() { asked.host.clone() } else { host }, port }))
 }
 
 async fn cluster(connection: &mut MultiplexedConnection, asked: &Address) -> Result<Map, String> {
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
-    let answer = connection
-        .send_packed_command(&command)
-        .await
-        .map_err(|error| error.to_string())?;
+    let answer = connection.send_packed_command(&command).await.map_err(|error| error.to_string())?;
     let Value::Array(ranges) = answer else {
         return Err(format!("CLUSTER SLOTS answered {answer:?}"));
     };
@@ -204,18 +172,12 @@ async fn cluster(connection: &mut MultiplexedConnection, asked: &Address) -> Res
     }
     let mut slots = vec![u16::MAX; SLOTS].into_boxed_slice();
     for (from, to, primary) in ranges {
-        let index = primaries
-            .binary_search(&primary)
-            .ok()
-            .and_then(|index| u16::try_from(index).ok());
+        let index = primaries.binary_search(&primary).ok().and_then(|index| u16::try_from(index).ok());
         if let (Some(range), Some(index)) = (slots.get_mut(from..=to), index) {
             range.fill(index);
         }
     }
-    Ok(Map {
-        primaries,
-        slots: Some(slots),
-    })
+    Ok(Map { primaries, slots: Some(slots) })
 }
 
 /// Reads `[from, to, [host, port, …], …replicas]`; an unknown host is the one that was asked.
@@ -229,10 +191,7 @@ fn read_range(range: &Value, asked: &Address) -> Option<(usize, usize, Address)>
         _ => asked.host.clone(),
     };
     let Value::Int(port) = primary.get(1)? else { return None };
-    let address = Address {
-        host,
-        port: u16::try_from(*port).ok()?,
-    };
+    let address = Address { host, port: u16::try_from(*port).ok()? };
     Some((usize::try_from(*from).ok()?, usize::try_from(*to).ok()?, address))
 }
 
@@ -247,10 +206,7 @@ mod tests {
         let mut slots = vec![0; SLOTS].into_boxed_slice();
         slots[8_192..].fill(1);
         slots[5] = 2;
-        let map = Map {
-            primaries: vec![address(1), address(2), address(3)],
-            slots: Some(slots),
-        };
+        let map = Map { primaries: vec![address(1), address(2), address(3)], slots: Some(slots) };
         let tags = map.tags();
         assert_eq!(tags.len(), 3);
         for (tag, primary) in tags {
@@ -261,13 +217,7 @@ mod tests {
     #[test]
     fn a_slot_that_nobody_serves_has_no_primary() {
         let slots = vec![u16::MAX; SLOTS].into_boxed_slice();
-        let map = Map {
-            primaries: vec![Address {
-                host: "h".into(),
-                port: 1,
-            }],
-            slots: Some(slots),
-        };
+        let map = Map { primaries: vec![Address { host: "h".into(), port: 1 }], slots: Some(slots) };
         assert_eq!(map.primary("x"), None);
         assert!(map.tags().is_empty());
     }

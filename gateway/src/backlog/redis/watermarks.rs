@@ -29,10 +29,7 @@ impl RedisBacklog {
             Value::VerbatimString { text, .. } => text,
             other => entry::text(other, "INFO")?,
         };
-        let identity = info
-            .lines()
-            .find_map(|line| line.strip_prefix("master_replid:"))
-            .map(str::trim_end);
+        let identity = info.lines().find_map(|line| line.strip_prefix("master_replid:")).map(str::trim_end);
         let identity = identity.filter(|_| info.lines().any(|line| line.trim_end() == "role:master"));
         let no_primary = || BacklogError::Unavailable(format!("{primary} isn't a primary"));
         Ok((primary.to_string(), identity.ok_or_else(no_primary)?.into()))
@@ -63,10 +60,7 @@ impl Watermarks for RedisBacklog {
 
     async fn remembered(&self, group: &str) -> Result<Offsets, BacklogError> {
         let map = self.servers.map().await?;
-        let asked = map
-            .tags()
-            .into_iter()
-            .map(|(tag, primary)| self.remembered_by(tag, primary, group));
+        let asked = map.tags().into_iter().map(|(tag, primary)| self.remembered_by(tag, primary, group));
         let mut answers = try_join_all(asked).await?.into_iter();
         let mut lowest = answers.next().unwrap_or_default();
         for other in answers {
@@ -94,11 +88,7 @@ impl Watermarks for RedisBacklog {
                 return Ok(false);
             };
             let mut command = redis::cmd("EVALSHA");
-            command
-                .arg(&script::MARK.digest)
-                .arg(1)
-                .arg(self.keys.watermark(tag, group)?)
-                .arg(identity);
+            command.arg(&script::MARK.digest).arg(1).arg(self.keys.watermark(tag, group)?).arg(identity);
             command.arg(millis(self.options.expiry())).arg(marked.len());
             for (partition, offset) in marked.iter().chain(offsets) {
                 command.arg(field(partition)).arg(*offset);
@@ -110,8 +100,6 @@ impl Watermarks for RedisBacklog {
         if !stored.is_empty() && stored.into_iter().all(|stored| stored) {
             return Ok(Marked::Stored);
         }
-        Ok(Marked::Forgotten {
-            remembered: self.remembered(group).await?,
-        })
+        Ok(Marked::Forgotten { remembered: self.remembered(group).await? })
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::*;
+use crate::http::listener::{self, Listening};
 use crate::http::problem::Kind;
 
 const ONE: (&str, &str) = (include_str!("testdata/one.crt"), include_str!("testdata/one.key"));
@@ -44,16 +45,13 @@ async fn a_changed_certificate_is_shown_to_the_next_client() {
     let certificate = Certificate::load(&cert_file, &key_file).unwrap();
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let server = actix_web::HttpServer::new(|| {
-        actix_web::App::new()
-            .default_service(actix_web::web::to(async || Kind::NotFound.because("nothing here").response()))
-    })
-    .workers(1)
-    .disable_signals()
-    .listen_rustls_0_23(socket, certificate.server_config().unwrap())
-    .unwrap()
-    .run();
-    let handle = server.handle();
+    let connections = listener::Connections { workers: 1, ..listener::Connections::default() };
+    let Listening { handle, server, .. } =
+        listener::serve(&connections, Some(certificate.server_config().unwrap()), socket, || {
+            actix_web::App::new()
+                .default_service(actix_web::web::to(async || Kind::NotFound.because("nothing here").response()))
+        })
+        .unwrap();
     tokio::spawn(server);
     let answer =
         async |trusted: &'static str| tokio::task::spawn_blocking(move || ask(address, trusted)).await.unwrap();

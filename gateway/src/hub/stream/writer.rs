@@ -9,8 +9,8 @@ use events_gateway_core::join::Step;
 use events_gateway_core::sse::{self, Format};
 
 use super::super::HubCounters;
-use crate::ingest::address::TRACEPARENT;
 use crate::clock;
+use crate::ingest::address::TRACEPARENT;
 
 pub(super) struct Writer<'a> {
     counters: &'a HubCounters,

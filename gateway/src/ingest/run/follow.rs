@@ -24,11 +24,7 @@ impl<S: Source> Run<S> {
         }
         let now = Instant::now();
         let quiet = self.leaving.iter_mut().find(|leave| {
-            let is_quiet = |at| {
-                self.partitions
-                    .get(at)
-                    .is_none_or(|partition: &Partition| partition.outstanding == 0)
-            };
+            let is_quiet = |at| self.partitions.get(at).is_none_or(|partition: &Partition| partition.outstanding == 0);
             leave.last_commit == LastCommit::Due && leave.partitions.iter().all(is_quiet)
         });
         if let Some(leave) = quiet {
@@ -60,12 +56,7 @@ impl<S: Source> Run<S> {
         if self.settle_due {
             self.settle_due = false;
             let reading = |partition: &&Partition| partition.phase == Phase::Reading;
-            let partitions: Vec<_> = self
-                .partitions
-                .values()
-                .filter(reading)
-                .map(|one| one.at.clone())
-                .collect();
+            let partitions: Vec<_> = self.partitions.values().filter(reading).map(|one| one.at.clone()).collect();
             self.errand = self.settle(&partitions, false);
         } else if now >= self.identify_after {
             self.identify_after = now + self.options.identify_every;
@@ -98,25 +89,14 @@ impl<S: Source> Run<S> {
             offsets.insert((key, at.partition), offset);
             if offset > partition.committed {
                 let metadata = partition.stamp.to_string();
-                commitments.push((
-                    Commitment {
-                        at: at.clone(),
-                        offset,
-                        metadata,
-                    },
-                    partition.life,
-                ));
+                commitments.push((Commitment { at: at.clone(), offset, metadata }, partition.life));
             }
         }
         if offsets.is_empty() || (last && commitments.is_empty()) {
             return None;
         }
-        let marked = self
-            .marked
-            .iter()
-            .filter(|(key, _)| offsets.contains_key(key))
-            .map(|(k, v)| (k.clone(), *v))
-            .collect();
+        let marked =
+            self.marked.iter().filter(|(key, _)| offsets.contains_key(key)).map(|(k, v)| (k.clone(), *v)).collect();
         let (errands, data_set) = (self.errands.clone(), self.data_set.clone());
         Some(
             async move {
@@ -140,10 +120,7 @@ impl<S: Source> Run<S> {
                 self.resolve_after = Instant::now() + self.options.backoff.after(self.resolve_failures);
                 self.trouble(&error.to_string());
             }
-            Outcome::Settled {
-                result: Ok(Settled::Committed { marked, commitments }),
-                ..
-            } => {
+            Outcome::Settled { result: Ok(Settled::Committed { marked, commitments }), .. } => {
                 self.trouble = None;
                 self.marked.extend(marked);
                 for (commitment, life) in commitments {
@@ -154,19 +131,13 @@ impl<S: Source> Run<S> {
                     }
                 }
             }
-            Outcome::Settled {
-                result: Ok(Settled::Uncommitted { marked, error }),
-                last,
-            } => {
+            Outcome::Settled { result: Ok(Settled::Uncommitted { marked, error }), last } => {
                 self.marked.extend(marked);
                 if !last {
                     self.trouble(&error.to_string());
                 }
             }
-            Outcome::Settled {
-                result: Ok(Settled::Rewind),
-                ..
-            } => self.rewind("the backlog forgot the watermark"),
+            Outcome::Settled { result: Ok(Settled::Rewind), .. } => self.rewind("the backlog forgot the watermark"),
             Outcome::Settled { result: Err(error), .. } => self.trouble(&error.to_string()),
             Outcome::Identified(topics) => {
                 let is_another = |partition: &Partition| {

@@ -40,9 +40,7 @@ pub(super) struct Fake(pub(super) Arc<Mutex<Shared>>);
 
 impl Fake {
     pub(super) fn identity(&self) -> DataSet {
-        DataSet(Arc::new(
-            [("primary".to_owned(), self.0.lock().life.to_string())].into(),
-        ))
+        DataSet(Arc::new([("primary".to_owned(), self.0.lock().life.to_string())].into()))
     }
 
     /// A failover: the data set is another; of each channel the last `lost` events are gone, and the watermark's newest.
@@ -71,9 +69,7 @@ impl Fake {
     pub(super) fn data(&self, channel: &str) -> Vec<String> {
         let shared = self.0.lock();
         let events = shared.channels.get(channel).into_iter().flatten();
-        events
-            .map(|event| String::from_utf8_lossy(&event.data).into_owned())
-            .collect()
+        events.map(|event| String::from_utf8_lossy(&event.data).into_owned()).collect()
     }
 }
 
@@ -110,11 +106,7 @@ impl Backlog for Fake {
         if batch.data_set != identity {
             return Err(BacklogError::DataSetChanged);
         }
-        if batch
-            .events
-            .iter()
-            .any(|placed| shared.refused.contains(&placed.event.data[..]))
-        {
+        if batch.events.iter().any(|placed| shared.refused.contains(&placed.event.data[..])) {
             return Err(BacklogError::Refused("too large".into()));
         }
         shared.breaks_of_batches.insert(batch.breaks);
@@ -130,11 +122,7 @@ impl Backlog for Fake {
             shared.channels.entry(key.0.clone()).or_default().push(placed.event);
             stored += 1;
         }
-        Ok(Appended {
-            stored,
-            repeats: total - stored,
-            head: Position(1),
-        })
+        Ok(Appended { stored, repeats: total - stored, head: Position(1) })
     }
     async fn register(&self, _: &Channel, _: &Token, _: u64) -> Result<Standing, BacklogError> {
         Err(BacklogError::Refused("not here".into()))
@@ -175,13 +163,9 @@ impl Watermarks for Fake {
         if shared.is_away {
             return Err(BacklogError::Unavailable("away".into()));
         }
-        let forgot = marked
-            .iter()
-            .any(|(at, offset)| shared.marks.get(at).is_none_or(|known| known < offset));
+        let forgot = marked.iter().any(|(at, offset)| shared.marks.get(at).is_none_or(|known| known < offset));
         if *set != identity || forgot {
-            return Ok(Marked::Forgotten {
-                remembered: shared.marks.clone(),
-            });
+            return Ok(Marked::Forgotten { remembered: shared.marks.clone() });
         }
         shared.marks.extend(offsets.clone());
         Ok(Marked::Stored)

@@ -92,10 +92,7 @@ impl Shared {
         if self.closing.load(Ordering::Acquire) || partitions.is_empty() {
             return;
         }
-        self.tell(Signal::Revoked {
-            partitions: partitions.to_vec(),
-            lost,
-        });
+        self.tell(Signal::Revoked { partitions: partitions.to_vec(), lost });
         let deadline = Instant::now() + self.revoke_within;
         let mut assignment = self.assignment.lock();
         while !lost && partitions.iter().any(|at| assignment.awaited.contains(at)) {
@@ -131,10 +128,7 @@ pub(super) fn list_of<'a>(partitions: impl IntoIterator<Item = &'a TopicPartitio
 }
 
 fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    list.elements()
-        .iter()
-        .map(|element| TopicPartition::new(element.topic(), element.partition()))
-        .collect()
+    list.elements().iter().map(|element| TopicPartition::new(element.topic(), element.partition())).collect()
 }
 
 impl ClientContext for Context {
@@ -199,14 +193,9 @@ impl ConsumerContext for Context {
         *self.shared.reason.lock() = None;
         // Nothing flows before it was decided from where. What was fetched in between is dropped: it has no life.
         if let Err(error) = consumer.pause(list) {
-            self.shared
-                .complain(format!("failed to pause assigned partitions: {error}"));
+            self.shared.complain(format!("failed to pause assigned partitions: {error}"));
         }
-        self.shared
-            .assignment
-            .lock()
-            .partitions
-            .extend(partitions.iter().map(|at| (at.clone(), None)));
+        self.shared.assignment.lock().partitions.extend(partitions.iter().map(|at| (at.clone(), None)));
         self.shared.tell(Signal::Assigned(partitions));
     }
 

@@ -30,10 +30,7 @@ impl Identities {
         }
         if self.is_outdated() {
             let detail = format!("{topic} was created anew: the client begins again");
-            return Err(SourceError::Failed {
-                call: "go on in a topic",
-                detail,
-            });
+            return Err(SourceError::Failed { call: "go on in a topic", detail });
         }
         Ok(())
     }
@@ -57,10 +54,7 @@ mod tests {
         assert!(identities.check(&orders, "a").is_ok());
         assert!(!identities.is_outdated());
         assert!(identities.check(&orders, "c").is_err());
-        assert!(
-            identities.check(&users, "b").is_err(),
-            "nothing is played by it any more"
-        );
+        assert!(identities.check(&users, "b").is_err(), "nothing is played by it any more");
         assert!(identities.is_outdated());
     }
 }

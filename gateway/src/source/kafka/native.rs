@@ -82,11 +82,7 @@ pub(super) fn topic_id<C: ConsumerContext>(
             return Err("no answer".into());
         }
         let failure = |code| {
-            (code != NO_ERROR).then(|| {
-                CStr::from_ptr(raw::rd_kafka_err2str(code))
-                    .to_string_lossy()
-                    .into_owned()
-            })
+            (code != NO_ERROR).then(|| CStr::from_ptr(raw::rd_kafka_err2str(code)).to_string_lossy().into_owned())
         };
         if let Some(error) = failure(raw::rd_kafka_event_error(event.0)) {
             return Err(error);
@@ -101,9 +97,7 @@ pub(super) fn topic_id<C: ConsumerContext>(
             return Err("no such topic".into());
         }
         let description = *descriptions;
-        if let Some(error) = failure(raw::rd_kafka_error_code(raw::rd_kafka_TopicDescription_error(
-            description,
-        ))) {
+        if let Some(error) = failure(raw::rd_kafka_error_code(raw::rd_kafka_TopicDescription_error(description))) {
             return Err(error);
         }
         let id = raw::rd_kafka_TopicDescription_topic_id(description);
@@ -112,11 +106,7 @@ pub(super) fn topic_id<C: ConsumerContext>(
         }
         let high = raw::rd_kafka_Uuid_most_significant_bits(id) as u64;
         let low = raw::rd_kafka_Uuid_least_significant_bits(id) as u64;
-        Ok(if high == 0 && low == 0 {
-            String::new()
-        } else {
-            format!("{high:016x}{low:016x}")
-        })
+        Ok(if high == 0 && low == 0 { String::new() } else { format!("{high:016x}{low:016x}") })
     }
 }
 
@@ -192,7 +182,5 @@ pub(super) fn log_ends<C: ConsumerContext>(
             &raw mut high,
         )
     };
-    (error == NO_ERROR)
-        .then(|| u64::try_from(low).ok().zip(u64::try_from(high).ok()))
-        .flatten()
+    (error == NO_ERROR).then(|| u64::try_from(low).ok().zip(u64::try_from(high).ok())).flatten()
 }

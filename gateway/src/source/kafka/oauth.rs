@@ -96,13 +96,8 @@ impl OAuth {
             return Err(OAuthError::Status(answer.status().as_u16()));
         }
         let text = answer.body_mut().with_config().limit(MOST_BYTES).read_to_string()?;
-        let Answer {
-            access_token,
-            expires_in,
-        } = serde_json::from_str(&text)?;
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let Answer { access_token, expires_in } = serde_json::from_str(&text)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let lifetime = Duration::from_secs(expires_in.unwrap_or(DEFAULT_LIFETIME).min(86_400 * 365));
         Ok(OAuthToken {
             token: access_token,
@@ -159,25 +154,17 @@ mod tests {
     }
 
     fn http(status: &str, headers: &str, body: &str) -> String {
-        format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}Connection: close\r\n\r\n{body}",
-            body.len()
-        )
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}Connection: close\r\n\r\n{body}", body.len())
     }
 
     #[test]
     fn a_token_is_asked_for_with_client_credentials() {
         let (url, asked) = endpoint(http("200 OK", "", r#"{"access_token":"abc","expires_in":60}"#));
         let token = oauth(url).token().unwrap();
-        assert_eq!(
-            (token.token.as_str(), token.principal_name.as_str()),
-            ("abc", "gateway")
-        );
+        assert_eq!((token.token.as_str(), token.principal_name.as_str()), ("abc", "gateway"));
         let asked = asked.join().unwrap();
         assert!(
-            asked
-                .to_lowercase()
-                .contains(&format!("basic {}", STANDARD.encode("gateway:s%3A1")).to_lowercase()),
+            asked.to_lowercase().contains(&format!("basic {}", STANDARD.encode("gateway:s%3A1")).to_lowercase()),
             "{asked}"
         );
         assert!(asked.ends_with("grant_type=client_credentials&scope=kafka"), "{asked}");

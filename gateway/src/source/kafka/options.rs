@@ -48,9 +48,7 @@ pub struct Login {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+        f.debug_struct("Login").field("username", &self.username).finish_non_exhaustive()
     }
 }
 
@@ -88,10 +86,7 @@ pub struct ForbiddenSetting(pub String);
 impl Client {
     /// Checks the further settings' names.
     pub fn check(&self) -> Result<(), ForbiddenSetting> {
-        let forbidden = self
-            .further
-            .keys()
-            .find(|name| !is_further_setting(name));
+        let forbidden = self.further.keys().find(|name| !is_further_setting(name));
         forbidden.map_or(Ok(()), |name| Err(ForbiddenSetting(name.clone())))
     }
 
@@ -119,9 +114,7 @@ impl Client {
                 config.set("ssl.ca.pem", authorities);
             }
             if let Some(identity) = &tls.identity {
-                config
-                    .set("ssl.certificate.pem", &identity.certificate)
-                    .set("ssl.key.pem", &identity.key);
+                config.set("ssl.certificate.pem", &identity.certificate).set("ssl.key.pem", &identity.key);
             }
         }
         let (mechanism, login) = match &self.sasl {
@@ -133,9 +126,7 @@ impl Client {
         };
         config.set("sasl.mechanism", mechanism);
         if let Some(login) = login {
-            config
-                .set("sasl.username", &login.username)
-                .set("sasl.password", &login.password);
+            config.set("sasl.username", &login.username).set("sasl.password", &login.password);
         }
         config
     }
@@ -154,18 +145,9 @@ mod tests {
 
     #[test]
     fn settings_that_could_read_files_or_run_code_are_refused() {
-        for name in [
-            "plugin.library.paths",
-            "sasl.kerberos.kinit.cmd",
-            "ssl.ca.location",
-            "bootstrap.servers",
-        ] {
+        for name in ["plugin.library.paths", "sasl.kerberos.kinit.cmd", "ssl.ca.location", "bootstrap.servers"] {
             let further = [(name.to_owned(), "x".to_owned())].into();
-            let client = Client {
-                bootstrap: "b:9092".into(),
-                further,
-                ..Client::default()
-            };
+            let client = Client { bootstrap: "b:9092".into(), further, ..Client::default() };
             assert_eq!(client.check(), Err(ForbiddenSetting(name.into())));
             assert_ne!(client.config().get(name), Some("x"));
         }
@@ -174,10 +156,7 @@ mod tests {
     #[test]
     fn every_setting_that_a_configuration_may_give_is_taken() {
         for name in events_gateway_crds::kafka::CLIENT_SETTINGS {
-            let client = Client {
-                further: [((*name).to_owned(), "1".to_owned())].into(),
-                ..Client::default()
-            };
+            let client = Client { further: [((*name).to_owned(), "1".to_owned())].into(), ..Client::default() };
             assert_eq!(client.check(), Ok(()), "{name}");
             assert_eq!(client.config().get(name), Some("1"), "{name}");
         }
@@ -185,10 +164,7 @@ mod tests {
 
     #[test]
     fn security_follows_from_what_is_given_and_secrets_are_not_shown() {
-        let login = Login {
-            username: "u".into(),
-            password: "hush".into(),
-        };
+        let login = Login { username: "u".into(), password: "hush".into() };
         let client = Client {
             bootstrap: "b:9092".into(),
             tls: Some(Tls::default()),

@@ -84,10 +84,7 @@ impl Poller {
             self.forget_assignment();
             wishes.seeks.clear();
             let Some(error) = failure else {
-                tracing::warn!(
-                    group = self.options.group,
-                    "a topic was created anew: the Kafka client begins again"
-                );
+                tracing::warn!(group = self.options.group, "a topic was created anew: the Kafka client begins again");
                 continue;
             };
             if protocol == Protocol::Consumer && self.options.protocol == Protocol::Auto && is_unsupported(&error) {
@@ -101,8 +98,7 @@ impl Poller {
             if began.elapsed() > Duration::from_secs(60) {
                 failures = 0;
             }
-            self.shared
-                .complain(format!("the Kafka client failed and begins again: {error}"));
+            self.shared.complain(format!("the Kafka client failed and begins again: {error}"));
             let until = Instant::now() + BEGIN_AGAIN[failures.min(BEGIN_AGAIN.len() - 1)];
             failures += 1;
             while Instant::now() < until && !wishes.closed {
@@ -123,14 +119,7 @@ impl Poller {
             // partition for good: such a one can't be sought in.)
             .set("auto.offset.reset", "earliest")
             .set("enable.partition.eof", "false")
-            .set(
-                "isolation.level",
-                if options.read_committed {
-                    "read_committed"
-                } else {
-                    "read_uncommitted"
-                },
-            )
+            .set("isolation.level", if options.read_committed { "read_committed" } else { "read_uncommitted" })
             .set("allow.auto.create.topics", "false");
         for (name, value) in [
             ("queued.max.messages.kbytes", options.read_ahead_kib.to_string()),
@@ -152,15 +141,9 @@ impl Poller {
                 .set("group.protocol", "classic")
                 .set("partition.assignment.strategy", "range")
                 .set("session.timeout.ms", options.session_timeout.as_millis().to_string())
-                .set(
-                    "heartbeat.interval.ms",
-                    (options.session_timeout / 3).as_millis().to_string(),
-                );
+                .set("heartbeat.interval.ms", (options.session_timeout / 3).as_millis().to_string());
         }
-        let context = Context {
-            shared: self.shared.clone(),
-            oauth: options.client.oauth().cloned(),
-        };
+        let context = Context { shared: self.shared.clone(), oauth: options.client.oauth().cloned() };
         config.create_with_context(context).map(Arc::new)
     }
 
@@ -172,10 +155,7 @@ impl Poller {
 
     fn life(&self, consumer: Arc<BaseConsumer<Context>>, wishes: &mut Wishes) -> End {
         let identities = Arc::new(Identities::default());
-        *self.current.lock() = Some(Client {
-            consumer: consumer.clone(),
-            identities: identities.clone(),
-        });
+        *self.current.lock() = Some(Client { consumer: consumer.clone(), identities: identities.clone() });
         if wishes.subscribed {
             self.subscribe(&consumer, true);
         }
@@ -202,10 +182,7 @@ impl Poller {
                 continue;
             }
             let patience = if is_stalled { Duration::ZERO } else { STALL };
-            match self
-                .runtime
-                .block_on(async { tokio::time::timeout(patience, self.chunks.reserve()).await })
-            {
+            match self.runtime.block_on(async { tokio::time::timeout(patience, self.chunks.reserve()).await }) {
                 Ok(Ok(room)) => {
                     room.send(std::mem::take(&mut waiting));
                     if is_stalled {
@@ -271,11 +248,7 @@ impl Poller {
                     drop(assignment);
                     if let Some(consumer) = consumer {
                         let list = list_of([&at]);
-                        let result = if paused {
-                            consumer.pause(&list)
-                        } else {
-                            consumer.resume(&list)
-                        };
+                        let result = if paused { consumer.pause(&list) } else { consumer.resume(&list) };
                         self.failed("pause or resume a partition", result);
                     }
                 }
@@ -306,11 +279,7 @@ impl Poller {
                 return true;
             }
             if let Some(played) = shared.assignment.lock().partitions.get_mut(at) {
-                *played = Some(Played {
-                    life: *life,
-                    paused: false,
-                    next: *offset,
-                });
+                *played = Some(Played { life: *life, paused: false, next: *offset });
             }
             if let Err(error) = consumer.resume(&list_of([at])) {
                 shared.complain(format!("failed to resume a partition: {error}"));
@@ -321,18 +290,11 @@ impl Poller {
 
     fn pause_all(&self, consumer: &BaseConsumer<Context>, paused: bool) {
         let assignment = self.shared.assignment.lock();
-        let played = assignment
-            .partitions
-            .iter()
-            .filter(|(_, played)| played.is_some_and(|played| !played.paused));
+        let played = assignment.partitions.iter().filter(|(_, played)| played.is_some_and(|played| !played.paused));
         let list = list_of(played.map(|(at, _)| at));
         drop(assignment);
         if list.count() > 0 {
-            let result = if paused {
-                consumer.pause(&list)
-            } else {
-                consumer.resume(&list)
-            };
+            let result = if paused { consumer.pause(&list) } else { consumer.resume(&list) };
             self.failed("pause or resume partitions", result);
         }
     }
@@ -369,10 +331,8 @@ impl Poller {
         let mut has_strayed = false;
         for element in list.elements() {
             let Offset::Offset(position) = element.offset() else { continue };
-            let (at, next) = (
-                TopicPartition::new(element.topic(), element.partition()),
-                u64::try_from(position).unwrap_or(0),
-            );
+            let (at, next) =
+                (TopicPartition::new(element.topic(), element.partition()), u64::try_from(position).unwrap_or(0));
             let mut assignment = self.shared.assignment.lock();
             let Some(entry) = assignment.partitions.get_mut(&at) else { continue };
             let Some(played) = entry.as_mut().filter(|played| played.next < next) else {
@@ -384,12 +344,7 @@ impl Poller {
                 continue;
             }
             played.next = next;
-            chunks.push(Chunk {
-                at,
-                life: played.life,
-                records: Vec::new(),
-                next,
-            });
+            chunks.push(Chunk { at, life: played.life, records: Vec::new(), next });
         }
         if has_strayed {
             self.shared.tell(Signal::OutOfRange);
@@ -433,12 +388,7 @@ impl Poller {
                     continue;
                 };
                 next = played.next;
-                chunks.push(Chunk {
-                    at,
-                    life: played.life,
-                    records: Vec::new(),
-                    next,
-                });
+                chunks.push(Chunk { at, life: played.life, records: Vec::new(), next });
             }
             let Some(chunk) = chunks.last_mut() else { continue };
             let strays = record.offset != next && strays(consumer, &chunk.at, record.offset, next);
@@ -448,12 +398,7 @@ impl Poller {
                 if chunk.records.is_empty() {
                     chunks.pop();
                 }
-                self.shared
-                    .assignment
-                    .lock()
-                    .partitions
-                    .entry(at.clone())
-                    .and_modify(|played| *played = None);
+                self.shared.assignment.lock().partitions.entry(at.clone()).and_modify(|played| *played = None);
                 self.shared.tell(Signal::OutOfRange);
                 unwanted = Some(at);
                 continue;
@@ -484,13 +429,7 @@ pub(super) fn copied(message: &BorrowedMessage<'_>) -> OwnedRecord {
     let headers = native::headers(message);
     OwnedRecord::copy(
         u64::try_from(message.offset()).unwrap_or(0),
-        Timestamp(
-            message
-                .timestamp()
-                .to_millis()
-                .and_then(|time| u64::try_from(time).ok())
-                .unwrap_or(0),
-        ),
+        Timestamp(message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok()).unwrap_or(0)),
         message.key(),
         message.payload(),
         headers.iter().map(|(name, value)| (&**name, *value)),

@@ -17,9 +17,7 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(client: &Client) -> Self {
-        Self {
-            oauth: client.oauth().cloned(),
-        }
+        Self { oauth: client.oauth().cloned() }
     }
 }
 
@@ -43,8 +41,5 @@ impl ConsumerContext for Context {}
 
 /// A message with its place.
 pub(crate) fn copied(message: &BorrowedMessage<'_>) -> (TopicPartition, OwnedRecord) {
-    (
-        TopicPartition::new(message.topic(), message.partition()),
-        super::poll::copied(message),
-    )
+    (TopicPartition::new(message.topic(), message.partition()), super::poll::copied(message))
 }

@@ -16,10 +16,7 @@ use crate::source::{Committed, SourceError, Start, Survey, TopicPartition};
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn failed(call: &'static str) -> impl Fn(rdkafka::error::KafkaError) -> SourceError {
-    move |error| SourceError::Failed {
-        call,
-        detail: error.to_string(),
-    }
+    move |error| SourceError::Failed { call, detail: error.to_string() }
 }
 
 /// The cluster's id. Not to be told is a failure: taken for an id, it would make every partition look created anew.
@@ -35,14 +32,15 @@ pub(super) fn topic_id(consumer: &BaseConsumer<Context>, topic: &str) -> Result<
     if cluster_id(consumer)?.starts_with("mockCluster") {
         return Ok(String::new());
     }
-    let failed = |detail| SourceError::Failed {
-        call: "identify a topic",
-        detail,
-    };
+    let failed = |detail| SourceError::Failed { call: "identify a topic", detail };
     native::topic_id(consumer, topic, TIMEOUT).map_err(failed)
 }
 
 type Offsets = BTreeMap<TopicPartition, u64>;
+/// By topic: how many partitions it has.
+type Counts = BTreeMap<Arc<str>, i32>;
+/// What is committed for which partitions.
+type Commits = BTreeMap<TopicPartition, Committed>;
 
 /// One offset of each partition, all in one request to each leader: the first at or after a time, or what Kafka takes such
 /// numbers for (-2: the start, -1: the end; KIP-79). Partitions without such an offset are left out.
@@ -72,24 +70,22 @@ fn offsets<'a>(
 }
 
 /// How many partitions each topic has, and what is committed for all of them.
-fn committed(
-    consumer: &BaseConsumer<Context>,
-    topics: &BTreeSet<Arc<str>>,
-) -> Result<(BTreeMap<Arc<str>, i32>, BTreeMap<TopicPartition, Committed>), SourceError> {
-    let mut counts = BTreeMap::new();
+fn committed(consumer: &BaseConsumer<Context>, topics: &BTreeSet<Arc<str>>) -> Result<(Counts, Commits), SourceError> {
+    let mut counts = Counts::new();
     let mut wanted = TopicPartitionList::new();
     for topic in topics {
-        let metadata =
-            consumer.fetch_metadata(Some(topic), TIMEOUT).map_err(failed("fetch a topic's metadata"))?;
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).map_err(failed("fetch a topic's metadata"))?;
         let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
         let count = i32::try_from(count).unwrap_or(i32::MAX);
-        (0..count).for_each(|partition| drop(wanted.add_partition(topic, partition)));
+        for partition in 0..count {
+            wanted.add_partition(topic, partition);
+        }
         counts.insert(topic.clone(), count);
     }
     let failed = failed("fetch committed offsets");
     let answered = consumer.committed_offsets(wanted, TIMEOUT).map_err(&failed)?;
     let texts = native::metadata(&answered);
-    let mut committed = BTreeMap::new();
+    let mut committed = Commits::new();
     for (element, metadata) in answered.elements().iter().zip(texts) {
         element.error().map_err(&failed)?;
         if let Offset::Offset(offset) = element.offset() {
@@ -158,10 +154,7 @@ pub(super) fn survey(
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, SourceError>>) -> Result<T, SourceError> {
-    thread.join().unwrap_or_else(|_| {
-        Err(SourceError::Failed {
-            call: "ask the brokers",
-            detail: "a thread panicked".into(),
-        })
-    })
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(SourceError::Failed { call: "ask the brokers", detail: "a thread panicked".into() }))
 }

@@ -32,16 +32,11 @@ impl Framing {
             return Ok(Self::Length(0));
         }
         if let Some(coding) = head.header("transfer-encoding") {
-            ensure!(
-                coding.eq_ignore_ascii_case("chunked"),
-                "unknown transfer coding {coding:?}"
-            );
+            ensure!(coding.eq_ignore_ascii_case("chunked"), "unknown transfer coding {coding:?}");
             return Ok(Self::Chunked(Chunk::Size));
         }
         match head.header("content-length") {
-            Some(length) => Ok(Self::Length(
-                length.parse().with_context(|| format!("no length: {length:?}"))?,
-            )),
+            Some(length) => Ok(Self::Length(length.parse().with_context(|| format!("no length: {length:?}"))?)),
             None => Ok(Self::Close),
         }
     }
@@ -138,10 +133,7 @@ mod tests {
     use super::*;
 
     fn head(headers: &[(&str, &str)]) -> Head {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Head { status: 200, headers }
     }
 

@@ -45,11 +45,7 @@ impl Record {
     /// A record of JSON with a key.
     #[must_use]
     pub fn json(key: &str, value: &serde_json::Value) -> Self {
-        Self {
-            key: Some(key.to_owned()),
-            value: value.to_string().into_bytes(),
-            ..Self::default()
-        }
+        Self { key: Some(key.to_owned()), value: value.to_string().into_bytes(), ..Self::default() }
     }
 }
 
@@ -71,10 +67,7 @@ impl Producer {
     pub async fn send(&self, topic: &str, record: &Record) -> Result<Place> {
         let delivery = self.0.send(outgoing(topic, record), Duration::from_secs(60)).await;
         let delivery = delivery.map_err(|(error, _)| error).context("failed to produce")?;
-        Ok(Place {
-            partition: delivery.partition,
-            offset: delivery.offset,
-        })
+        Ok(Place { partition: delivery.partition, offset: delivery.offset })
     }
 
     /// Puts one record into the producer's queue, in order, and gives the wait for the broker's answer.
@@ -87,10 +80,7 @@ impl Producer {
         Ok(async move {
             let delivery = answer.await.context("the producer is gone")?;
             let delivery = delivery.map_err(|(error, _)| error).context("failed to produce")?;
-            Ok(Place {
-                partition: delivery.partition,
-                offset: delivery.offset,
-            })
+            Ok(Place { partition: delivery.partition, offset: delivery.offset })
         })
     }
 }
@@ -128,11 +118,7 @@ impl Kafka {
         for (key, value) in config {
             topic = topic.set(key, value);
         }
-        let results = self
-            .admin()?
-            .create_topics([&topic], &options())
-            .await
-            .context("failed to create a topic")?;
+        let results = self.admin()?.create_topics([&topic], &options()).await.context("failed to create a topic")?;
         for result in results {
             result.map_err(|(name, code)| anyhow::anyhow!("failed to create topic {name}: {code}"))?;
         }
@@ -145,11 +131,7 @@ impl Kafka {
     /// # Errors
     /// When it doesn't exist, or the broker is away.
     pub async fn delete_topic(&self, name: &str) -> Result<()> {
-        let results = self
-            .admin()?
-            .delete_topics(&[name], &options())
-            .await
-            .context("failed to delete a topic")?;
+        let results = self.admin()?.delete_topics(&[name], &options()).await.context("failed to delete a topic")?;
         for result in results {
             result.map_err(|(name, code)| anyhow::anyhow!("failed to delete topic {name}: {code}"))?;
         }
@@ -162,12 +144,8 @@ impl Kafka {
     /// When the broker is away or refuses.
     pub async fn delete_records(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Offset(offset))
-            .context("failed to name the offset")?;
-        self.admin()?
-            .delete_records(&list, &options())
-            .await
-            .context("failed to delete records")?;
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).context("failed to name the offset")?;
+        self.admin()?.delete_records(&list, &options()).await.context("failed to delete records")?;
         Ok(())
     }
 
@@ -192,11 +170,7 @@ impl Kafka {
     /// # Errors
     /// When the group has members or doesn't exist, or the broker is away.
     pub async fn delete_group(&self, group: &str) -> Result<()> {
-        let results = self
-            .admin()?
-            .delete_groups(&[group], &options())
-            .await
-            .context("failed to delete a group")?;
+        let results = self.admin()?.delete_groups(&[group], &options()).await.context("failed to delete a group")?;
         for result in results {
             result.map_err(|(name, code)| anyhow::anyhow!("failed to delete group {name}: {code}"))?;
         }
@@ -209,9 +183,7 @@ impl Kafka {
     /// When the broker refuses or is away.
     pub async fn transact(&self, topic: &str, records: &[Record], commit: bool) -> Result<()> {
         let mut config = self.client();
-        config
-            .set("transactional.id", format!("harness-{topic}"))
-            .set("log_level", "2");
+        config.set("transactional.id", format!("harness-{topic}")).set("log_level", "2");
         let (topic, records) = (topic.to_owned(), records.to_vec());
         tokio::task::spawn_blocking(move || {
             let producer: FutureProducer = config.create().context("failed to create a producer")?;
@@ -222,11 +194,7 @@ impl Kafka {
                 drop(queued.map_err(|(error, _)| error).context("failed to enqueue")?);
             }
             producer.flush(CALL).context("failed to flush")?;
-            let ended = if commit {
-                producer.commit_transaction(CALL)
-            } else {
-                producer.abort_transaction(CALL)
-            };
+            let ended = if commit { producer.commit_transaction(CALL) } else { producer.abort_transaction(CALL) };
             ended.context("failed to end the transaction")
         })
         .await
@@ -240,9 +208,7 @@ impl Kafka {
     pub async fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
         let topic = topic.to_owned();
         self.consume("harness", move |consumer| {
-            consumer
-                .fetch_watermarks(&topic, partition, CALL)
-                .context("failed to read the watermarks")
+            consumer.fetch_watermarks(&topic, partition, CALL).context("failed to read the watermarks")
         })
         .await
     }
@@ -256,14 +222,8 @@ impl Kafka {
         self.consume(group, move |consumer| {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&topic, 0, partitions - 1);
-            let offsets = consumer
-                .committed_offsets(list, CALL)
-                .context("failed to read committed offsets")?;
-            Ok(offsets
-                .elements()
-                .iter()
-                .map(|element| element.offset().to_raw().filter(|raw| *raw >= 0))
-                .collect())
+            let offsets = consumer.committed_offsets(list, CALL).context("failed to read committed offsets")?;
+            Ok(offsets.elements().iter().map(|element| element.offset().to_raw().filter(|raw| *raw >= 0)).collect())
         })
         .await
     }
@@ -280,9 +240,7 @@ impl Kafka {
                 let added = list.add_partition_offset(&topic, partition, Offset::Offset(offset));
                 added.context("failed to name the offset")?;
             }
-            consumer
-                .commit(&list, CommitMode::Sync)
-                .context("failed to commit by hand")
+            consumer.commit(&list, CommitMode::Sync).context("failed to commit by hand")
         })
         .await
     }
@@ -294,15 +252,9 @@ impl Kafka {
     pub async fn read(&self, topic: &str, count: usize, bound: Duration) -> Result<Vec<Record>> {
         let topic = topic.to_owned();
         self.consume("harness", move |consumer| {
-            let metadata = consumer
-                .fetch_metadata(Some(&topic), CALL)
-                .context("failed to read metadata")?;
+            let metadata = consumer.fetch_metadata(Some(&topic), CALL).context("failed to read metadata")?;
             let mut list = TopicPartitionList::new();
-            for partition in metadata
-                .topics()
-                .iter()
-                .flat_map(rdkafka::metadata::MetadataTopic::partitions)
-            {
+            for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
                 let added = list.add_partition_offset(&topic, partition.id(), Offset::Beginning);
                 added.context("failed to name the beginning")?;
             }
@@ -310,11 +262,7 @@ impl Kafka {
             let deadline = std::time::Instant::now() + bound;
             let mut records = Vec::new();
             while records.len() < count {
-                ensure!(
-                    std::time::Instant::now() < deadline,
-                    "only {} of {count} records in {bound:?}",
-                    records.len()
-                );
+                ensure!(std::time::Instant::now() < deadline, "only {} of {count} records in {bound:?}", records.len());
                 if let Some(message) = consumer.poll(Duration::from_millis(100)) {
                     records.push(read(&message.context("failed to read a record")?));
                 }
@@ -336,10 +284,7 @@ impl Kafka {
         F: FnOnce(&BaseConsumer) -> Result<T> + Send + 'static,
     {
         let mut config = self.client();
-        config
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("log_level", "2");
+        config.set("group.id", group).set("enable.auto.commit", "false").set("log_level", "2");
         tokio::task::spawn_blocking(move || {
             let consumer: BaseConsumer = config.create().context("failed to create a consumer")?;
             act(&consumer)
@@ -352,13 +297,8 @@ impl Kafka {
         wait::until(&format!("topic {topic} with {wanted} partitions"), CALL, || async {
             let name = topic.to_owned();
             let found = self.consume("harness", move |consumer| {
-                let metadata = consumer
-                    .fetch_metadata(Some(&name), CALL)
-                    .context("failed to read metadata")?;
-                let partitions = metadata
-                    .topics()
-                    .iter()
-                    .flat_map(rdkafka::metadata::MetadataTopic::partitions);
+                let metadata = consumer.fetch_metadata(Some(&name), CALL).context("failed to read metadata")?;
+                let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
                 Ok(partitions.filter(|partition| partition.leader() >= 0).count())
             });
             Ok((found.await? == wanted).then_some(()))
@@ -371,12 +311,7 @@ fn outgoing<'a>(topic: &'a str, record: &'a Record) -> FutureRecord<'a, String, 
     let headers = record
         .headers
         .iter()
-        .fold(OwnedHeaders::new(), |headers, (key, value)| {
-            headers.insert(Header {
-                key,
-                value: Some(value),
-            })
-        });
+        .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(value) }));
     let mut outgoing = FutureRecord::to(topic).payload(&record.value).headers(headers);
     outgoing.key = record.key.as_ref();
     outgoing.partition = record.partition;
@@ -390,16 +325,12 @@ fn read(message: &rdkafka::message::BorrowedMessage<'_>) -> Record {
     Record {
         key: message.key().map(|key| String::from_utf8_lossy(key).into_owned()),
         value: message.payload().unwrap_or_default().to_vec(),
-        headers: headers
-            .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
-            .collect(),
+        headers: headers.map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect(),
         partition: Some(message.partition()),
         timestamp: message.timestamp().to_millis(),
     }
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new()
-        .operation_timeout(Some(CALL))
-        .request_timeout(Some(CALL))
+    AdminOptions::new().operation_timeout(Some(CALL)).request_timeout(Some(CALL))
 }

@@ -57,10 +57,8 @@ pub struct Settings {
 impl Settings {
     /// The properties file.
     pub(super) fn render(&self, ports: &Ports, data: &Path, certificates: Option<&Certificates>) -> String {
-        let mut properties: BTreeMap<String, String> = FIXED
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let mut properties: BTreeMap<String, String> =
+            FIXED.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut set = |name: &str, value: String| properties.insert(name.to_owned(), value);
 
         let mut listeners = format!("PLAIN://127.0.0.1:{}", ports.plain);
@@ -77,34 +75,19 @@ impl Settings {
             }
         }
         set("advertised.listeners", listeners.clone());
-        set(
-            "listeners",
-            format!("{listeners},CONTROLLER://127.0.0.1:{}", ports.controller),
-        );
+        set("listeners", format!("{listeners},CONTROLLER://127.0.0.1:{}", ports.controller));
         set("listener.security.protocol.map", protocols);
         set("controller.quorum.voters", format!("1@127.0.0.1:{}", ports.controller));
         set("log.dirs", data.display().to_string());
         if let Some(certificates) = certificates {
-            set(
-                "sasl.enabled.mechanisms",
-                "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER".to_owned(),
-            );
+            set("sasl.enabled.mechanisms", "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER".to_owned());
             set("ssl.keystore.type", "PEM".to_owned());
-            set(
-                "ssl.keystore.location",
-                certificates.server_key_and_certificate().display().to_string(),
-            );
+            set("ssl.keystore.location", certificates.server_key_and_certificate().display().to_string());
             set("ssl.truststore.type", "PEM".to_owned());
-            set(
-                "ssl.truststore.location",
-                certificates.authority().display().to_string(),
-            );
+            set("ssl.truststore.location", certificates.authority().display().to_string());
         }
         if self.access_control {
-            set(
-                "authorizer.class.name",
-                "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
-            );
+            set("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned());
             set("allow.everyone.if.no.acl.found", "true".to_owned());
             set("super.users", "User:ANONYMOUS".to_owned());
         }
@@ -120,12 +103,8 @@ impl Settings {
             return Vec::new();
         }
         let mechanisms = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
-        let users = USERS
-            .iter()
-            .flat_map(|user| mechanisms.map(|mechanism| (mechanism, *user)));
-        users
-            .map(|(mechanism, (name, password))| format!("{mechanism}=[name={name},password={password}]"))
-            .collect()
+        let users = USERS.iter().flat_map(|user| mechanisms.map(|mechanism| (mechanism, *user)));
+        users.map(|(mechanism, (name, password))| format!("{mechanism}=[name={name},password={password}]")).collect()
     }
 }
 
@@ -160,17 +139,11 @@ const FIXED: &[(&str, &str)] = &[
 
 /// JAAS logins by mechanism, as the broker's properties name them.
 fn logins() -> [(&'static str, String); 4] {
-    let users: String = USERS
-        .iter()
-        .map(|(name, password)| format!(" user_{name}=\"{password}\""))
-        .collect();
+    let users: String = USERS.iter().map(|(name, password)| format!(" user_{name}=\"{password}\"")).collect();
     let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;".to_owned();
     let oauth = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";";
     [
-        (
-            "plain",
-            format!("org.apache.kafka.common.security.plain.PlainLoginModule required{users};"),
-        ),
+        ("plain", format!("org.apache.kafka.common.security.plain.PlainLoginModule required{users};")),
         ("scram-sha-256", scram.clone()),
         ("scram-sha-512", scram),
         ("oauthbearer", oauth.to_owned()),
@@ -187,11 +160,7 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn free(settings: &Settings) -> Self {
-        let secured = if settings.secured {
-            Listener::ALL.as_slice()
-        } else {
-            &[]
-        };
+        let secured = if settings.secured { Listener::ALL.as_slice() } else { &[] };
         Self {
             plain: port::free(),
             secured: secured.iter().map(|listener| (*listener, port::free())).collect(),

@@ -7,11 +7,7 @@ use super::settings::{Listener, Settings, USERS};
 use super::*;
 
 fn record(value: &str) -> Record {
-    Record {
-        key: Some("key".to_owned()),
-        value: value.as_bytes().to_vec(),
-        ..Record::default()
-    }
+    Record { key: Some("key".to_owned()), value: value.as_bytes().to_vec(), ..Record::default() }
 }
 
 #[tokio::test]
@@ -25,20 +21,11 @@ async fn a_broker_keeps_its_records_and_its_port_over_kill_and_restart() {
     kafka.kill();
     kafka.resume().await.expect("comes back");
     assert_eq!(kafka.bootstrap(), bootstrap);
-    let second = producer
-        .send("orders", &record("two"))
-        .await
-        .expect("the same producer goes on");
+    let second = producer.send("orders", &record("two")).await.expect("the same producer goes on");
     assert_eq!((second.partition, second.offset), (place.partition, 1));
     kafka.restart().await.expect("restarts in good order");
-    let read = kafka
-        .read("orders", 2, Duration::from_secs(30))
-        .await
-        .expect("both are there");
-    assert_eq!(
-        read.iter().map(|record| record.value.as_slice()).collect::<Vec<_>>(),
-        [b"one", b"two"]
-    );
+    let read = kafka.read("orders", 2, Duration::from_secs(30)).await.expect("both are there");
+    assert_eq!(read.iter().map(|record| record.value.as_slice()).collect::<Vec<_>>(), [b"one", b"two"]);
 }
 
 #[tokio::test]
@@ -47,16 +34,10 @@ async fn an_administrator_resets_offsets_deletes_records_and_re_creates_topics()
     kafka.create_topic("admin", 1).await.expect("a topic");
     let producer = kafka.producer().expect("a producer");
     for number in 0..5 {
-        producer
-            .send("admin", &record(&number.to_string()))
-            .await
-            .expect("produces");
+        producer.send("admin", &record(&number.to_string())).await.expect("produces");
     }
     assert_eq!(kafka.committed("group", "admin", 1).await.expect("answers"), [None]);
-    kafka
-        .reset_offsets("group", "admin", &[(0, 3)])
-        .await
-        .expect("an empty group can be reset");
+    kafka.reset_offsets("group", "admin", &[(0, 3)]).await.expect("an empty group can be reset");
     assert_eq!(kafka.committed("group", "admin", 1).await.expect("answers"), [Some(3)]);
     kafka.delete_records("admin", 0, 2).await.expect("deletes");
     assert_eq!(kafka.watermarks("admin", 0).await.expect("answers"), (2, 5));
@@ -67,12 +48,7 @@ async fn an_administrator_resets_offsets_deletes_records_and_re_creates_topics()
 
 #[tokio::test]
 async fn secured_listeners_take_the_right_password_and_refuse_a_wrong_one() {
-    let kafka = Kafka::with(&Settings {
-        secured: true,
-        ..Settings::default()
-    })
-    .await
-    .expect("a broker");
+    let kafka = Kafka::with(&Settings { secured: true, ..Settings::default() }).await.expect("a broker");
     let authority = kafka.certificates().expect("certificates").authority();
     let (user, password) = USERS[0];
     for (listener, protocol, mechanism) in [
@@ -88,24 +64,14 @@ async fn secured_listeners_take_the_right_password_and_refuse_a_wrong_one() {
             .set("security.protocol", protocol)
             .set("ssl.ca.location", authority.display().to_string());
         if let Some(mechanism) = mechanism {
-            config
-                .set("sasl.mechanism", mechanism)
-                .set("sasl.username", user)
-                .set("sasl.password", password);
+            config.set("sasl.mechanism", mechanism).set("sasl.username", user).set("sasl.password", password);
         }
         let mut wrong = config.clone();
-        assert!(
-            tokio::task::spawn_blocking(move || answers(&config))
-                .await
-                .expect("runs"),
-            "{protocol} {mechanism:?}"
-        );
+        assert!(tokio::task::spawn_blocking(move || answers(&config)).await.expect("runs"), "{protocol} {mechanism:?}");
         if mechanism.is_some() {
             wrong.set("sasl.password", "wrong");
             assert!(
-                !tokio::task::spawn_blocking(move || answers(&wrong))
-                    .await
-                    .expect("runs"),
+                !tokio::task::spawn_blocking(move || answers(&wrong)).await.expect("runs"),
                 "{protocol} {mechanism:?}"
             );
         }
@@ -136,12 +102,7 @@ impl rdkafka::consumer::ConsumerContext for Bearer {}
 
 #[tokio::test]
 async fn the_broker_takes_the_tokens_of_the_token_endpoint() {
-    let kafka = Kafka::with(&Settings {
-        secured: true,
-        ..Settings::default()
-    })
-    .await
-    .expect("a broker");
+    let kafka = Kafka::with(&Settings { secured: true, ..Settings::default() }).await.expect("a broker");
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", kafka.secured(Listener::Sasl))
@@ -154,9 +115,7 @@ async fn the_broker_takes_the_tokens_of_the_token_endpoint() {
         (0..100).any(|_| {
             // The token is asked for while polling.
             let _ = consumer.poll(Duration::from_millis(100));
-            consumer
-                .fetch_metadata(None, Duration::from_secs(1))
-                .is_ok_and(|metadata| !metadata.brokers().is_empty())
+            consumer.fetch_metadata(None, Duration::from_secs(1)).is_ok_and(|metadata| !metadata.brokers().is_empty())
         })
     });
     assert!(answered.await.expect("runs"));

@@ -11,10 +11,7 @@ fn ledger(events: u64) -> Ledger {
 }
 
 fn event(sequence: u64) -> Observed {
-    Observed::Event {
-        channel: "a".to_owned(),
-        sequence,
-    }
+    Observed::Event { channel: "a".to_owned(), sequence }
 }
 
 fn events(sequences: impl IntoIterator<Item = u64>) -> Vec<Observed> {
@@ -22,12 +19,7 @@ fn events(sequences: impl IntoIterator<Item = u64>) -> Vec<Observed> {
 }
 
 fn gap(missing: Option<u64>, may_repeat: bool) -> Observed {
-    Observed::Gap {
-        channel: "a".to_owned(),
-        reason: "epoch".to_owned(),
-        missing,
-        may_repeat,
-    }
+    Observed::Gap { channel: "a".to_owned(), reason: "epoch".to_owned(), missing, may_repeat }
 }
 
 fn judge(produced: u64, observed: &[Observed]) -> Verdict {
@@ -102,12 +94,7 @@ fn a_gap_elsewhere_excuses_nothing() {
     assert_eq!(judge(4, &before).lost, 1);
     let after = [events([1, 3]), vec![gap(None, false)], events([4])].concat();
     assert_eq!(judge(4, &after).lost, 1);
-    let other = Observed::Gap {
-        channel: "b".to_owned(),
-        reason: "epoch".to_owned(),
-        missing: None,
-        may_repeat: true,
-    };
+    let other = Observed::Gap { channel: "b".to_owned(), reason: "epoch".to_owned(), missing: None, may_repeat: true };
     let observed = [events([1]), vec![other], events([3])].concat();
     assert_eq!(ledger(3).judge("client", &[("a", 1), ("b", 1)], &observed).lost, 1);
 }
@@ -147,14 +134,8 @@ fn a_repetition_may_be_out_of_order_no_more_than_the_first_time() {
 
 #[test]
 fn a_loss_told_may_be_made_good_by_a_later_repetition() {
-    let observed = [
-        events([1]),
-        vec![gap(None, false)],
-        events([4]),
-        vec![gap(None, true)],
-        events([2, 3, 4, 5]),
-    ]
-    .concat();
+    let observed =
+        [events([1]), vec![gap(None, false)], events([4]), vec![gap(None, true)], events([2, 3, 4, 5])].concat();
     let verdict = judge(5, &observed);
     assert!(verdict.kept(), "{verdict}");
     assert_eq!((verdict.excused_losses, verdict.excused_repeats), (0, 1));
@@ -169,10 +150,7 @@ fn a_skip_beyond_what_was_repeated_is_a_loss() {
 
 #[test]
 fn an_event_for_somebody_else_or_of_nobody_is_misdelivered() {
-    let stranger = Observed::Event {
-        channel: "b".to_owned(),
-        sequence: 1,
-    };
+    let stranger = Observed::Event { channel: "b".to_owned(), sequence: 1 };
     assert_eq!(judge(1, &[event(1), stranger]).misdelivered, 1);
     assert_eq!(judge(1, &events([1, 2])).misdelivered, 1);
 }

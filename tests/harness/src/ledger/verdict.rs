@@ -35,18 +35,8 @@ pub struct Offence {
 
 impl fmt::Display for Offence {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kind,
-            client,
-            channel,
-            place,
-            expected,
-            found,
-        } = self;
-        write!(
-            formatter,
-            "{kind:?}: {client}, channel {channel}, observation {place}: expected {expected}, "
-        )?;
+        let Self { kind, client, channel, place, expected, found } = self;
+        write!(formatter, "{kind:?}: {client}, channel {channel}, observation {place}: expected {expected}, ")?;
         match found {
             0 => write!(formatter, "never came"),
             found => write!(formatter, "came {found}"),
@@ -89,14 +79,7 @@ impl Verdict {
             Kind::Reordered => &mut self.reordered,
             Kind::Misdelivered => &mut self.misdelivered,
         } += 1;
-        let offence = Offence {
-            kind,
-            client: client.to_owned(),
-            channel: channel.to_owned(),
-            place,
-            expected,
-            found,
-        };
+        let offence = Offence { kind, client: client.to_owned(), channel: channel.to_owned(), place, expected, found };
         match self.offences.last_mut() {
             None => self.offences.push(offence),
             Some(first) if offence.place < first.place => *first = offence,

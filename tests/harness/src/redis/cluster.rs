@@ -46,17 +46,11 @@ impl Cluster {
             let server = Server::at(port::free_with_bus(), &settings).await?;
             let (first, last) = (index * SLOTS / primaries, (index + 1) * SLOTS / primaries - 1);
             let range = [first.to_string(), last.to_string()];
-            let () = server
-                .command(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]])
-                .await?;
-            let () = server
-                .command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()])
-                .await?;
+            let () = server.command(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]).await?;
+            let () = server.command(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]).await?;
             ids.push(server.command(&["CLUSTER", "MYID"]).await?);
             if let Some(known) = servers.first() {
-                let () = server
-                    .command(&["CLUSTER", "MEET", "127.0.0.1", &known.port().to_string()])
-                    .await?;
+                let () = server.command(&["CLUSTER", "MEET", "127.0.0.1", &known.port().to_string()]).await?;
             }
             servers.push(server);
         }
@@ -101,17 +95,10 @@ impl Cluster {
         let nodes: String = self.servers[0].command(&["CLUSTER", "NODES"]).await?;
         let holder = nodes.lines().find(|line| {
             let ranges = line.split_whitespace().skip(8).filter(|range| !range.starts_with('['));
-            ranges
-                .filter_map(bounds)
-                .any(|(first, last)| (first..=last).contains(&slot))
+            ranges.filter_map(bounds).any(|(first, last)| (first..=last).contains(&slot))
         });
-        let id = holder
-            .and_then(|line| line.split_whitespace().next())
-            .context("nobody has the slot")?;
-        self.ids
-            .iter()
-            .position(|other| other == id)
-            .context("an unknown server has the slot")
+        let id = holder.and_then(|line| line.split_whitespace().next()).context("nobody has the slot")?;
+        self.ids.iter().position(|other| other == id).context("an unknown server has the slot")
     }
 
     /// Moves a slot with its keys, as resharding does; `during` runs while the slot is on the move.
@@ -123,12 +110,8 @@ impl Cluster {
         ensure!(source != target, "the slot is there already");
         let (from, to) = (&self.servers[source], &self.servers[target]);
         let name = slot.to_string();
-        let () = to
-            .command(&["CLUSTER", "SETSLOT", &name, "IMPORTING", &self.ids[source]])
-            .await?;
-        let () = from
-            .command(&["CLUSTER", "SETSLOT", &name, "MIGRATING", &self.ids[target]])
-            .await?;
+        let () = to.command(&["CLUSTER", "SETSLOT", &name, "IMPORTING", &self.ids[source]]).await?;
+        let () = from.command(&["CLUSTER", "SETSLOT", &name, "MIGRATING", &self.ids[target]]).await?;
         during.await;
         let port = to.port().to_string();
         loop {
@@ -142,9 +125,7 @@ impl Cluster {
         }
         // The new holder first: a client that is sent there must be served.
         for server in std::iter::once(to).chain(self.servers.iter().filter(|server| server.port() != to.port())) {
-            let () = server
-                .command(&["CLUSTER", "SETSLOT", &name, "NODE", &self.ids[target]])
-                .await?;
+            let () = server.command(&["CLUSTER", "SETSLOT", &name, "NODE", &self.ids[target]]).await?;
         }
         Ok(())
     }

@@ -30,9 +30,7 @@ impl Sentinel {
         let primary = Server::start().await?;
         let follows = Settings::default().set("replicaof", &format!("127.0.0.1 {}", primary.port()));
         let replica = Server::with(&follows).await?;
-        replica
-            .wait_for_info("replication", "master_link_status:up", FAILOVER)
-            .await?;
+        replica.wait_for_info("replication", "master_link_status:up", FAILOVER).await?;
         let mut sentinels = Vec::new();
         for _ in 0..3 {
             let port = port::free();
@@ -46,10 +44,7 @@ impl Sentinel {
             let directory = Directory::new("sentinel")?;
             sentinels.push(Server::of(Program::Sentinel, directory, port, None, None, &lines).await?);
         }
-        let this = Self {
-            servers: [primary, replica],
-            sentinels,
-        };
+        let this = Self { servers: [primary, replica], sentinels };
         for sentinel in &this.sentinels {
             sentinel.wait_for_sentinel("num-other-sentinels", "2").await?;
             sentinel.wait_for_sentinel("num-slaves", "1").await?;
@@ -69,9 +64,7 @@ impl Sentinel {
     /// When no Sentinel answers.
     pub async fn primary_port(&self) -> Result<u16> {
         let sentinel = self.sentinels.first().context("no Sentinel")?;
-        let named: Vec<String> = sentinel
-            .command(&["SENTINEL", "get-master-addr-by-name", PRIMARY])
-            .await?;
+        let named: Vec<String> = sentinel.command(&["SENTINEL", "get-master-addr-by-name", PRIMARY]).await?;
         named.get(1).context("no port")?.parse().context("no port")
     }
 
@@ -81,10 +74,7 @@ impl Sentinel {
     /// When no Sentinel answers.
     pub async fn primary(&mut self) -> Result<&mut Server> {
         let port = self.primary_port().await?;
-        self.servers
-            .iter_mut()
-            .find(|server| server.port() == port)
-            .context("an unknown primary")
+        self.servers.iter_mut().find(|server| server.port() == port).context("an unknown primary")
     }
 
     /// The other one.
@@ -93,10 +83,7 @@ impl Sentinel {
     /// When no Sentinel answers.
     pub async fn replica(&mut self) -> Result<&mut Server> {
         let port = self.primary_port().await?;
-        self.servers
-            .iter_mut()
-            .find(|server| server.port() != port)
-            .context("an unknown primary")
+        self.servers.iter_mut().find(|server| server.port() != port).context("an unknown primary")
     }
 
     /// Kills the primary and waits until the replica is promoted; what hadn't reached the replica is lost.
@@ -139,9 +126,7 @@ impl Sentinel {
         let frozen = self.servers.iter_mut().find(|server| server.port() == old);
         let frozen = frozen.context("an unknown primary")?;
         frozen.thaw();
-        frozen
-            .wait_for_info("replication", "master_link_status:up", FAILOVER)
-            .await
+        frozen.wait_for_info("replication", "master_link_status:up", FAILOVER).await
     }
 
     /// Starts the server that is down; Sentinels make it a replica.
@@ -154,9 +139,7 @@ impl Sentinel {
             server.resume().await?;
         }
         for server in self.servers.iter().filter(|server| server.port() != primary) {
-            server
-                .wait_for_info("replication", "master_link_status:up", FAILOVER)
-                .await?;
+            server.wait_for_info("replication", "master_link_status:up", FAILOVER).await?;
         }
         Ok(())
     }
@@ -167,11 +150,7 @@ impl Sentinel {
         })
         .await?;
         let port = self.primary_port().await?;
-        let promoted = self
-            .servers
-            .iter()
-            .find(|server| server.port() == port)
-            .context("an unknown primary")?;
+        let promoted = self.servers.iter().find(|server| server.port() == port).context("an unknown primary")?;
         promoted.wait_for_info("replication", "role:master", FAILOVER).await
     }
 }

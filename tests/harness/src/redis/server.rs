@@ -118,14 +118,7 @@ impl Server {
     ) -> Result<Self> {
         std::fs::create_dir_all(directory.join("data")).context("failed to create the data directory")?;
         directory.write("redis.conf", &(lines.join("\n") + "\n"))?;
-        let mut server = Self {
-            program,
-            process: None,
-            directory,
-            port,
-            tls_port,
-            certificates,
-        };
+        let mut server = Self { program, process: None, directory, port, tls_port, certificates };
         server.resume().await?;
         Ok(server)
     }
@@ -221,18 +214,14 @@ impl Server {
     pub async fn resume(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the server runs already");
         let mut command = Command::new(tools::program("redis-server")?);
-        command
-            .arg(self.directory.join("redis.conf"))
-            .current_dir(self.directory.path());
+        command.arg(self.directory.join("redis.conf")).current_dir(self.directory.path());
         if self.program == Program::Sentinel {
             command.arg("--sentinel");
         }
         let name = format!("redis {}", self.port);
         let mut process = Process::start(&name, command, &self.directory.join("redis.log"))?;
         let port = self.port;
-        process
-            .until("answering", BOUND, || async move { Ok(answers(port).await.ok()) })
-            .await?;
+        process.until("answering", BOUND, || async move { Ok(answers(port).await.ok()) }).await?;
         self.process = Some(process);
         Ok(())
     }
@@ -296,9 +285,7 @@ impl Server {
     pub async fn wait_for_info(&self, section: &str, line: &str, bound: Duration) -> Result<()> {
         wait::until(&format!("{line} at port {}", self.port), bound, || async {
             let info: Result<String> = self.command(&["INFO", section]).await;
-            Ok(info
-                .is_ok_and(|info| info.lines().any(|other| other.trim_end() == line))
-                .then_some(()))
+            Ok(info.is_ok_and(|info| info.lines().any(|other| other.trim_end() == line)).then_some(()))
         })
         .await
     }
@@ -309,10 +296,7 @@ async fn connect(port: u16) -> Result<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(Duration::from_secs(5)))
         .set_response_timeout(Some(Duration::from_secs(30)));
-    client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-        .context("failed to connect to Redis")
+    client.get_multiplexed_async_connection_with_config(&config).await.context("failed to connect to Redis")
 }
 
 pub(super) async fn run<T: FromRedisValue>(connection: &mut MultiplexedConnection, words: &[&str]) -> Result<T> {
@@ -321,10 +305,7 @@ pub(super) async fn run<T: FromRedisValue>(connection: &mut MultiplexedConnectio
     for argument in arguments {
         command.arg(*argument);
     }
-    command
-        .query_async(connection)
-        .await
-        .with_context(|| format!("{words:?} failed"))
+    command.query_async(connection).await.with_context(|| format!("{words:?} failed"))
 }
 
 async fn answers(port: u16) -> Result<()> {

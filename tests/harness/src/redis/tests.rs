@@ -27,11 +27,8 @@ async fn a_killed_server_keeps_its_data_unless_told_otherwise() {
 
 #[tokio::test]
 async fn a_server_with_tls_and_users_refuses_strangers() {
-    let settings = Settings {
-        tls: true,
-        users: vec!["alice on >secret ~egw:* +@all".to_owned()],
-        ..Settings::default()
-    };
+    let settings =
+        Settings { tls: true, users: vec!["alice on >secret ~egw:* +@all".to_owned()], ..Settings::default() };
     let server = Server::with(&settings).await.expect("a server");
     let certificates = server.certificates().expect("certificates");
     let read = |path: std::path::PathBuf| std::fs::read(path).expect("a readable file");
@@ -42,29 +39,14 @@ async fn a_server_with_tls_and_users_refuses_strangers() {
         }),
         root_cert: Some(read(certificates.authority())),
     };
-    let url = server
-        .tls_url()
-        .expect("a TLS port")
-        .replace("rediss://", "rediss://alice:secret@");
+    let url = server.tls_url().expect("a TLS port").replace("rediss://", "rediss://alice:secret@");
     let client = redis::Client::build_with_tls(url.as_str(), tls(true)).expect("a client");
-    let mut connection = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("a certificate of the authority is taken");
-    let () = server::run(&mut connection, &["SET", "egw:a", "1"])
-        .await
-        .expect("allowed");
-    assert!(
-        server::run::<()>(&mut connection, &["SET", "other", "1"])
-            .await
-            .is_err(),
-        "not allowed"
-    );
+    let mut connection =
+        client.get_multiplexed_async_connection().await.expect("a certificate of the authority is taken");
+    let () = server::run(&mut connection, &["SET", "egw:a", "1"]).await.expect("allowed");
+    assert!(server::run::<()>(&mut connection, &["SET", "other", "1"]).await.is_err(), "not allowed");
     let stranger = redis::Client::build_with_tls(url.as_str(), tls(false)).expect("a client");
-    assert!(
-        stranger.get_multiplexed_async_connection().await.is_err(),
-        "no certificate"
-    );
+    assert!(stranger.get_multiplexed_async_connection().await.is_err(), "no certificate");
 }
 
 #[tokio::test]
@@ -82,9 +64,7 @@ async fn a_failover_promotes_the_replica_and_loses_what_it_lacked() {
     let write = async move {
         let client = redis::Client::open(url).expect("a client");
         let mut connection = client.get_multiplexed_async_connection().await.expect("connects");
-        let () = server::run(&mut connection, &["SET", "lost", "1"])
-            .await
-            .expect("the primary still takes it");
+        let () = server::run(&mut connection, &["SET", "lost", "1"]).await.expect("the primary still takes it");
     };
     sentinel.fail_over_losing(write).await.expect("fails over");
     let primary = sentinel.primary().await.expect("a primary");

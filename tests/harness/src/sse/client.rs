@@ -115,10 +115,8 @@ impl Client {
     /// Begins to connect, on the current runtime.
     #[must_use]
     pub fn open(options: Options) -> Self {
-        let history = Arc::new(Mutex::new(History {
-            last_event_id: options.last_event_id.clone(),
-            ..History::default()
-        }));
+        let history =
+            Arc::new(Mutex::new(History { last_event_id: options.last_event_id.clone(), ..History::default() }));
         let task = tokio::spawn(run(options, Arc::clone(&history)));
         Self { history, task }
     }
@@ -129,9 +127,7 @@ impl Client {
     /// When there is none within `bound`.
     pub async fn opened(options: Options, bound: Duration) -> Result<Self> {
         let client = Self::open(options);
-        client
-            .wait_for("an open stream", bound, |history| !history.events.is_empty())
-            .await?;
+        client.wait_for("an open stream", bound, |history| !history.events.is_empty()).await?;
         Ok(client)
     }
 
@@ -143,11 +139,7 @@ impl Client {
     /// All events so far.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
-        self.history()
-            .events
-            .iter()
-            .map(|received| received.event.clone())
-            .collect()
+        self.history().events.iter().map(|received| received.event.clone()).collect()
     }
 
     /// The events so far that are a publisher's, not the gateway's own.
@@ -173,12 +165,7 @@ impl Client {
     /// After `bound`.
     pub async fn wait_for_published(&self, count: usize, bound: Duration) -> Result<Vec<Event>> {
         self.wait_for(&format!("{count} events"), bound, |history| {
-            history
-                .events
-                .iter()
-                .filter(|received| !received.event.kind.starts_with("gateway."))
-                .count()
-                >= count
+            history.events.iter().filter(|received| !received.event.kind.starts_with("gateway.")).count() >= count
         })
         .await?;
         Ok(self.published())
@@ -289,11 +276,7 @@ async fn read(
     if head.status != 200 {
         return Ok(Ending::Refused(format!("status {}", head.status)));
     }
-    if !kind
-        .split(';')
-        .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
-    {
+    if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream")) {
         return Ok(Ending::Refused(format!("content type {kind:?}")));
     }
     let mut parser = Parser::resuming(resumed_from);
@@ -311,11 +294,7 @@ async fn read(
         parser.feed(&part, |event| events.push(event));
         let at = Instant::now();
         let mut history = lock(history);
-        history.events.extend(events.into_iter().map(|event| Received {
-            connection: turn,
-            at,
-            event,
-        }));
+        history.events.extend(events.into_iter().map(|event| Received { connection: turn, at, event }));
         history.comments += parser.comments() - before;
         history.violations.extend(parser.take_violations());
         parser.last_event_id().clone_into(&mut history.last_event_id);
@@ -362,15 +341,9 @@ mod tests {
             "HTTP/1.1 204 No Content\r\n\r\n",
         ])
         .await;
-        let options = Options {
-            retry: Duration::from_secs(3600),
-            ..Options::new(address, "/events")
-        };
+        let options = Options { retry: Duration::from_secs(3600), ..Options::new(address, "/events") };
         let client = Client::open(options);
-        client
-            .wait_for("the end", BOUND, |history| history.failed.is_some())
-            .await
-            .expect("204 ends it");
+        client.wait_for("the end", BOUND, |history| history.failed.is_some()).await.expect("204 ends it");
         let requests = server.await.expect("the server ends");
         assert!(!requests[0].contains("Last-Event-ID"), "{}", requests[0]);
         assert!(requests[1].contains("Last-Event-ID: 1\r\n"), "{}", requests[1]);
@@ -388,10 +361,7 @@ mod tests {
         ] {
             let (address, _server) = serve(vec![answer]).await;
             let client = Client::open(Options::new(address, "/events"));
-            client
-                .wait_for("the end", BOUND, |history| history.failed.is_some())
-                .await
-                .expect("it gives up");
+            client.wait_for("the end", BOUND, |history| history.failed.is_some()).await.expect("it gives up");
             assert_eq!(client.history().connections.len(), 1);
         }
     }

@@ -44,11 +44,7 @@ impl Parser {
     /// A parser that begins with the last event id of an earlier connection.
     #[must_use]
     pub fn resuming(last_event_id: &str) -> Self {
-        Self {
-            id_buffer: last_event_id.to_owned(),
-            last_event_id: last_event_id.to_owned(),
-            ..Self::default()
-        }
+        Self { id_buffer: last_event_id.to_owned(), last_event_id: last_event_id.to_owned(), ..Self::default() }
     }
 
     /// What a reconnection would send as `Last-Event-ID`.
@@ -107,11 +103,7 @@ impl Parser {
 
     fn end_line(&mut self, line: &[u8], dispatch: &mut impl FnMut(Event)) {
         let first = !std::mem::replace(&mut self.begun, true);
-        let line = if first {
-            line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
-        } else {
-            line
-        };
+        let line = if first { line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line) } else { line };
         let text = String::from_utf8_lossy(line);
         if let std::borrow::Cow::Owned(_) = text {
             self.violations.push(format!("not UTF-8: {text:?}"));
@@ -152,11 +144,7 @@ impl Parser {
         let Some(mut data) = self.data.take() else { return };
         data.pop();
         let kind = if kind.is_empty() { "message".to_owned() } else { kind };
-        dispatch(Event {
-            id: self.last_event_id.clone(),
-            kind,
-            data,
-        });
+        dispatch(Event { id: self.last_event_id.clone(), kind, data });
     }
 }
 
@@ -172,11 +160,7 @@ mod tests {
     }
 
     fn event(id: &str, kind: &str, data: &str) -> Event {
-        Event {
-            id: id.to_owned(),
-            kind: kind.to_owned(),
-            data: data.to_owned(),
-        }
+        Event { id: id.to_owned(), kind: kind.to_owned(), data: data.to_owned() }
     }
 
     #[test]

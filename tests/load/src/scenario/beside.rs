@@ -25,17 +25,10 @@ pub fn beside(case: Case, target: Option<Target>, effort: Effort) -> Result<Vec<
         of_gateway.push(fan_out::serve(case, effort, gateway.public(), pid, &mut producer)?);
         progress(&format!("{}: round {round} of {}", case.name, effort.rounds));
     }
-    let ratios = of_gateway
-        .iter()
-        .zip(&of_yardstick)
-        .map(|(gateway, bare)| gateway.cpu / bare.cpu)
-        .collect();
+    let ratios = of_gateway.iter().zip(&of_yardstick).map(|(gateway, bare)| gateway.cpu / bare.cpu).collect();
     let mut ratio = Figure::new(case.name, "gateway: CPU per delivery, times bare epoll", "", ratios);
     ratio.target = target;
-    let configured = format!(
-        "{} clients, {} events/s of 256 B, servers on one core",
-        case.clients, case.rate
-    );
+    let configured = format!("{} clients, {} events/s of 256 B, servers on one core", case.clients, case.rate);
     let mut figures = vec![ratio.note(configured)];
     figures.extend(fan_out::figures(case, "gateway", &of_gateway));
     figures.extend(fan_out::figures(case, "bare epoll", &of_yardstick));

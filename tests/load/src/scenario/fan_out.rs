@@ -27,20 +27,10 @@ pub struct Case {
 }
 
 /// Everybody hears everything.
-pub const ONE_CHANNEL: Case = Case {
-    name: "fan-out, one channel",
-    clients: 5_000,
-    channels: 1,
-    rate: 10,
-};
+pub const ONE_CHANNEL: Case = Case { name: "fan-out, one channel", clients: 5_000, channels: 1, rate: 10 };
 
 /// Everybody hears a little.
-pub const MANY_CHANNELS: Case = Case {
-    name: "fan-out, 990 channels",
-    clients: 9_900,
-    channels: 990,
-    rate: 1_000,
-};
+pub const MANY_CHANNELS: Case = Case { name: "fan-out, 990 channels", clients: 9_900, channels: 990, rate: 1_000 };
 
 impl Case {
     /// What its clients ask for.
@@ -106,12 +96,7 @@ pub fn yardstick_turn(case: Case, effort: Effort, yardstick: &mut YardstickProce
 #[must_use]
 pub fn figures(case: Case, server: &str, turns: &[Turn]) -> Vec<Figure> {
     let of = |name: &str, unit: &str, value: fn(&Turn) -> f64| {
-        Figure::new(
-            case.name,
-            &format!("{server}: {name}"),
-            unit,
-            turns.iter().map(value).collect(),
-        )
+        Figure::new(case.name, &format!("{server}: {name}"), unit, turns.iter().map(value).collect())
     };
     vec![
         of("CPU per delivery", "µs", |turn| turn.cpu),

@@ -49,9 +49,7 @@ pub fn idle(effort: Effort) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::new(SCENARIO, "user memory per connection", "kB", user)
             .target(Bound::AtMost(13.0))
-            .note(format!(
-                "{CLIENTS} clients of {CHANNELS} channels, after a heartbeat; private dirty pages"
-            )),
+            .note(format!("{CLIENTS} clients of {CHANNELS} channels, after a heartbeat; private dirty pages")),
         Figure::new(SCENARIO, "kernel memory per connection, both ends", "kB", kernel)
             .note("growth of the machine's unreclaimable slab"),
     ])

@@ -55,9 +55,7 @@ pub fn ingest(effort: Effort) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::new(SCENARIO, "records of one replica", "/s", rates)
             .target(Target::AtLeast(40_000.0))
-            .note(format!(
-                "{RECORDS} waiting records over {CHANNELS} channels, until they are in Redis"
-            )),
+            .note(format!("{RECORDS} waiting records over {CHANNELS} channels, until they are in Redis")),
         Figure::new(SCENARIO, "gateway: CPU per record", "µs", costs),
     ])
 }

@@ -47,9 +47,7 @@ pub fn latency(effort: Effort) -> Result<Vec<Figure>> {
         Figure::new(SCENARIO, name, unit, turns.iter().map(value).collect())
     };
     Ok(vec![
-        of("Kafka to socket, p50", "ms", |turn| turn.latency.p50)
-            .target(Bound::AtMost(1.5))
-            .note(configured),
+        of("Kafka to socket, p50", "ms", |turn| turn.latency.p50).target(Bound::AtMost(1.5)).note(configured),
         of("Kafka to socket, p99", "ms", |turn| turn.latency.p99).target(Bound::AtMost(8.0)),
         of("Kafka to socket, p99.9", "ms", |turn| turn.latency.p999),
         of("CPU per delivery, both replicas and Redis", "µs", |turn| turn.cpu),

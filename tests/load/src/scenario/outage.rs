@@ -72,11 +72,7 @@ pub fn outage(effort: Effort) -> Result<Vec<Figure>> {
     let ends = producer.ends(&swarm);
     swarm.run_until(Duration::from_secs(15), |swarm| swarm.behind(&ends) == 0)?;
     let tally = swarm.tally();
-    ensure!(
-        tally.ended == 0,
-        "{} streams of the replica that stayed ended",
-        tally.ended
-    );
+    ensure!(tally.ended == 0, "{} streams of the replica that stayed ended", tally.ended);
     let faults = (tally.faults() + tally.gaps + swarm.behind(&ends)) as f64;
     Ok(vec![
         figure("SIGTERM", &terminated).target(Bound::AtMost(1.0)),

@@ -41,16 +41,10 @@ pub fn resume(channels: u32, effort: Effort) -> Result<Vec<Figure>> {
         swarm.open(targets, OPENING_BOUND)?;
         producer.write_each(1)?;
         let ends = producer.ends(&swarm);
-        ensure!(
-            swarm.run_until(BOUND, |swarm| swarm.behind(&ends) == 0)?,
-            "the first event did not reach all clients"
-        );
+        ensure!(swarm.run_until(BOUND, |swarm| swarm.behind(&ends) == 0)?, "the first event did not reach all clients");
         let resumed = swarm.close();
         drop(swarm);
-        ensure!(
-            resumed.iter().all(|target| !target.cursor.is_empty()),
-            "a stream came without ids"
-        );
+        ensure!(resumed.iter().all(|target| !target.cursor.is_empty()), "a stream came without ids");
         std::thread::sleep(3 * LINGER);
 
         let before = arena.stored(channels)?;
@@ -66,13 +60,7 @@ pub fn resume(channels: u32, effort: Effort) -> Result<Vec<Figure>> {
         let done = swarm.run_until(BOUND, |swarm| swarm.tally().deliveries >= wanted)?;
         let time = start.elapsed();
         let tally = swarm.tally();
-        ensure!(
-            done,
-            "{} of {wanted} events came, {} refused, {} ended",
-            tally.deliveries,
-            tally.refused,
-            tally.ended
-        );
+        ensure!(done, "{} of {wanted} events came, {} refused, {} ended", tally.deliveries, tally.refused, tally.ended);
         times.push(time.as_secs_f64());
         let behind = swarm.behind(&producer.ends(&swarm));
         faults.push((swarm.tally().faults() + swarm.tally().gaps + behind) as f64);
@@ -81,9 +69,7 @@ pub fn resume(channels: u32, effort: Effort) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::new(&scenario, "until all have caught up", "s", times)
             .target(Bound::AtMost(3.0))
-            .note(format!(
-                "{CLIENTS} clients, {MISSED} missed events each, read from Redis"
-            )),
+            .note(format!("{CLIENTS} clients, {MISSED} missed events each, read from Redis")),
         Figure::new(&scenario, "lost, repeated or told missing", "", faults).target(Bound::AtMost(0.0)),
     ])
 }

@@ -47,8 +47,7 @@ impl Scenario {
     }
 
     fn name(self) -> String {
-        self.to_possible_value()
-            .map_or_else(String::new, |value| value.get_name().to_owned())
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
@@ -61,11 +60,7 @@ impl Scenario {
 pub fn run(chosen: &[Scenario], effort: Effort, directory: &Path) -> Result<()> {
     machine::raise_descriptors()?;
     std::fs::create_dir_all(directory).with_context(|| format!("failed to create {}", directory.display()))?;
-    let chosen = if chosen.is_empty() {
-        Scenario::value_variants()
-    } else {
-        chosen
-    };
+    let chosen = if chosen.is_empty() { Scenario::value_variants() } else { chosen };
     let mut report = Report {
         date: report::today(),
         machine: machine::description(),
@@ -90,11 +85,7 @@ pub fn run(chosen: &[Scenario], effort: Effort, directory: &Path) -> Result<()> 
     let table = report.table();
     std::fs::write(directory.join("results.md"), &table).context("failed to write the table")?;
     print!("{table}");
-    anyhow::ensure!(
-        report.failures.is_empty(),
-        "{} scenarios could not be measured",
-        report.failures.len()
-    );
+    anyhow::ensure!(report.failures.is_empty(), "{} scenarios could not be measured", report.failures.len());
     Ok(())
 }
 

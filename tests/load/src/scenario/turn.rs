@@ -69,9 +69,5 @@ pub fn turn(
         bail!("{} streams ended while events flowed", tally.ended);
     }
     let faults = tally.faults() + tally.gaps + behind;
-    Ok(Turn {
-        cpu: used.as_secs_f64() * 1e6 / deliveries as f64,
-        latency,
-        faults,
-    })
+    Ok(Turn { cpu: used.as_secs_f64() * 1e6 / deliveries as f64, latency, faults })
 }

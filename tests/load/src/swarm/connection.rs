@@ -39,23 +39,14 @@ pub(super) struct Connection {
 impl Connection {
     /// Begins to connect; the socket becomes writable when that is done.
     pub(super) fn open(target: Target) -> Result<Self> {
-        let family = if target.address.is_ipv4() {
-            AddressFamily::INET
-        } else {
-            AddressFamily::INET6
-        };
+        let family = if target.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(family, SocketType::STREAM, flags, None).context("failed to make a socket")?;
         match connect(&socket, &target.address) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error).context("failed to connect"),
         }
-        Ok(Self {
-            socket,
-            target,
-            decoder: Decoder::default(),
-            reader: Reader::default(),
-        })
+        Ok(Self { socket, target, decoder: Decoder::default(), reader: Reader::default() })
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -84,26 +75,13 @@ impl Connection {
     /// What it would ask for to go on where it is.
     pub(super) fn resumption(&self) -> Target {
         let cursor = String::from_utf8_lossy(self.reader.cursor()).into_owned();
-        Target {
-            cursor,
-            ..self.target.clone()
-        }
+        Target { cursor, ..self.target.clone() }
     }
 
     /// Sends the request; a fresh socket's buffer takes it whole.
     pub(super) fn request(&self) -> Result<()> {
-        let Target {
-            address,
-            path,
-            channel,
-            cursor,
-            ..
-        } = &self.target;
-        let resume = if cursor.is_empty() {
-            String::new()
-        } else {
-            format!("Last-Event-ID: {cursor}\r\n")
-        };
+        let Target { address, path, channel, cursor, .. } = &self.target;
+        let resume = if cursor.is_empty() { String::new() } else { format!("Last-Event-ID: {cursor}\r\n") };
         let channel = event::channel_name(*channel);
         let head = format!(
             "GET {path}?channels={channel} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n{resume}\r\n"
@@ -124,12 +102,7 @@ impl Connection {
             Err(error) => return Err(error).context("failed to read a stream"),
         };
         let now = event::now();
-        let Self {
-            target: Target { channel, next, .. },
-            decoder,
-            reader,
-            ..
-        } = self;
+        let Self { target: Target { channel, next, .. }, decoder, reader, .. } = self;
         decoder.take(&buffer[..length], |body| {
             reader.take(body, |said| match said {
                 Said::Event(stamp) => tally.receive(*channel, next, stamp, now),

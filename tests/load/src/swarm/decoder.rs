@@ -29,10 +29,7 @@ pub(super) struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self {
-            place: Place::Head(Vec::new()),
-            status: None,
-        }
+        Self { place: Place::Head(Vec::new()), status: None }
     }
 }
 
@@ -65,11 +62,7 @@ impl Decoder {
                     bytes = &bytes[end - before..];
                     let (status, chunked) = read_head(&head[..end])?;
                     self.status = Some(status);
-                    self.place = if chunked {
-                        Place::ChunkHead(Vec::new())
-                    } else {
-                        Place::Plain
-                    };
+                    self.place = if chunked { Place::ChunkHead(Vec::new()) } else { Place::Plain };
                 }
                 Place::Plain => {
                     body(bytes);
@@ -90,11 +83,7 @@ impl Decoder {
                         chunk_length(head)?
                     };
                     bytes = &bytes[end + 1..];
-                    self.place = if length == 0 {
-                        Place::End
-                    } else {
-                        Place::Chunk(length + 2)
-                    };
+                    self.place = if length == 0 { Place::End } else { Place::Chunk(length + 2) };
                 }
                 Place::Chunk(left) => {
                     let here = bytes.len().min(*left);
@@ -138,9 +127,7 @@ mod tests {
     fn decode(pieces: &[&[u8]]) -> (Decoder, Vec<u8>) {
         let (mut decoder, mut body) = (Decoder::default(), Vec::new());
         for piece in pieces {
-            decoder
-                .take(piece, |bytes| body.extend_from_slice(bytes))
-                .expect("the response is right");
+            decoder.take(piece, |bytes| body.extend_from_slice(bytes)).expect("the response is right");
         }
         (decoder, body)
     }

@@ -101,11 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn stamp(sequence: u64) -> Stamp {
-        Stamp {
-            sent: 1_795_255_200_123_456,
-            channel: 7,
-            sequence,
-        }
+        Stamp { sent: 1_795_255_200_123_456, channel: 7, sequence }
     }
 
     fn stream() -> Vec<u8> {

@@ -85,16 +85,7 @@ mod tests {
     use super::*;
 
     fn receive(tally: &mut Tally, next: &mut Option<u64>, sequence: u64, now: u64) {
-        tally.receive(
-            3,
-            next,
-            Stamp {
-                sent: now - 5,
-                channel: 3,
-                sequence,
-            },
-            now,
-        );
+        tally.receive(3, next, Stamp { sent: now - 5, channel: 3, sequence }, now);
     }
 
     #[test]
@@ -110,16 +101,7 @@ mod tests {
     #[test]
     fn an_event_of_another_channel_is_a_fault_and_moves_nothing() {
         let (mut tally, mut next) = (Tally::default(), Some(4));
-        tally.receive(
-            3,
-            &mut next,
-            Stamp {
-                sent: 0,
-                channel: 4,
-                sequence: 9,
-            },
-            1,
-        );
+        tally.receive(3, &mut next, Stamp { sent: 0, channel: 4, sequence: 9 }, 1);
         assert_eq!((tally.faults(), next), (1, Some(4)));
     }
 

@@ -26,11 +26,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(socket: TcpStream) -> Self {
-        Self {
-            socket,
-            request: Vec::new(),
-            channel: None,
-        }
+        Self { socket, request: Vec::new(), channel: None }
     }
 
     /// The channel that it asked for.

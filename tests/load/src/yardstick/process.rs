@@ -23,11 +23,7 @@ impl YardstickProcess {
     /// # Errors
     /// When it doesn't say its address.
     pub fn start(channels: u32, rate: u32) -> Result<Self> {
-        Self::start_program(
-            &std::env::current_exe().context("this program has no path")?,
-            channels,
-            rate,
-        )
+        Self::start_program(&std::env::current_exe().context("this program has no path")?, channels, rate)
     }
 
     /// [`YardstickProcess::start`] of the program `load` at this path.
@@ -36,32 +32,17 @@ impl YardstickProcess {
     /// When it doesn't say its address.
     pub fn start_program(program: &Path, channels: u32, rate: u32) -> Result<Self> {
         let mut child = Command::new(program)
-            .args([
-                "yardstick",
-                "--channels",
-                &channels.to_string(),
-                "--rate",
-                &rate.to_string(),
-            ])
+            .args(["yardstick", "--channels", &channels.to_string(), "--rate", &rate.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("failed to start the yardstick")?;
         let output = child.stdout.take().context("the yardstick has no output")?;
         let mut line = String::new();
-        BufReader::new(output)
-            .read_line(&mut line)
-            .context("failed to read the yardstick's address")?;
-        let address = line
-            .trim()
-            .strip_prefix(LISTENING)
-            .and_then(|address| address.parse().ok());
+        BufReader::new(output).read_line(&mut line).context("failed to read the yardstick's address")?;
+        let address = line.trim().strip_prefix(LISTENING).and_then(|address| address.parse().ok());
         let address = address.with_context(|| format!("the yardstick said {line:?}, not its address"))?;
-        Ok(Self {
-            child,
-            address,
-            channels,
-        })
+        Ok(Self { child, address, channels })
     }
 
     /// Its process id.

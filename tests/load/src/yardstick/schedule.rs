@@ -24,16 +24,9 @@ struct Running {
 impl Schedule {
     /// At rest.
     pub(super) fn new(rate: u32) -> Result<Self> {
-        let timer = timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        )
-        .context("failed to create a timer")?;
-        Ok(Self {
-            timer,
-            rate: rate.max(1),
-            running: None,
-        })
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)
+            .context("failed to create a timer")?;
+        Ok(Self { timer, rate: rate.max(1), running: None })
     }
 
     /// Becomes readable when events are due.
@@ -42,10 +35,7 @@ impl Schedule {
     }
 
     pub(super) fn start(&mut self) -> Result<()> {
-        self.running = Some(Running {
-            since: Instant::now(),
-            events: 0,
-        });
+        self.running = Some(Running { since: Instant::now(), events: 0 });
         self.tick_every(1_000_000_000 / i64::from(self.rate))
     }
 
@@ -67,14 +57,8 @@ impl Schedule {
     }
 
     fn tick_every(&self, nanoseconds: i64) -> Result<()> {
-        let interval = Timespec {
-            tv_sec: nanoseconds / 1_000_000_000,
-            tv_nsec: nanoseconds % 1_000_000_000,
-        };
-        let timer = Itimerspec {
-            it_interval: interval,
-            it_value: interval,
-        };
+        let interval = Timespec { tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000 };
+        let timer = Itimerspec { it_interval: interval, it_value: interval };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &timer).context("failed to set the timer")?;
         Ok(())
     }

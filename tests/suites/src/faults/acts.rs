@@ -145,11 +145,7 @@ pub async fn lose_announcements(scene: &mut Scene<'_>) -> Result<()> {
     let () = server.command(&["ACL", "SETUSER", "default", "-spublish"]).await?;
     sleep(Duration::from_secs(1)).await;
     scene.rest().await?;
-    scene
-        .platform
-        .server()?
-        .command(&["ACL", "SETUSER", "default", "+spublish"])
-        .await
+    scene.platform.server()?.command(&["ACL", "SETUSER", "default", "+spublish"]).await
 }
 
 /// Records come while no gateway runs, and are committed in the group's name.

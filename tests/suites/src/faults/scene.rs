@@ -37,9 +37,7 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn new(platform: &'a mut Platform, random: &'a mut StdRng, load: Load, number: usize) -> Self {
         Self {
-            channels: (0..load.clients)
-                .map(|index| format!("fault:{number}-{index}"))
-                .collect(),
+            channels: (0..load.clients).map(|index| format!("fault:{number}-{index}")).collect(),
             platform,
             random,
             load,
@@ -133,12 +131,8 @@ impl<'a> Scene<'a> {
     pub fn expect_replay(&mut self, offsets: &BTreeMap<i32, i64>) -> u64 {
         let mut count = 0;
         for (channel, places) in &self.produced.places {
-            let kept = places
-                .iter()
-                .take_while(|place| place.offset < offsets[&place.partition])
-                .count();
-            self.replay
-                .insert(channel.clone(), (places.len() as u64, kept as u64 + 1));
+            let kept = places.iter().take_while(|place| place.offset < offsets[&place.partition]).count();
+            self.replay.insert(channel.clone(), (places.len() as u64, kept as u64 + 1));
             count += (places.len() - kept) as u64;
         }
         count
@@ -149,16 +143,10 @@ impl<'a> Scene<'a> {
         let ledger = self.ledger();
         let wrong = self.readers()?.sequences().find_map(|(client, channel, numbers)| {
             let (before, first) = self.replay.get(channel).copied().unwrap_or((0, 1));
-            let expected = (1..=before)
-                .chain(first..=before)
-                .chain(before + 1..=ledger.produced(channel));
+            let expected = (1..=before).chain(first..=before).chain(before + 1..=ledger.produced(channel));
             let expected: Vec<u64> = expected.collect();
             (numbers != expected).then(|| {
-                let place = numbers
-                    .iter()
-                    .zip(&expected)
-                    .take_while(|(found, wanted)| found == wanted)
-                    .count();
+                let place = numbers.iter().zip(&expected).take_while(|(found, wanted)| found == wanted).count();
                 let (found, wanted) = (numbers.get(place), expected.get(place));
                 format!("{client}, {channel}: at {place} came {found:?}, expected {wanted:?}")
             })

@@ -5,7 +5,7 @@ use events_gateway_harness::gateway::binary;
 use events_gateway_harness::kafka::admin::Record;
 use serde_json::{Value, json};
 
-use crate::lab::{BOUND, Lab, client, expect, record};
+use super::lab::{BOUND, Lab, client, expect, record};
 
 /// Runs `events-gateway dead-letters` with a gateway's configuration, and gives what it printed.
 pub(crate) async fn run(gateway: &Gateway, words: &[&str]) -> String {
@@ -37,8 +37,6 @@ async fn what_cannot_be_delivered_becomes_a_dead_letter_and_is_redriven_to_the_c
     let (whole, torn) = (client(&gateway, "whole").await, client(&gateway, "torn").await);
     // A key of another type where the backlog should be: the one channel refuses, the other takes it.
     let backlog = format!("{}:{{torn}}:backlog", lab.config.suite);
-    let keys: Vec<String> = lab.redis.command(&["KEYS", &format!("{}:*torn*", lab.config.suite)]).await.expect("keys");
-    println!("{keys:?}");
     lab.redis.command::<()>(&["SET", &backlog, "in the way"]).await.expect("a string");
 
     let big = "x".repeat(1_100_000);

@@ -8,7 +8,7 @@ use events_gateway_harness::sse::Client;
 use events_gateway_harness::{Gateway, wait};
 use serde_json::{Value, json};
 
-use crate::lab::{BOUND, Lab, ask, client, expect, reads, record, status, stop, until_status};
+use super::lab::{BOUND, Lab, ask, client, expect, reads, record, status, stop, until_status};
 
 fn command(kind: &str, channel: &str) -> Record {
     Record::json(channel, &json!({ "type": kind, "channels": [channel] }))

@@ -32,11 +32,7 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) async fn new(name: &str) -> Self {
-        let settings = Settings {
-            secured: true,
-            access_control: true,
-            ..Settings::default()
-        };
+        let settings = Settings { secured: true, access_control: true, ..Settings::default() };
         let kafka = KAFKA.get_or_try_init(|| Kafka::with(&settings)).await.expect("a broker");
         Self::on(kafka, name).await
     }
@@ -113,10 +109,7 @@ pub(crate) async fn client(gateway: &Gateway, channel: &str) -> Client {
 
 /// A client that comes back with a cursor.
 pub(crate) async fn resumed(gateway: &Gateway, channel: &str, cursor: &str) -> Client {
-    let options = Options {
-        last_event_id: cursor.to_owned(),
-        ..Options::new(gateway.public(), events_of(&[channel]))
-    };
+    let options = Options { last_event_id: cursor.to_owned(), ..Options::new(gateway.public(), events_of(&[channel])) };
     Client::opened(options, BOUND).await.expect("a stream opens")
 }
 
@@ -142,10 +135,7 @@ pub(crate) fn gaps(client: &Client) -> Vec<(String, bool)> {
     let gaps = events.iter().filter(|event| event.kind == "gateway.gap");
     let told = gaps.map(|gap| {
         let data = gap.json();
-        (
-            data["reason"].as_str().unwrap_or_default().to_owned(),
-            data["may_repeat"].as_bool().unwrap_or_default(),
-        )
+        (data["reason"].as_str().unwrap_or_default().to_owned(), data["may_repeat"].as_bool().unwrap_or_default())
     });
     told.collect()
 }
@@ -159,12 +149,17 @@ pub(crate) async fn ask(gateway: &Gateway, request: Request) -> Response {
 pub(crate) async fn status(gateway: &Gateway, binding: &str) -> Value {
     let all = ask(gateway, Request::get("/kafka")).await.json().expect("JSON");
     let consumers = all["consumers"].as_array().expect("a list");
-    let mine = consumers.iter().filter(|consumer| consumer["binding"] == binding);
-    mine.last().cloned().unwrap_or(Value::Null)
+    let mut mine = consumers.iter().filter(|consumer| consumer["binding"] == binding);
+    mine.next_back().cloned().unwrap_or(Value::Null)
 }
 
 /// Waits until `condition` holds of what `/kafka` tells of a binding.
-pub(crate) async fn until_status(gateway: &Gateway, binding: &str, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until_status(
+    gateway: &Gateway,
+    binding: &str,
+    what: &str,
+    condition: impl Fn(&Value) -> bool,
+) -> Value {
     let mut last = Value::Null;
     let deadline = tokio::time::Instant::now() + BOUND;
     while tokio::time::Instant::now() < deadline {

@@ -5,7 +5,7 @@ use events_gateway_harness::kafka::Settings;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use crate::lab::{Lab, client, expect};
+use super::lab::{Lab, client, expect};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_speaks_the_consumer_protocol_unless_it_is_told_to_speak_the_classic_one() {
@@ -20,7 +20,7 @@ async fn a_group_speaks_the_consumer_protocol_unless_it_is_told_to_speak_the_cla
         let client = client(gateway, "orders").await;
         lab.send(lab.topic(), "orders", 2).await;
         client
-            .wait_for("the live event", crate::lab::BOUND, |history| {
+            .wait_for("the live event", super::lab::BOUND, |history| {
                 history.events.iter().any(|received| received.event.data == "2")
             })
             .await

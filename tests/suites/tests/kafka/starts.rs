@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use events_gateway_harness::kafka::admin::Record;
 use serde_json::json;
 
-use crate::lab::{Lab, expect, reads, record, stop, trouble, until_status};
+use super::lab::{Lab, expect, reads, record, stop, trouble, until_status};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_without_commits_begins_where_the_configuration_says() {
@@ -25,10 +25,7 @@ async fn a_group_without_commits_begins_where_the_configuration_says() {
         lab.kafka.create_topic(&topic(name), 1).await.expect("a topic");
         for (number, hours) in [(0, 3), (1, 2), (2, 0)] {
             let time = now - Duration::from_secs(hours * 3600);
-            let old = Record {
-                timestamp: i64::try_from(time.as_millis()).ok(),
-                ..record(name, number)
-            };
+            let old = Record { timestamp: i64::try_from(time.as_millis()).ok(), ..record(name, number) };
             lab.producer.send(&topic(name), &old).await.expect("Kafka takes it");
         }
     }
@@ -64,10 +61,7 @@ async fn a_group_without_commits_begins_where_the_configuration_says() {
     // What is in a partition before the group has seen it is new to the group.
     let added = topic("latest");
     lab.kafka.add_partitions(&added, 2).await.expect("one more");
-    let late = Record {
-        partition: Some(1),
-        ..record("latest", 4)
-    };
+    let late = Record { partition: Some(1), ..record("latest", 4) };
     // The old producer doesn't know of the partition yet.
     let producer = lab.kafka.producer().expect("a producer");
     producer.send(&added, &late).await.expect("Kafka takes it");

@@ -33,26 +33,11 @@ impl Line {
     ) -> Self {
         let on_push = on_push(keys.clone(), address.clone(), Arc::clone(listener), orders.downgrade());
         // The command link to the same server already watches for its loss.
-        let link = Link::start(
-            Arc::clone(options),
-            address.clone(),
-            Some(on_push),
-            Arc::new(Notify::new()),
-        );
+        let link = Link::start(Arc::clone(options), address.clone(), Some(on_push), Arc::new(Notify::new()));
         let (changes, inbox) = mpsc::unbounded_channel();
-        let _task = Task::spawn(carry(
-            link,
-            keys.clone(),
-            address.clone(),
-            inbox,
-            orders.downgrade(),
-            Arc::clone(options),
-        ));
-        Self {
-            up: false,
-            changes,
-            _task,
-        }
+        let _task =
+            Task::spawn(carry(link, keys.clone(), address.clone(), inbox, orders.downgrade(), Arc::clone(options)));
+        Self { up: false, changes, _task }
     }
 }
 
@@ -73,12 +58,7 @@ fn on_push(
             (PushKind::SMessage, Some(Value::BulkString(payload))) => {
                 match announcement::decode(Bytes::from(payload)) {
                     Ok(Message::Events { epoch, first, events }) => {
-                        listener.announced(Announcement {
-                            channel,
-                            epoch,
-                            first,
-                            events,
-                        });
+                        listener.announced(Announcement { channel, epoch, first, events });
                     }
                     Ok(Message::Closed(before)) => listener.closed(&channel, before),
                     Err(reason) => {
@@ -90,10 +70,7 @@ fn on_push(
             }
             (PushKind::SUnsubscribe, _) => {
                 if let Some(orders) = orders.upgrade() {
-                    let _ = orders.send(Order::Lost {
-                        address: address.clone(),
-                        channel,
-                    });
+                    let _ = orders.send(Order::Lost { address: address.clone(), channel });
                 }
             }
             _ => {}
@@ -175,11 +152,7 @@ async fn subscribe(
     for ((channel, wanted), value) in batch.iter().zip(values) {
         let result = match value {
             Value::Push { kind, data } => {
-                let expected = if wanted.is_some() {
-                    PushKind::SSubscribe
-                } else {
-                    PushKind::SUnsubscribe
-                };
+                let expected = if wanted.is_some() { PushKind::SSubscribe } else { PushKind::SUnsubscribe };
                 let name = keys.announcements(channel);
                 let named = matches!(data.first(), Some(Value::BulkString(found)) if *found == name.as_bytes());
                 if kind != expected || !named {
@@ -191,11 +164,7 @@ async fn subscribe(
             _ => return None,
         };
         if let Some(serial) = *wanted {
-            results.push(Answered {
-                channel: channel.clone(),
-                serial,
-                result,
-            });
+            results.push(Answered { channel: channel.clone(), serial, result });
         }
     }
     Some(results)
