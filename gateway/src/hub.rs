@@ -92,7 +92,7 @@ pub struct Options {
     pub linger: Duration,
     /// Every owned channel is compared with the backlog once in this time.
     pub verify: Duration,
-    /// Entries read at once for a repair or replay, at most 1,000.
+    /// Entries read at once for a repair or replay, at most 1,000; fewer where a channel's events are large.
     pub page_events: usize,
     /// Replays' reads under way at once, over all channels.
     pub page_reads: usize,
@@ -126,6 +126,9 @@ impl std::fmt::Debug for Options {
 }
 
 const SHARDS: usize = 64;
+
+/// How long a replay rests that found nothing to go on with.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// One per replica.
 pub struct Hub {
@@ -272,16 +275,30 @@ impl Hub {
         self.counters.released.fetch_add(events as u64, Ordering::Relaxed);
     }
 
+    /// Has a stream look again in a moment.
+    fn wake_later(&self, signal: &Arc<Signal>) {
+        let signal = Arc::downgrade(signal);
+        self.runtime.spawn(async move {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            if let Some(signal) = signal.upgrade() {
+                signal.wake();
+            }
+        });
+    }
+
     /// Reads a page and hands it to all who wait for it.
-    fn load_page(self: &Arc<Self>, feed: &Arc<Feed>, after: Position) {
+    fn load_page(self: &Arc<Self>, feed: &Arc<Feed>, after: Position, limit: usize) {
         let (hub, feed) = (Arc::clone(self), Arc::clone(feed));
         self.runtime.spawn(async move {
             let permit = hub.reads.acquire().await;
-            let page = hub.backlog.read(&feed.channel, after, hub.options.page_events).await;
+            let page = hub.backlog.read(&feed.channel, after, limit).await;
             drop(permit);
             counters::count(&hub.counters.page_reads);
             let page = match page {
-                Ok(page) => Some(Arc::new(ReplayPage::new(&feed.channel, after, page))),
+                Ok(page) => {
+                    feed.weigh(page.entries.iter().map(|(_, event)| event));
+                    Some(Arc::new(ReplayPage::new(&feed.channel, after, page)))
+                }
                 Err(error) => {
                     tracing::debug!(channel = %feed.channel, %error, "failed to read a page; trying again");
                     tokio::time::sleep(Duration::from_millis(rand::random_range(200..600))).await;
@@ -292,6 +309,9 @@ impl Hub {
             for signal in waiting {
                 signal.wake();
             }
+            // Nobody may ever ask again: what was read must not stay for that.
+            tokio::time::sleep(pages::KEEP).await;
+            feed.pages.lock().forget(tokio::time::Instant::now());
         });
     }
 }

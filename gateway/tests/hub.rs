@@ -51,22 +51,22 @@ impl Replica {
     }
 
     async fn append_keyed(&self, name: &str, places: std::ops::Range<u64>, key: impl Fn(u64) -> Option<Arc<str>>) {
-        self.append_lines(name, places, key, 0).await;
+        self.append_with(name, places, key, "").await;
     }
 
-    async fn append_lines(
+    async fn append_with(
         &self,
         name: &str,
         places: std::ops::Range<u64>,
         key: impl Fn(u64) -> Option<Arc<str>>,
-        lines: usize,
+        rest: &str,
     ) {
         let source = SourceId::new("b", name, 0);
         let events = places
             .map(|place| Placed {
                 event: Arc::new(Event {
                     kind: "n".into(),
-                    data: Bytes::from(format!("{name} {place}{}", "\n".repeat(lines))),
+                    data: Bytes::from(format!("{name} {place}{rest}")),
                     time: clock::now(),
                     attributes: Default::default(),
                     id: None,
@@ -365,7 +365,7 @@ async fn a_channel_that_always_has_more_than_a_chunk_keeps_no_other_waiting() {
     let replica = replica(&Store::default(), "r1", options);
     let mut client = replica.open(&["busy", "quiet"], Resume::Live).opened().await;
     // Each line grows by its field name: what is written is more than what was asked for.
-    let flood = async |places| replica.append_lines("busy", places, |_| None, 4_000).await;
+    let flood = async |places| replica.append_with("busy", places, |_| None, &"\n".repeat(4_000)).await;
     flood(0..30).await;
     replica.append("quiet", 0..1).await;
     let first = client.stream.next().await.unwrap();
@@ -373,4 +373,54 @@ async fn a_channel_that_always_has_more_than_a_chunk_keeps_no_other_waiting() {
     flood(30..60).await;
     let second = client.stream.next().await.unwrap();
     assert!(std::str::from_utf8(&second).unwrap().contains("data: quiet 0"), "it is served before more of the other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_of_large_events_reads_small_pages_and_misses_nothing() {
+    let store = Store::default();
+    let (one, two) = (replica(&store, "1", small_ring()), replica(&store, "2", small_ring()));
+    let mut client = one.open(&["a"], Resume::Live).opened().await;
+    let large = format!(" {}", "x".repeat(1 << 18));
+    for place in 0..100 {
+        two.append_with("a", place..place + 1, |_| None, &large).await;
+        let got = client.next().await.unwrap();
+        assert!(got.starts_with(&format!("n: a {place} xxx")), "{place}");
+    }
+    let mut late = two.open(&["a"], Resume::Earliest).opened().await;
+    for place in 0..100 {
+        assert!(late.next().await.unwrap().starts_with(&format!("n: a {place} xxx")), "{place}");
+    }
+    let reads = two.hub.counters().page_reads.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(reads >= 2, "{reads} reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn replays_that_stand_far_apart_do_not_wait_for_each_others_pages() {
+    let store = Store::default();
+    let (one, two) = (replica(&store, "1", small_ring()), replica(&store, "2", small_ring()));
+    let mut client = one.open(&["a"], Resume::Live).opened().await;
+    let mut cursors = vec![client.id.clone()];
+    for batch in 0..20 {
+        one.append("a", batch * 100..batch * 100 + 100).await;
+        one.open(&["a"], Resume::Cursor(cursors[batch as usize].clone()))
+            .opened()
+            .await
+            .expect("a", batch * 100..batch * 100 + 100)
+            .await;
+        client = one.open(&["a"], Resume::Live).opened().await;
+        cursors.push(client.id.clone());
+    }
+    let began = tokio::time::Instant::now();
+    let mut readers = Vec::new();
+    for (batch, cursor) in cursors.into_iter().enumerate() {
+        let mut reader = two.open(&["a"], Resume::Cursor(cursor));
+        readers.push(tokio::spawn(async move {
+            reader.next().await;
+            reader.expect("a", batch as u64 * 100..2_000).await;
+        }));
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}: nobody waits for a heartbeat", began.elapsed());
 }

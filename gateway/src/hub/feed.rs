@@ -1,10 +1,10 @@
 //! One channel as this replica holds it: its reel, its subscribers, and the task that owns it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use events_gateway_core::join::{Heard, Reel};
-use events_gateway_core::{Channel, Position, Standing, Timestamp};
+use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
 use tokio::sync::Notify;
@@ -12,6 +12,11 @@ use tokio::sync::Notify;
 use super::pages::Pages;
 use super::signal::Signal;
 use crate::backlog::{Announcement, Page, Token};
+
+/// What a page is to hold.
+const PAGE_BYTES: usize = 4 << 20;
+/// Of events that were never seen: a first page of 64.
+const FIRST_WEIGHT: usize = 64 << 10;
 
 /// A channel that somebody here subscribes to, or did a moment ago.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub(super) struct Feed {
     subscribers: Mutex<Slab<Arc<Signal>>>,
     pub(super) pages: Mutex<Pages>,
     closed_before: AtomicU64,
+    /// How large this channel's events have been lately, in bytes.
+    weight: AtomicUsize,
     /// Wakes the feed's task: something to repair, or the subscribers changed.
     pub(super) work: Notify,
 }
@@ -61,6 +68,7 @@ impl Feed {
             subscribers: Mutex::default(),
             pages: Mutex::default(),
             closed_before: AtomicU64::new(0),
+            weight: AtomicUsize::new(FIRST_WEIGHT),
             work: Notify::new(),
         }
     }
@@ -139,6 +147,7 @@ impl Feed {
 
     /// Returns how many events were released.
     pub(super) fn announced(&self, announcement: &Announcement, now: Timestamp) -> usize {
+        self.weigh(announcement.events.iter());
         let heard = match &mut *self.ownership.lock() {
             Ownership::Waiting { heard } => {
                 *heard = (*heard).max(Position(announcement.first.0 + announcement.events.len() as u64 - 1));
@@ -157,6 +166,20 @@ impl Feed {
                 0
             }
         }
+    }
+
+    /// Notes how large events are.
+    pub(super) fn weigh<'a>(&self, events: impl ExactSizeIterator<Item = &'a Arc<Event>>) {
+        let count = events.len();
+        if count > 0 {
+            let mean = events.map(|event| event.data.len()).sum::<usize>() / count;
+            self.weight.store((self.weight.load(Ordering::Relaxed) + mean).div_ceil(2), Ordering::Relaxed);
+        }
+    }
+
+    /// How many entries to read at once, so that a page stays about as large as [`PAGE_BYTES`].
+    pub(super) fn page_limit(&self, most: usize) -> usize {
+        (PAGE_BYTES / self.weight.load(Ordering::Relaxed).max(1)).clamp(8, most)
     }
 
     /// Compares where the backlog stands with where the reel does.

@@ -88,8 +88,10 @@ async fn serve(hub: &Hub, feed: &Feed) {
 async fn repair(hub: &Hub, feed: &Feed) {
     let mut backoff = Backoff::new();
     while let Some((after, heard)) = feed.repair_due() {
-        match hub.backlog.read(&feed.channel, after, hub.options.page_events).await {
+        let limit = feed.page_limit(hub.options.page_events);
+        match hub.backlog.read(&feed.channel, after, limit).await {
             Ok(page) => {
+                feed.weigh(page.entries.iter().map(|(_, event)| event));
                 count(&hub.counters.repairs);
                 hub.count_released(feed.repair(&page, heard, clock::now()));
             }

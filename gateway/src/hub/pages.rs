@@ -11,7 +11,7 @@ use super::signal::Signal;
 
 /// How long a page may serve others than those who asked for it. Longer would hold memory; what a page says of the
 /// channel's head and epochs is never taken from an old one.
-const KEEP: Duration = Duration::from_secs(2);
+pub(super) const KEEP: Duration = Duration::from_secs(2);
 /// Pages kept per channel.
 const MOST: usize = 16;
 
@@ -33,24 +33,39 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// A page for somebody who stands at `position` and has been waiting for one since `asked`.
-    pub(super) fn ask(&mut self, position: Position, asked: Instant, now: Instant, signal: &Arc<Signal>) -> Answer {
-        self.kept.retain(|(read, _)| now.saturating_duration_since(*read) < KEEP);
+    /// A page for somebody who stands at `position` and has been waiting for one since `asked`. Pages hold at least `limit`
+    /// entries, where there are so many.
+    pub(super) fn ask(
+        &mut self,
+        position: Position,
+        limit: usize,
+        asked: Instant,
+        now: Instant,
+        signal: &Arc<Signal>,
+    ) -> Answer {
+        self.forget(now);
         let serves = |(read, page): &&(Instant, Arc<ReplayPage>)| {
-            // A page with nothing after the position still tells where the channel stands, if it is fresh.
-            page.serves(position) || *read >= asked && page.after <= position
+            // A page with nothing after the position still tells where the channel stands, if it is fresh and reaches the
+            // channel's head: one that its limit cut off tells nothing.
+            let is_whole = page.end() == page.standing.head();
+            page.serves(position) || is_whole && *read >= asked && page.after <= position
         };
         if let Some((_, page)) = self.kept.iter().rev().find(serves) {
             return Answer::Ready(Arc::clone(page));
         }
         // Clients that lost their replica together stand close to each other: begin a little earlier, for all of them.
-        let after = Position(position.0 - position.0 % 128);
+        let after = Position(position.0 - position.0 % (limit as u64 / 4).max(1));
         if let Some((_, _, waiting)) = self.loading.iter_mut().find(|(_, from, _)| *from == after) {
             waiting.push(Arc::clone(signal));
             return Answer::Wait;
         }
         self.loading.push((now, after, vec![Arc::clone(signal)]));
         Answer::Load(after)
+    }
+
+    /// Forgets pages that are too old.
+    pub(super) fn forget(&mut self, now: Instant) {
+        self.kept.retain(|(read, _)| now.saturating_duration_since(*read) < KEEP);
     }
 
     /// A read ended; returns whom to wake. `None`: it failed.

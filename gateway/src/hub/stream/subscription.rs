@@ -143,11 +143,12 @@ impl Subscription {
                         continue;
                     }
                     let now = Instant::now();
-                    let answer = self.feed.pages.lock().ask(replay.wants(), *asked.get_or_insert(now), now, signal);
+                    let (limit, asked_at) = (self.feed.page_limit(hub.options.page_events), *asked.get_or_insert(now));
+                    let answer = self.feed.pages.lock().ask(replay.wants(), limit, asked_at, now, signal);
                     match answer {
                         Answer::Wait => return Pull::Done,
                         Answer::Load(after) => {
-                            hub.load_page(&self.feed, after);
+                            hub.load_page(&self.feed, after, limit);
                             return Pull::Done;
                         }
                         Answer::Ready(page) => {
@@ -159,8 +160,10 @@ impl Subscription {
                                 return Pull::Done;
                             }
                             if *replay == before {
-                                // The backlog has no more, but the reel isn't there yet: it will wake us.
+                                // The backlog had no more, but the reel isn't there yet, or has left since: whichever
+                                // it is, a moment later one of them goes on.
                                 position.inspect(|position| self.feed.hear_of(*position));
+                                hub.wake_later(signal);
                                 return Pull::Done;
                             }
                         }
