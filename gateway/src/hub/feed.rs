@@ -171,8 +171,7 @@ impl Feed {
     /// Notes how large events are.
     pub(super) fn weigh<'a>(&self, events: impl ExactSizeIterator<Item = &'a Arc<Event>>) {
         let count = events.len();
-        if count > 0 {
-            let mean = events.map(|event| event.data.len()).sum::<usize>() / count;
+        if let Some(mean) = events.map(|event| event.data.len()).sum::<usize>().checked_div(count) {
             self.weight.store((self.weight.load(Ordering::Relaxed) + mean).div_ceil(2), Ordering::Relaxed);
         }
     }
