@@ -1,6 +1,7 @@
 //! The ports to what is shared between replicas: the backlog of each channel with its announcements, and the directory of
 //! replicas. Two implementations stand beside each other, `redis` and `memory`, and pass one contract suite.
 
+mod breaks;
 pub mod memory;
 pub mod redis;
 
@@ -10,6 +11,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use events_gateway_core::source::{Generation, SourceId};
 use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
+
+pub use breaks::{Breaks, KnownBreaks};
 
 /// Most events of one channel in one [`Batch`].
 pub const MAX_BATCH_EVENTS: usize = 500;
@@ -51,9 +54,9 @@ pub struct Batch {
     pub generation: Generation,
     /// The caller's idea of the data set.
     pub data_set: DataSet,
-    /// Highest known break number; a channel that holds a lower one starts an epoch torn by `Torn::Source`
-    /// (`events_gateway_core::position::Torn`). 0: nothing was ever skipped.
-    pub breaks: u64,
+    /// Of every group that the caller knows, not of the source's alone: a channel that this batch creates has missed nothing
+    /// of any.
+    pub breaks: Breaks,
     /// In order of place.
     pub events: Vec<Placed>,
 }
@@ -134,14 +137,14 @@ pub trait Backlog: Send + Sync + 'static {
 
     /// Makes this replica an owner: from the answer on, every later append is announced to the listener. Creates the
     /// channel's meta where there is none, and starts a new epoch where continuity can't be proven.
-    async fn register(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError>;
+    async fn register(&self, channel: &Channel, token: &Token, breaks: &Breaks) -> Result<Standing, BacklogError>;
 
     /// Ends the ownership if it is still this token's; announcements stop.
     async fn unregister(&self, channel: &Channel, token: &Token) -> Result<(), BacklogError>;
 
     /// Registers again and tells the standing of each channel, in the order given; trims by age and refreshes expiry. The
     /// channels must have been registered through this client.
-    async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>>;
+    async fn verify(&self, owned: &[(Channel, Token)], breaks: &Breaks) -> Vec<Result<Standing, BacklogError>>;
 
     /// Reads at most `limit` entries above `after`, from the primary.
     async fn read(&self, channel: &Channel, after: Position, limit: usize) -> Result<Page, BacklogError>;
@@ -163,11 +166,17 @@ pub enum Marked {
     /// The offsets are stored on every primary, in the data set given.
     Stored,
     /// The data set isn't the one given, or what it remembered of this group is gone or lower than what was marked
-    /// before: nothing more may be committed, rewind to the lower of commit and `remembered`.
-    Forgotten {
-        /// As [`Watermarks::remembered`] answers.
-        remembered: Offsets,
-    },
+    /// before: nothing more may be committed, rewind to the lower of commit and [`Watermarks::remembered`].
+    Forgotten,
+}
+
+/// What every primary remembers of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remembered {
+    /// Names this memory: another one as soon as any primary has forgotten the group altogether.
+    pub life: String,
+    /// The lowest offset by partition; partitions that some primary doesn't know are absent.
+    pub offsets: Offsets,
 }
 
 /// The watermark: what each primary provably remembers of each consumer group.
@@ -176,9 +185,8 @@ pub trait Watermarks: Send + Sync + 'static {
     /// Asks every primary who it is. To be read before committed offsets are fetched.
     async fn data_set(&self) -> Result<DataSet, BacklogError>;
 
-    /// What every primary remembers of the group: the lowest offset by partition; partitions that some primary doesn't
-    /// know are absent.
-    async fn remembered(&self, group: &str) -> Result<Offsets, BacklogError>;
+    /// What every primary remembers of the group. Whoever asks first of a memory gives it its name.
+    async fn remembered(&self, group: &str) -> Result<Remembered, BacklogError>;
 
     /// Stores `offsets` on every primary if each still is the one in `data_set` and remembers at least `marked` (what
     /// the caller stored last; empty after a rewind).
@@ -243,7 +251,7 @@ pub struct ConnectionEntry {
 pub struct Control {
     /// Whether consumption is to rest (streams stay open).
     pub paused: bool,
-    /// The highest break number of the group's bindings.
+    /// The group's break number.
     pub breaks: u64,
 }
 
@@ -280,7 +288,11 @@ pub trait Directory: Send + Sync + 'static {
     /// Pauses or resumes a group's consumption.
     async fn set_paused(&self, group: &str, paused: bool) -> Result<(), BacklogError>;
 
-    /// Raises the group's break number to `breaks`, or by one where it isn't below that already, and answers it: each raise
-    /// tears what the one before has torn, whichever replica's clock is ahead.
-    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError>;
+    /// Raises the group's break number above what it is and above `known`, the highest that the caller has heard of, and
+    /// answers it: each raise tears what the one before has torn, whatever clocks say. It also lies at or above the server's
+    /// time in ms, since a server that lost the number has lost what was `known` too if every replica restarted.
+    ///
+    /// Several who skip for one and the same loss name it as its `cause`: only the first of them raises, the others hear
+    /// what it was raised to.
+    async fn raise_breaks(&self, group: &str, known: u64, cause: Option<&str>) -> Result<u64, BacklogError>;
 }

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backlog::memory::Store;
-use crate::backlog::{Backlog, Directory, Watermarks, memory};
+use crate::backlog::{Backlog, Directory, KnownBreaks, Watermarks, memory};
 use crate::clock;
 use crate::config::redis::Mode;
 use crate::config::{Config, Problems};
@@ -148,13 +148,15 @@ impl Gateway {
         let (others_reach, others) = watch::channel(None);
         tasks.spawn("peers", peers::watch(replica.clone(), keeper.clone(), admin_address.port(), others_reach));
 
-        let consumers = Consumers::new(config, &ports, &keeper, &hub)?;
+        let breaks = Arc::new(KnownBreaks::default());
+        let consumers = Consumers::new(config, &ports, &keeper, &breaks)?;
         for binding in &config.kafka.bindings {
             let monitored = consumers.clone();
             let name = binding.name.clone();
             metrics.add(sources::consumer(binding.name.clone(), move || monitored.consumed(&name)));
         }
-        tasks.spawn("breaks", consumers::breaks(keeper.clone(), consumers::groups_of_events(config), hub.clone()));
+        let tearing = consumers::groups_of_events(config);
+        tasks.spawn("breaks", consumers::breaks(keeper.clone(), tearing, breaks, hub.clone()));
 
         let hand_over = consumers.clone();
         let drain = Drain::new(

@@ -37,15 +37,18 @@ pub struct Opened {
 /// Closes a stream from elsewhere.
 pub type Close = Arc<dyn Fn(Closing) + Send + Sync>;
 
-/// Opens a stream: never fails and never blocks; whatever there is to wait for is waited for inside the stream.
-pub type Open = Arc<dyn Fn(Subscribe) -> Opened + Send + Sync>;
+/// Opens a stream: never blocks; whatever there is to wait for is waited for inside the stream. `None` where this replica has
+/// no room for its channels.
+pub type Open = Arc<dyn Fn(Subscribe) -> Option<Opened> + Send + Sync>;
 
 /// Opens streams of this hub.
 #[must_use]
 pub fn open_on(hub: Arc<Hub>) -> Open {
     Arc::new(move |request| {
-        let stream = hub.subscribe(request);
-        let handle = stream.handle();
-        Opened { chunks: Box::pin(stream), close: Arc::new(move |closing| handle.close(closing)) }
+        hub.has_room(&request.channels).then(|| {
+            let stream = hub.subscribe(request);
+            let handle = stream.handle();
+            Opened { chunks: Box::pin(stream), close: Arc::new(move |closing| handle.close(closing)) }
+        })
     })
 }

@@ -14,7 +14,7 @@ mod verify;
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use signal::Signal;
 pub use signal::StreamHandle;
 pub use stream::Stream;
 
-use crate::backlog::{Announcement, Backlog, Listener, Token};
+use crate::backlog::{Announcement, Backlog, Breaks, Listener, Token};
 use crate::clock;
 
 /// Where a new stream starts.
@@ -88,6 +88,8 @@ pub struct Options {
     pub max_age_jitter: Duration,
     /// How long a stream waits for its channels to be registered before it opens without those that are away.
     pub open_wait: Duration,
+    /// Channels held at once; a stream that needs more is refused.
+    pub max_channels: usize,
     /// How long a channel stays owned after its last subscriber left.
     pub linger: Duration,
     /// Every owned channel is compared with the backlog once in this time.
@@ -111,6 +113,7 @@ impl Default for Options {
             max_age: None,
             max_age_jitter: Duration::from_secs(60),
             open_wait: Duration::from_secs(2),
+            max_channels: 100_000,
             linger: Duration::from_secs(5),
             verify: Duration::from_secs(15),
             page_events: 512,
@@ -137,10 +140,12 @@ pub struct Hub {
     /// Feeds are owned by tasks of this runtime, whichever thread a stream is opened on.
     runtime: Handle,
     shards: [Mutex<HashMap<Channel, Arc<Feed>>>; SHARDS],
+    /// How many feeds the shards hold together.
+    held: AtomicUsize,
     hasher: RandomState,
     replica: ArcSwap<String>,
     tokens: AtomicU64,
-    breaks: AtomicU64,
+    breaks: Mutex<Breaks>,
     counters: HubCounters,
     reads: Semaphore,
     verify: verify::Queue,
@@ -163,14 +168,26 @@ impl Hub {
             options,
             runtime: Handle::current(),
             shards: std::array::from_fn(|_| Mutex::default()),
+            held: AtomicUsize::new(0),
             hasher: RandomState::new(),
             replica: ArcSwap::from_pointee(replica.to_owned()),
             tokens: AtomicU64::new(0),
-            breaks: AtomicU64::new(0),
+            breaks: Mutex::default(),
             counters: HubCounters::default(),
             verify: verify::Queue::default(),
             verify_now: Notify::new(),
         })
+    }
+
+    /// Whether the channels that nobody here subscribes to yet may still be held. Streams that are opened at the same moment
+    /// may together exceed the bound by what they need.
+    #[must_use]
+    pub fn has_room(&self, channels: &ChannelSet) -> bool {
+        let channels = channels.as_slice();
+        self.feeds() + channels.len() <= self.options.max_channels || {
+            let fresh = channels.iter().filter(|channel| self.feed(channel).is_none()).count();
+            fresh == 0 || self.feeds() + fresh <= self.options.max_channels
+        }
     }
 
     /// Opens a stream. Never fails and never blocks: what has to be waited for is waited for inside the stream.
@@ -187,7 +204,7 @@ impl Hub {
     /// How many channels it holds.
     #[must_use]
     pub fn feeds(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
+        self.held.load(Ordering::Relaxed)
     }
 
     /// The replica's id.
@@ -208,9 +225,12 @@ impl Hub {
         self.verify_now.notify_one();
     }
 
-    /// Notes the highest break number of any binding; a channel that holds a lower one is torn at its next verify.
-    pub fn set_breaks(&self, breaks: u64) {
-        if self.breaks.fetch_max(breaks, Ordering::Relaxed) < breaks {
+    /// Notes the groups' break numbers; a channel that holds a lower one is torn when it is verified, which is at once.
+    pub fn set_breaks(&self, breaks: Breaks) {
+        let mut known = self.breaks.lock();
+        if *known != breaks {
+            *known = breaks;
+            drop(known);
             self.verify.ask_all();
             self.verify_now.notify_one();
         }
@@ -222,8 +242,8 @@ impl Hub {
         verify::run(&self).await;
     }
 
-    fn breaks(&self) -> u64 {
-        self.breaks.load(Ordering::Relaxed)
+    fn breaks(&self) -> Breaks {
+        self.breaks.lock().clone()
     }
 
     fn new_token(&self) -> Token {
@@ -255,6 +275,7 @@ impl Hub {
             Entry::Vacant(vacant) => {
                 let feed = Arc::clone(vacant.insert(Arc::new(Feed::new(channel.clone()))));
                 let key = feed.join(Arc::clone(signal));
+                self.held.fetch_add(1, Ordering::Relaxed);
                 drop(shard);
                 self.runtime.spawn(owner::own(Arc::clone(self), Arc::clone(&feed)));
                 (feed, key)
@@ -265,8 +286,8 @@ impl Hub {
     fn remove_if_unused(&self, feed: &Feed) -> bool {
         let mut shard = self.shard(&feed.channel).lock();
         let unused = !feed.has_subscribers();
-        if unused {
-            shard.remove(&feed.channel);
+        if unused && shard.remove(&feed.channel).is_some() {
+            self.held.fetch_sub(1, Ordering::Relaxed);
         }
         unused
     }

@@ -9,7 +9,7 @@ use events_gateway_core::envelope::{Command, Envelope, Rejection};
 use events_gateway_core::record::Record;
 use tokio::sync::watch;
 
-use crate::backlog::{Backlog, Control, Directory, Watermarks};
+use crate::backlog::{Backlog, Control, Directory, KnownBreaks, Watermarks};
 use crate::dead_letters::DeadLetters;
 use crate::source::{Source, Start};
 
@@ -140,6 +140,8 @@ pub struct Ports {
     pub watermarks: Arc<dyn Watermarks>,
     /// Where break numbers are raised.
     pub directory: Arc<dyn Directory>,
+    /// What this replica knows of them.
+    pub breaks: Arc<KnownBreaks>,
     /// Where records go that can't be delivered.
     pub dead_letters: Arc<dyn DeadLetters>,
 }

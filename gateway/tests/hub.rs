@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use events_gateway::backlog::memory::{self, Keep, MemoryBacklog, Store};
-use events_gateway::backlog::{Backlog, Batch, Placed, Watermarks};
+use events_gateway::backlog::{Backlog, Batch, Breaks, Placed, Watermarks};
 use events_gateway::clock;
 use events_gateway::hub::{Hub, HubListener, Options, Resume, Stream, Subscribe};
 use events_gateway_core::cursor::ChannelSet;
@@ -81,7 +81,7 @@ impl Replica {
             source: source.clone(),
             generation: Generation(1),
             data_set: self.backlog.data_set().await.unwrap(),
-            breaks: 0,
+            breaks: Breaks::default(),
             events,
         };
         self.backlog.append(batch).await.unwrap();
@@ -353,6 +353,19 @@ async fn a_channel_lingers_and_is_given_up() {
     drop(again);
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(one.hub.feeds(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_room_for_so_many_channels_and_for_any_number_of_streams_of_them() {
+    let store = Store::default();
+    let one = replica(&store, "1", Options { max_channels: 2, ..Options::default() });
+    let of = |names: &[&str]| ChannelSet::new(names.iter().map(|name| Channel::parse(name).unwrap())).unwrap();
+    let client = one.open(&["a", "b"], Resume::Live).opened().await;
+    assert!(one.hub.has_room(&of(&["b", "a"])));
+    assert!(!one.hub.has_room(&of(&["a", "c"])));
+    drop(client);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(one.hub.has_room(&of(&["c", "d"])) && !one.hub.has_room(&of(&["c", "d", "e"])));
 }
 
 #[tokio::test(start_paused = true)]

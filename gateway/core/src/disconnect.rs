@@ -15,8 +15,8 @@ pub enum DisconnectReason {
     Disconnected,
     /// Refused: this replica holds as many connections as it may.
     ConnectionLimit,
-    /// Refused: the backlog has been away for too long.
-    BacklogAway,
+    /// Refused: this replica holds as many channels as it may.
+    ChannelLimit,
     /// The replica had to give up at once.
     Abort,
 }
@@ -29,7 +29,7 @@ impl DisconnectReason {
         Self::Overflow,
         Self::Disconnected,
         Self::ConnectionLimit,
-        Self::BacklogAway,
+        Self::ChannelLimit,
         Self::Abort,
     ];
 
@@ -42,7 +42,7 @@ impl DisconnectReason {
             Self::Overflow => "overflow",
             Self::Disconnected => "disconnected",
             Self::ConnectionLimit => "connection-limit",
-            Self::BacklogAway => "backlog-away",
+            Self::ChannelLimit => "channel-limit",
             Self::Abort => "abort",
         }
     }

@@ -36,9 +36,8 @@ impl fmt::Display for Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Torn {
-    /// What the backlog had lost could not be appended again.
-    Epoch,
-    /// Kafka itself had lost records (retention, truncation, a topic created anew).
+    /// Records were, or may have been, skipped: Kafka itself had lost them (retention, truncation, a topic created anew), or
+    /// the backlog had lost what was committed already.
     Source,
 }
 
@@ -106,13 +105,11 @@ impl Epochs {
     }
 
     /// Whether a subscriber who has everything up to `position` can go on without a gap, as far as epochs tell (events
-    /// may still have been trimmed): `position` lies within one epoch, and no later one is torn. The error is the
-    /// reason to tell: the latest tear after `position`, or [`Torn::Epoch`] where no epoch holds it.
-    pub fn continue_from(&self, position: Position) -> Result<(), Torn> {
-        match self.0.iter().position(|epoch| epoch.holds(position)) {
-            Some(index) => self.0[index + 1..].iter().rev().find_map(|epoch| epoch.torn).map_or(Ok(()), Err),
-            None => Err(self.0.iter().rev().find_map(|epoch| epoch.torn).unwrap_or(Torn::Epoch)),
-        }
+    /// may still have been trimmed): `position` lies within one epoch, and no later one is torn.
+    #[must_use]
+    pub fn continue_from(&self, position: Position) -> bool {
+        let index = self.0.iter().position(|epoch| epoch.holds(position));
+        index.is_some_and(|index| self.0[index + 1..].iter().all(|epoch| epoch.torn.is_none()))
     }
 
     /// The position of the event that follows `position`: the next of its epoch, or the first of the next epoch that has
@@ -164,20 +161,20 @@ mod tests {
     #[test]
     fn a_cursor_goes_on_within_an_epoch_and_across_untorn_ones() {
         let known = epochs(&[(10, 19, None), (100, 99, None), (200, 204, None)]);
-        assert_eq!(known.continue_from(Position(9)), Ok(()), "before the first event of the epoch");
-        assert_eq!(known.continue_from(Position(19)), Ok(()));
-        assert_eq!(known.continue_from(Position(99)), Ok(()), "an empty epoch has one place to stand");
-        assert_eq!(known.continue_from(Position(8)), Err(Torn::Epoch));
-        assert_eq!(known.continue_from(Position(20)), Err(Torn::Epoch), "the lost tail of a failed-over server");
-        assert_eq!(known.continue_from(Position(205)), Err(Torn::Epoch));
+        assert!(known.continue_from(Position(9)), "before the first event of the epoch");
+        assert!(known.continue_from(Position(19)));
+        assert!(known.continue_from(Position(99)), "an empty epoch has one place to stand");
+        assert!(!known.continue_from(Position(8)));
+        assert!(!known.continue_from(Position(20)), "the lost tail of a failed-over server");
+        assert!(!known.continue_from(Position(205)));
     }
 
     #[test]
     fn a_torn_epoch_ends_what_came_before() {
         let known = epochs(&[(10, 19, None), (100, 109, Some(Torn::Source)), (200, 204, None)]);
-        assert_eq!(known.continue_from(Position(15)), Err(Torn::Source));
-        assert_eq!(known.continue_from(Position(100)), Ok(()));
-        assert_eq!(known.continue_from(Position(50)), Err(Torn::Source));
+        assert!(!known.continue_from(Position(15)));
+        assert!(known.continue_from(Position(100)));
+        assert!(!known.continue_from(Position(50)));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum GapReason {
     Trimmed,
     /// The backlog lost its continuity.
     Epoch,
-    /// Kafka itself lost records.
+    /// Records were, or may have been, skipped.
     Source,
     /// The subscriber was too slow, and its channel's policy dropped events.
     Overflow,
@@ -65,7 +65,6 @@ impl GapReason {
 impl From<Torn> for GapReason {
     fn from(torn: Torn) -> Self {
         match torn {
-            Torn::Epoch => Self::Epoch,
             Torn::Source => Self::Source,
         }
     }

@@ -15,8 +15,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::channel::{Moment, Stored};
 use super::{
-    Announcement, Appended, Backlog, BacklogError, Batch, ConnectionEntry, Control, DataSet, Directory, Lease,
-    Listener, Marked, Offsets, Page, Token, Watermarks,
+    Announcement, Appended, Backlog, BacklogError, Batch, Breaks, ConnectionEntry, Control, DataSet, Directory, Lease,
+    Listener, Marked, Offsets, Page, Remembered, Token, Watermarks,
 };
 
 /// The name of the only primary.
@@ -78,10 +78,12 @@ pub enum Keep {
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     channels: HashMap<Channel, Stored>,
-    watermarks: HashMap<String, Offsets>,
+    watermarks: HashMap<String, Remembered>,
     leases: BTreeMap<String, (Lease, Timestamp)>,
     connections: HashMap<String, BTreeMap<String, ConnectionEntry>>,
     controls: HashMap<String, Control>,
+    /// By group: the cause of its last break.
+    causes: HashMap<String, String>,
 }
 
 #[derive(Default)]
@@ -215,7 +217,7 @@ impl MemoryBacklog {
         Ok(answer)
     }
 
-    fn own(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
+    fn own(&self, channel: &Channel, token: &Token, breaks: &Breaks) -> Result<Standing, BacklogError> {
         let (mut state, _) = self.state()?;
         if let Some(client) = state.clients.get_mut(&self.client) {
             client.subscribed.insert(channel.clone(), token.clone());
@@ -255,7 +257,7 @@ impl Backlog for MemoryBacklog {
         self.on(&batch.channel, verb, tell).map(|(appended, _)| appended)
     }
 
-    async fn register(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
+    async fn register(&self, channel: &Channel, token: &Token, breaks: &Breaks) -> Result<Standing, BacklogError> {
         self.own(channel, token, breaks)
     }
 
@@ -272,7 +274,7 @@ impl Backlog for MemoryBacklog {
         Ok(())
     }
 
-    async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>> {
+    async fn verify(&self, owned: &[(Channel, Token)], breaks: &Breaks) -> Vec<Result<Standing, BacklogError>> {
         owned.iter().map(|(channel, token)| self.own(channel, token, breaks)).collect()
     }
 
@@ -298,9 +300,13 @@ impl Watermarks for MemoryBacklog {
         Ok(DataSet(Arc::new(BTreeMap::from([(PRIMARY.into(), state.identity.to_string())]))))
     }
 
-    async fn remembered(&self, group: &str) -> Result<Offsets, BacklogError> {
-        let (state, _) = self.state()?;
-        Ok(state.kept.watermarks.get(group).cloned().unwrap_or_default())
+    async fn remembered(&self, group: &str) -> Result<Remembered, BacklogError> {
+        let (mut state, _) = self.state()?;
+        let remembered = state.kept.watermarks.entry(group.into()).or_default();
+        if remembered.life.is_empty() {
+            remembered.life = format!("{:032x}", rand::random::<u128>());
+        }
+        Ok(remembered.clone())
     }
 
     async fn mark(
@@ -312,10 +318,10 @@ impl Watermarks for MemoryBacklog {
     ) -> Result<Marked, BacklogError> {
         let (mut state, _) = self.state()?;
         let is_same = data_set.0.get(PRIMARY) == Some(&state.identity.to_string());
-        let known = state.kept.watermarks.entry(group.into()).or_default();
+        let known = &mut state.kept.watermarks.entry(group.into()).or_default().offsets;
         let remembers = |(partition, offset)| known.get(partition).is_some_and(|known| known >= offset);
         if !is_same || !marked.iter().all(remembers) {
-            return Ok(Marked::Forgotten { remembered: known.clone() });
+            return Ok(Marked::Forgotten);
         }
         known.extend(offsets.clone());
         Ok(Marked::Stored)
@@ -384,10 +390,13 @@ impl Directory for MemoryBacklog {
         Ok(())
     }
 
-    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError> {
-        let (mut state, _) = self.state()?;
+    async fn raise_breaks(&self, group: &str, known: u64, cause: Option<&str>) -> Result<u64, BacklogError> {
+        let (mut state, now) = self.state()?;
+        let before = state.kept.causes.insert(group.into(), cause.unwrap_or_default().into());
         let control = state.kept.controls.entry(group.into()).or_default();
-        control.breaks = breaks.max(control.breaks + 1);
+        if cause.is_none() || before.as_deref() != cause {
+            control.breaks = (control.breaks + 1).max(known + 1).max(now.0);
+        }
         Ok(control.breaks)
     }
 }

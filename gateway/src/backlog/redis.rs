@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 pub use options::{Address, Credentials, Mode, Options, OptionsError, Tls};
 
-use crate::backlog::{Appended, Backlog, BacklogError, Batch, Listener, Page, Token};
+use crate::backlog::{Appended, Backlog, BacklogError, Batch, Breaks, Listener, Page, Token};
 use keys::Keys;
 use script::Script;
 use servers::Servers;
@@ -86,7 +86,7 @@ impl RedisBacklog {
         &self,
         channel: &Channel,
         token: &Token,
-        breaks: u64,
+        breaks: &Breaks,
         failed: &AtomicBool,
     ) -> Result<Standing, BacklogError> {
         if failed.load(Ordering::Relaxed) && !self.servers.is_up(&self.keys.meta(channel)) {
@@ -99,15 +99,16 @@ impl RedisBacklog {
         standing
     }
 
-    async fn own(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
+    async fn own(&self, channel: &Channel, token: &Token, breaks: &Breaks) -> Result<Standing, BacklogError> {
         if !token.replica.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') || token.replica.is_empty() {
             return Err(BacklogError::Refused(
                 "a replica's id is printable ASCII without spaces and semicolons".into(),
             ));
         }
         let mut command = self.call(&script::REGISTER, channel);
-        command.arg(&*token.replica).arg(token.number).arg(millis(self.options.ownership)).arg(breaks);
+        command.arg(&*token.replica).arg(token.number).arg(millis(self.options.ownership));
         command.arg(millis(self.options.retained_age)).arg(millis(self.options.expiry()));
+        entry::write_breaks(&mut command, breaks);
         entry::standing(self.run(&script::REGISTER, channel, command).await?)
     }
 }
@@ -138,9 +139,10 @@ impl Backlog for RedisBacklog {
             let identity = batch.data_set.0.get(&primary.to_string()).ok_or(BacklogError::DataSetChanged)?;
             let mut command = self.call(&script::APPEND, &batch.channel);
             command.arg(identity).arg(self.keys.announcements(&batch.channel));
-            command.arg(batch.source.as_str()).arg(batch.generation.0).arg(batch.breaks);
+            command.arg(batch.source.as_str()).arg(batch.generation.0);
             command.arg(self.options.retained_events).arg(millis(self.options.retained_age));
             command.arg(millis(self.options.expiry()));
+            entry::write_breaks(&mut command, &batch.breaks);
             entry::write(&mut command, &batch)?;
             Ok(command)
         };
@@ -154,7 +156,7 @@ impl Backlog for RedisBacklog {
         Ok(Appended { stored: count(next()?)?, repeats: count(next()?)?, head: Position(next()?) })
     }
 
-    async fn register(&self, channel: &Channel, token: &Token, breaks: u64) -> Result<Standing, BacklogError> {
+    async fn register(&self, channel: &Channel, token: &Token, breaks: &Breaks) -> Result<Standing, BacklogError> {
         let withdrawal = Withdrawal { subscriptions: &self.subscriptions, channel, token };
         let owned = async {
             self.subscriptions.subscribe(channel, token).await?;
@@ -175,7 +177,7 @@ impl Backlog for RedisBacklog {
         self.run(&script::UNREGISTER, channel, command).await.map(|_| ())
     }
 
-    async fn verify(&self, owned: &[(Channel, Token)], breaks: u64) -> Vec<Result<Standing, BacklogError>> {
+    async fn verify(&self, owned: &[(Channel, Token)], breaks: &Breaks) -> Vec<Result<Standing, BacklogError>> {
         let failed = AtomicBool::new(false);
         let mut calls = Vec::with_capacity(owned.len());
         for (channel, token) in owned {

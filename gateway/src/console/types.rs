@@ -68,7 +68,8 @@ pub fn follow(types: &Arc<Types>, open: &Open) {
             opened: clock::now(),
             connection: "console".into(),
         };
-        open(subscribe).chunks
+        // Without room for it the page learns no types for now.
+        open(subscribe).map_or_else(|| futures_util::stream::empty().boxed(), |opened| opened.chunks)
     }));
 }
 

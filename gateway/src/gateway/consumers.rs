@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use events_gateway_core::Channel;
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared, join_all};
+use futures_util::future::{BoxFuture, Shared, join_all, select_all};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::{GatewayError, Ports, kafka, rules};
+use crate::backlog::KnownBreaks;
 use crate::config::Config;
 use crate::config::kafka::{Binding, Kind};
 use crate::dead_letters::kafka::KafkaDeadLetters;
@@ -56,7 +57,7 @@ impl Consumers {
         config: &Config,
         ports: &Ports,
         keeper: &Arc<Keeper>,
-        hub: &Arc<Hub>,
+        breaks: &Arc<KnownBreaks>,
     ) -> Result<Arc<Self>, GatewayError> {
         let client = kafka::client(config)?;
         let dead_letters: Arc<dyn DeadLetters> = match &config.kafka.dead_letters {
@@ -64,7 +65,6 @@ impl Consumers {
             None => Arc::new(Silent::default()),
         };
         let kinds = config.kafka.bindings.iter().map(|binding| kind(config, binding)).collect::<Result<_, _>>()?;
-        let _ = hub;
         Ok(Arc::new(Self {
             config: config.clone(),
             client,
@@ -72,6 +72,7 @@ impl Consumers {
                 backlog: ports.backlog.clone(),
                 watermarks: ports.watermarks.clone(),
                 directory: ports.directory.clone(),
+                breaks: breaks.clone(),
                 dead_letters,
             },
             kinds,
@@ -238,19 +239,19 @@ pub(super) fn groups_of_events(config: &Config) -> Vec<String> {
     events.map(|binding| binding.group_id.clone()).collect()
 }
 
-/// Tells the hub whenever a group's break number was raised, for ever.
-pub(super) async fn breaks(keeper: Arc<Keeper>, groups: Vec<String>, hub: Arc<Hub>) {
-    let mut controls: Vec<_> = groups.iter().filter_map(|group| keeper.control(group)).collect();
+/// Gathers what the groups' controls say of their break numbers, and tells the hub of each that is new here, for ever.
+pub(super) async fn breaks(keeper: Arc<Keeper>, groups: Vec<String>, known: Arc<KnownBreaks>, hub: Arc<Hub>) {
+    let mut controls: Vec<_> =
+        groups.iter().filter_map(|group| Some((group.as_str(), keeper.control(group)?))).collect();
+    let mut changes = known.changes();
     loop {
-        let highest = controls.iter_mut().map(|control| control.borrow_and_update().breaks).max().unwrap_or(0);
-        hub.set_breaks(highest);
-        if controls.is_empty() {
-            std::future::pending::<()>().await;
+        for (group, control) in &mut controls {
+            known.raise(group, control.borrow_and_update().breaks);
         }
-        let changes = controls.iter_mut().map(|control| Box::pin(control.changed()));
-        let (changed, ..) = futures_util::future::select_all(changes).await;
-        if changed.is_err() {
-            std::future::pending::<()>().await;
-        }
+        hub.set_breaks(changes.borrow_and_update().clone());
+        let mut waits: Vec<_> = controls.iter_mut().map(|(_, control)| control.changed().boxed()).collect();
+        waits.push(changes.changed().boxed());
+        // The senders live in the keeper and in what is known, which this task holds.
+        let _ = select_all(waits).await;
     }
 }

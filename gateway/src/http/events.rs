@@ -123,14 +123,17 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
     let opened = now();
     let channels = grant.asked.channels.as_slice().to_vec();
     let address = request.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-    tracing::debug!(connection = &*connection, ?channels, %address, resume = ?grant.asked.resume, "stream opened");
-    let Opened { chunks, close } = (edge.open)(Subscribe {
+    tracing::debug!(connection = &*connection, ?channels, %address, resume = ?grant.asked.resume, "stream asked for");
+    let opening = (edge.open)(Subscribe {
         channels: grant.asked.channels,
         resume: grant.asked.resume,
         format: grant.asked.format,
         opened,
         connection: connection.clone(),
     });
+    let Some(Opened { chunks, close }) = opening else {
+        return Ok(edge.refusals.refuse(DisconnectReason::ChannelLimit, accepted));
+    };
     let entry = place.fill(
         ConnectionEntry {
             connection: connection.to_string(),

@@ -48,7 +48,7 @@ async fn register(hub: &Hub, feed: &Feed) -> bool {
     let mut backoff = Backoff::new();
     loop {
         let token = hub.new_token();
-        match hub.backlog.register(&feed.channel, &token, hub.breaks()).await {
+        match hub.backlog.register(&feed.channel, &token, &hub.breaks()).await {
             Ok(standing) => {
                 if let Some(before) = standing.closed_before {
                     feed.close_before(before);

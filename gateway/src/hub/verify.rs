@@ -95,7 +95,7 @@ async fn verify(hub: &Arc<Hub>, feeds: &[Arc<Feed>]) {
     if asked.is_empty() {
         return;
     }
-    let standings = hub.backlog.verify(&asked, hub.breaks()).await;
+    let standings = hub.backlog.verify(&asked, &hub.breaks()).await;
     let mut failed = Vec::new();
     for ((feed, _), standing) in owned.into_iter().zip(standings) {
         match standing {

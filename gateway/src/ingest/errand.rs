@@ -1,10 +1,12 @@
 //! What a consumer asks of brokers and primaries beside the flow of records, one errand at a time: where to go on, storing
 //! the watermark and committing, the topics' identities. None touches the consumer's state; each tells what it found.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use events_gateway_core::source::Generation;
+use siphasher::sip::SipHasher13;
 
 use super::resume::{Decision, Mark, Skip, decide};
 use super::{Clock, Ports};
@@ -35,8 +37,6 @@ pub(crate) struct Sought {
 /// What was found.
 pub(crate) struct Found {
     pub data_set: DataSet,
-    /// Raised to this before anything is played; 0 for not at all.
-    pub breaks: u64,
     /// What was marked, by key.
     pub marked: Offsets,
     pub partitions: Vec<(Sought, Decision, Survey)>,
@@ -58,20 +58,22 @@ pub(crate) struct Errands {
     pub group: String,
     pub start: Start,
     pub clock: Clock,
+    /// Whether what is skipped tears channels: a group of commands appends nothing.
+    pub tears: bool,
 }
 
 impl Errands {
     /// Finds out where partitions go on, and makes it hold: identities are read before the committed offsets, break numbers
     /// raised, the watermark stored, resolved positions committed, in this order, before anything is played.
-    pub(crate) async fn resolve(&self, sought: Vec<Sought>, breaks: u64) -> Result<Found, ErrandError> {
+    pub(crate) async fn resolve(&self, sought: Vec<Sought>) -> Result<Found, ErrandError> {
         let data_set = self.ports.watermarks.data_set().await?;
         let remembered = self.ports.watermarks.remembered(&self.group).await?;
-        let mut partitions = self.look(&sought, &remembered).await?;
+        let mut partitions = self.look(&sought, &remembered.offsets).await?;
         let is_truncated =
             |decision: &Decision| matches!(decision, Decision::Play(resume) if resume.skip == Some(Skip::Truncated));
         if partitions.iter().any(|(_, decision, _)| is_truncated(decision)) {
             tokio::time::sleep(SECOND_LOOK).await;
-            partitions = self.look(&sought, &remembered).await?;
+            partitions = self.look(&sought, &remembered.offsets).await?;
         }
         let resumes = || {
             partitions.iter().filter_map(|(sought, decision, _)| match decision {
@@ -79,16 +81,15 @@ impl Errands {
                 Decision::NoStart => None,
             })
         };
-        let mut raised = 0;
+        let mut skips = Vec::new();
         for (at, resume) in resumes() {
             if let Some(skip) = resume.skip {
                 tracing::warn!(partition = %at, offset = resume.offset, skip = skip.as_str(), "records may have been skipped");
-                raised = (self.clock)().0.max(breaks + 1);
+                skips.push(skip);
             }
         }
-        if raised > 0 {
-            // Another replica may have raised it further, for a skip of its own.
-            raised = self.ports.directory.raise_breaks(&self.group, raised).await?;
+        if self.tears && !skips.is_empty() {
+            self.tear(&skips, &data_set, &remembered.life).await?;
         }
         let mut marked = Offsets::new();
         for (at, resume) in resumes() {
@@ -98,7 +99,7 @@ impl Errands {
         if !marked.is_empty() {
             match self.ports.watermarks.mark(&self.group, &data_set, &Offsets::new(), &marked).await? {
                 Marked::Stored => {}
-                Marked::Forgotten { .. } => return Err(BacklogError::DataSetChanged.into()),
+                Marked::Forgotten => return Err(BacklogError::DataSetChanged.into()),
             }
         }
         let commitments: Vec<Commitment> = resumes()
@@ -112,7 +113,22 @@ impl Errands {
         if !commitments.is_empty() {
             self.controls.commit(commitments).await?;
         }
-        Ok(Found { data_set, breaks: raised, marked, partitions })
+        Ok(Found { data_set, marked, partitions })
+    }
+
+    /// Raises the break number. All who find that one memory doesn't know the group have lost the same: what came before it.
+    /// The first tear after that tells of it, so they share one; every other skip is somebody's own.
+    async fn tear(&self, skips: &[Skip], data_set: &DataSet, life: &str) -> Result<(), ErrandError> {
+        let shared = skips.iter().all(|skip| *skip == Skip::BacklogForgotten);
+        let cause = shared.then(|| {
+            let mut hasher = SipHasher13::new();
+            (&data_set.0, life).hash(&mut hasher);
+            format!("forgotten {:016x}", hasher.finish())
+        });
+        let known = self.ports.breaks.current().number(&self.group);
+        let raised = self.ports.directory.raise_breaks(&self.group, known, cause.as_deref()).await?;
+        self.ports.breaks.raise(&self.group, raised);
+        Ok(())
     }
 
     async fn look(
@@ -140,7 +156,7 @@ impl Errands {
     ) -> Result<Settled, ErrandError> {
         match self.ports.watermarks.mark(&self.group, &data_set, &marked, &offsets).await {
             Ok(Marked::Stored) => {}
-            Ok(Marked::Forgotten { .. }) | Err(BacklogError::DataSetChanged) => return Ok(Settled::Rewind),
+            Ok(Marked::Forgotten) | Err(BacklogError::DataSetChanged) => return Ok(Settled::Rewind),
             Err(error) => return Err(error.into()),
         }
         if !commitments.is_empty() {

@@ -74,7 +74,6 @@ pub(super) struct Run<S> {
     leaving: Vec<Leave>,
     data_set: DataSet,
     marked: Offsets,
-    breaks: u64,
     /// The last life given to a partition.
     life: u64,
     /// Numbers retries, so that two never share a key.
@@ -101,6 +100,7 @@ impl<S: Source> Run<S> {
             group: options.group.clone(),
             start: options.start,
             clock: options.clock.clone(),
+            tears: matches!(options.kind, Kind::Events { .. }),
         });
         let now = Instant::now();
         Self {
@@ -118,7 +118,6 @@ impl<S: Source> Run<S> {
             leaving: Vec::new(),
             data_set: DataSet::default(),
             marked: Offsets::new(),
-            breaks: 0,
             life: 0,
             tickets: 0,
             resolve_failures: 0,
@@ -180,7 +179,9 @@ impl<S: Source> Run<S> {
     }
 
     fn obey(&mut self, control: Control, first: bool) {
-        self.breaks = self.breaks.max(control.breaks);
+        if self.errands.tears {
+            self.ports.breaks.raise(&self.options.group, control.breaks);
+        }
         if (first || control.paused != self.paused) && !self.stopping {
             self.controls.subscribe(!control.paused);
         }
@@ -302,7 +303,7 @@ impl<S: Source> Run<S> {
             partition.queued = false;
             for _ in 0..TURN.min(self.options.max_in_flight - self.calls.len()) {
                 let Some(call) = partition.next_call() else { break };
-                self.calls.push(make(&self.ports, partition, call, &self.data_set, self.breaks, &self.monitor));
+                self.calls.push(make(&self.ports, partition, call, &self.data_set, &self.monitor));
             }
             if partition.has_calls() {
                 partition.queued = true;
@@ -375,7 +376,7 @@ impl<S: Source> Run<S> {
                 continue;
             }
             partition.made_again();
-            self.calls.push(make(&self.ports, partition, call, &self.data_set, self.breaks, &self.monitor));
+            self.calls.push(make(&self.ports, partition, call, &self.data_set, &self.monitor));
         }
     }
 
@@ -496,10 +497,10 @@ fn make(
     partition: &Partition,
     call: Call,
     data_set: &DataSet,
-    breaks: u64,
     monitor: &Monitor,
 ) -> BoxFuture<'static, Answer> {
     let (backlog, counters) = (ports.backlog.clone(), monitor.counters.clone());
+    let breaks = ports.breaks.current();
     let (source, generation, data_set) = (partition.source.clone(), partition.stamp.generation, data_set.clone());
     async move {
         let channel = &call.channel;

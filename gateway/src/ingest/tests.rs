@@ -71,6 +71,7 @@ fn start(log: &MemoryLog, fake: &Fake, options: Options) -> Running {
         backlog: Arc::new(fake.clone()),
         watermarks: Arc::new(fake.clone()),
         directory: Arc::new(fake.clone()),
+        breaks: Arc::default(),
         dead_letters: Arc::new(fake.clone()),
     };
     let ingest = Ingest::new(log.source(&options.group, &["t"]), ports, options);
@@ -203,9 +204,34 @@ async fn a_flushed_backlog_is_noticed_while_idle_and_tears_the_epochs() {
     produce(&log, 0, "a", "10");
     until("it goes on", || !fake.data("a").is_empty()).await;
     let shared = fake.0.lock();
-    assert_eq!(shared.breaks_of_batches.last(), Some(&shared.breaks), "batches carry it");
+    assert_eq!(shared.breaks_of_batches.last(), Some(&Breaks::of("group", shared.breaks)), "batches carry it");
     drop(shared);
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn consumers_that_notice_one_loss_raise_the_break_number_once() {
+    let (log, fake, _) = setup(2);
+    let both = [start(&log, &fake, options()), start(&log, &fake, options())];
+    for partition in 0..2 {
+        produce(&log, partition, "a", "0");
+    }
+    let marked = |fake: &Fake| fake.0.lock().marks.values().filter(|offset| **offset == 1).count();
+    until("both have marked", || marked(&fake) == 2).await;
+    for loss in 1..=2 {
+        {
+            let mut shared = fake.0.lock();
+            shared.marks.clear();
+            shared.memory += 1;
+        }
+        let noticed = || both.iter().all(|one| one.monitor.counters().rewinds.get() == loss);
+        until("both have noticed", noticed).await;
+        until("both have marked again", || marked(&fake) == 2).await;
+        assert_eq!(fake.0.lock().raises as u64, loss);
+    }
+    for one in both {
+        one.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -315,7 +341,7 @@ async fn a_paused_group_is_left_and_joined_again() {
     assert!(running.monitor.status().paused);
     running.control.send_replace(Control { paused: false, breaks: 7 });
     until("it flows again", || fake.data("a").len() == 2).await;
-    assert_eq!(fake.0.lock().breaks_of_batches.last(), Some(&7));
+    assert_eq!(fake.0.lock().breaks_of_batches.last(), Some(&Breaks::of("group", 7)));
     running.stop().await;
 }
 
@@ -550,6 +576,7 @@ async fn from_kafka_every_record_reaches_its_channel_once_and_is_committed() {
             backlog: Arc::new(fake.clone()),
             watermarks: Arc::new(fake.clone()),
             directory: Arc::new(fake.clone()),
+            breaks: Arc::default(),
             dead_letters: Arc::new(fake.clone()),
         };
         let settle = Duration::from_millis(100);

@@ -122,10 +122,10 @@ impl Directory for FakeDirectory {
         Ok(())
     }
 
-    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError> {
+    async fn raise_breaks(&self, group: &str, known: u64, _: Option<&str>) -> Result<u64, BacklogError> {
         let mut state = self.state()?;
         let control = state.controls.entry(group.to_owned()).or_default();
-        control.breaks = breaks.max(control.breaks + 1);
+        control.breaks = control.breaks.max(known) + 1;
         Ok(control.breaks)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use events_gateway::backlog::{Batch, Placed};
+use events_gateway::backlog::{Batch, Breaks, Placed};
 use events_gateway_core::source::{Generation, SourceId};
 use events_gateway_core::{Channel, Position};
 use rand::rngs::StdRng;
@@ -15,13 +15,24 @@ use crate::world::{Ear, Keep, Limits, Memory, Mortal, Ports, Standalone};
 /// One random call.
 #[derive(Debug, Clone)]
 enum Call {
-    Append { channel: usize, partition: i32, generation: u64, breaks: u64, events: Vec<(u64, Option<u8>)> },
-    Register { channel: usize, breaks: u64 },
+    Append { channel: usize, partition: i32, generation: u64, breaks: Breaks, events: Vec<(u64, Option<u8>)> },
+    Register { channel: usize, breaks: Breaks },
     Keep { channel: usize },
     Read { channel: usize },
     Snapshot,
     Restart(Keep),
     Flush,
+}
+
+/// Of up to two groups.
+fn breaks(random: &mut StdRng, likely: f64) -> Breaks {
+    let mut breaks = Breaks::default();
+    for group in ["a", "b"] {
+        if random.random_bool(likely) {
+            breaks = breaks.raised(group, random.random_range(0..9)).unwrap_or(breaks);
+        }
+    }
+    breaks
 }
 
 fn call(random: &mut StdRng) -> Call {
@@ -44,13 +55,11 @@ fn call(random: &mut StdRng) -> Call {
                 channel,
                 partition: random.random_range(0..2),
                 generation: random.random_range(1..4),
-                breaks: if random.random_bool(0.1) { random.random_range(0..9) } else { 0 },
+                breaks: breaks(random, 0.1),
                 events: places,
             }
         }
-        60..75 => {
-            Call::Register { channel, breaks: if random.random_bool(0.2) { random.random_range(0..9) } else { 0 } }
-        }
+        60..75 => Call::Register { channel, breaks: breaks(random, 0.2) },
         75..80 => Call::Keep { channel },
         80..92 => Call::Read { channel },
         92..95 => Call::Snapshot,
@@ -74,14 +83,14 @@ async fn perform(world: &mut dyn Mortal, ports: &Arc<dyn Ports>, channels: &[Cha
             let given = Batch {
                 source,
                 generation: Generation(*generation),
-                breaks: *breaks,
+                breaks: breaks.clone(),
                 ..batch(&channels[*channel], &data_set, events)
             };
             let appended = ports.append(given).await.unwrap();
             format!("{} stored, {} repeats", appended.stored, appended.repeats)
         }
         Call::Register { channel, breaks } => {
-            let standing = ports.register(&channels[*channel], &token("r", 1), *breaks).await.unwrap();
+            let standing = ports.register(&channels[*channel], &token("r", 1), breaks).await.unwrap();
             shape(standing.epochs.as_slice())
         }
         Call::Keep { channel } => format!("{:?}", ports.keep(&channels[*channel]).await),

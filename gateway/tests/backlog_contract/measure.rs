@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use events_gateway::backlog::{Batch, Placed};
+use events_gateway::backlog::{Batch, Breaks, Placed};
 use events_gateway_core::source::{Generation, Origin, SourceId};
 use events_gateway_core::{Channel, Event};
 use futures_util::{StreamExt as _, stream};
@@ -80,11 +80,12 @@ async fn fifty_thousand(world: &dyn World, lose: impl FnOnce()) {
     ports.data_set().await.unwrap();
     let owned: Vec<_> = (0..50_000).map(|number| (channel(&format!("user:{number}")), token("r1", number))).collect();
     let started = Instant::now();
-    let registered: Vec<_> = owned.iter().map(|(channel, token)| ports.register(channel, token, 0)).collect();
+    let none = Breaks::default();
+    let registered: Vec<_> = owned.iter().map(|(channel, token)| ports.register(channel, token, &none)).collect();
     stream::iter(registered).buffer_unordered(1_000).for_each(|done| async move { assert!(done.is_ok()) }).await;
     println!("50,000 registered in {:?}", started.elapsed());
     let started = Instant::now();
-    assert!(ports.verify(&owned, 0).await.iter().all(Result::is_ok));
+    assert!(ports.verify(&owned, &Breaks::default()).await.iter().all(Result::is_ok));
     println!("50,000 verified in {:?}", started.elapsed());
     let data_set = ports.data_set().await.unwrap();
     let source = SourceId::new("b", "t", 0);
@@ -130,9 +131,9 @@ async fn measure_a_verify_while_the_server_is_away() {
     let mut world = Standalone::start();
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let owned: Vec<_> = (0..50_000).map(|number| (channel(&format!("user:{number}")), token("r1", number))).collect();
-    assert!(ports.verify(&owned, 0).await.iter().all(Result::is_ok));
+    assert!(ports.verify(&owned, &Breaks::default()).await.iter().all(Result::is_ok));
     world.server.kill();
     let started = Instant::now();
-    assert!(ports.verify(&owned, 0).await.iter().all(Result::is_err));
+    assert!(ports.verify(&owned, &Breaks::default()).await.iter().all(Result::is_err));
     println!("50,000 refused in {:?}", started.elapsed());
 }

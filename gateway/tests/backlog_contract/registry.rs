@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events_gateway::backlog::{ConnectionEntry, Lease, Marked, Offsets, ReplicaState};
+use events_gateway::backlog::{Breaks, ConnectionEntry, Lease, Marked, Offsets, ReplicaState};
 use events_gateway_core::Timestamp;
 
 use crate::suite::{append, channel, now, token};
@@ -13,9 +13,9 @@ pub(crate) async fn only_the_token_that_registered_unregisters(world: &dyn World
     let channel = channel("tokens");
     let ear = Arc::new(Ear::default());
     let ports = world.connect(Limits::default(), ear.clone());
-    ports.register(&channel, &token("r1", 1), 0).await.unwrap();
-    ports.register(&channel, &token("r1", 2), 0).await.unwrap();
-    ports.register(&channel, &token("r1", 2), 0).await.unwrap();
+    ports.register(&channel, &token("r1", 1), &Breaks::default()).await.unwrap();
+    ports.register(&channel, &token("r1", 2), &Breaks::default()).await.unwrap();
+    ports.register(&channel, &token("r1", 2), &Breaks::default()).await.unwrap();
     ports.unregister(&channel, &token("r1", 1)).await.unwrap();
     ports.unregister(&channel, &token("r2", 2)).await.unwrap();
     let owners = ports.owners(&channel).await.unwrap();
@@ -28,7 +28,7 @@ pub(crate) async fn only_the_token_that_registered_unregisters(world: &dyn World
     assert!(ports.owners(&channel).await.unwrap().is_empty());
     // The subscription ends a moment later: soon nothing more is heard, while another channel's announcements still are.
     let marker = self::channel("tokens:marker");
-    ports.register(&marker, &token("r1", 3), 0).await.unwrap();
+    ports.register(&marker, &token("r1", 3), &Breaks::default()).await.unwrap();
     for place in 2.. {
         assert!(place < 100, "announcements stop");
         let before = ear.heard(&channel).len();
@@ -46,10 +46,10 @@ pub(crate) async fn verify_answers_in_order_and_keeps_ownership(world: &dyn Worl
     let owned: Vec<_> = (0..50).map(|number| (channel(&format!("verify:{number}")), token("r1", number))).collect();
     let mut heads = Vec::new();
     for (channel, token) in &owned {
-        ports.register(channel, token, 0).await.unwrap();
+        ports.register(channel, token, &Breaks::default()).await.unwrap();
         heads.push(append(&ports, channel, [token.number]).await.2);
     }
-    let standings = ports.verify(&owned, 0).await;
+    let standings = ports.verify(&owned, &Breaks::default()).await;
     let found: Vec<_> = standings.into_iter().map(|standing| standing.unwrap().head()).collect();
     assert_eq!(found, heads);
     assert_eq!(ports.owners(&owned[49].0).await.unwrap().len(), 1);
@@ -62,40 +62,44 @@ pub(crate) async fn marks_are_remembered_until_they_fall(world: &dyn World) {
         list.iter().map(|&(partition, offset)| (("shop.orders".to_owned(), partition), offset)).collect()
     };
     let group = "marks {of} a:group";
-    assert_eq!(ports.remembered(group).await.unwrap(), Offsets::new());
+    let remembered = async || ports.remembered(group).await.unwrap();
+    let first = remembered().await;
+    assert_eq!(first.offsets, Offsets::new());
     let mark = async |marked: &[(i32, u64)], next: &[(i32, u64)]| {
         ports.mark(group, &data_set, &offsets(marked), &offsets(next)).await.unwrap()
     };
     assert_eq!(mark(&[], &[(0, 5), (1, 7)]).await, Marked::Stored);
     assert_eq!(mark(&[(0, 5), (1, 7)], &[(0, 9)]).await, Marked::Stored);
-    assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 9), (1, 7)]));
-    let remembered = offsets(&[(0, 9), (1, 7)]);
-    assert_eq!(mark(&[(0, 10)], &[(0, 11)]).await, Marked::Forgotten { remembered: remembered.clone() }, "lower");
-    assert_eq!(mark(&[(2, 1)], &[(2, 2)]).await, Marked::Forgotten { remembered: remembered.clone() }, "gone");
-    assert_eq!(ports.remembered(group).await.unwrap(), remembered);
+    assert_eq!(remembered().await.offsets, offsets(&[(0, 9), (1, 7)]));
+    assert_eq!(mark(&[(0, 10)], &[(0, 11)]).await, Marked::Forgotten, "lower");
+    assert_eq!(mark(&[(2, 1)], &[(2, 2)]).await, Marked::Forgotten, "gone");
+    assert_eq!(remembered().await.offsets, offsets(&[(0, 9), (1, 7)]));
     assert_eq!(mark(&[], &[(0, 3)]).await, Marked::Stored, "after a rewind");
-    assert_eq!(ports.remembered(group).await.unwrap(), offsets(&[(0, 3), (1, 7)]));
+    let last = remembered().await;
+    assert_eq!(last.offsets, offsets(&[(0, 3), (1, 7)]));
+    assert!(!first.life.is_empty() && last.life == first.life, "one memory has one name");
+    assert_ne!(ports.remembered("another group").await.unwrap().life, first.life);
 }
 
 pub(crate) async fn closed_before_grows_and_is_bounded_by_the_servers_time(world: &dyn World) {
     let channel = channel("session:42");
     let ear = Arc::new(Ear::default());
     let ports = world.connect(Limits::default(), ear.clone());
-    assert_eq!(ports.register(&channel, &token("r1", 1), 0).await.unwrap().closed_before, None);
+    assert_eq!(ports.register(&channel, &token("r1", 1), &Breaks::default()).await.unwrap().closed_before, None);
     let early = Timestamp(now().0 - 60_000);
     assert_eq!(ports.close_before(&channel, early).await.unwrap(), early);
     assert_eq!(ports.close_before(&channel, Timestamp(early.0 - 1)).await.unwrap(), early);
     let late = ports.close_before(&channel, Timestamp(u64::MAX)).await.unwrap();
     assert!(late > early && late <= now(), "{late:?}");
     assert_eq!(
-        ports.verify(&[(channel.clone(), token("r1", 1))], 0).await[0].as_ref().unwrap().closed_before,
+        ports.verify(&[(channel.clone(), token("r1", 1))], &Breaks::default()).await[0].as_ref().unwrap().closed_before,
         Some(late)
     );
     until("the owner hears of each", || ear.closed.lock().len() == 3).await;
     assert_eq!(*ear.closed.lock(), [(channel.clone(), early), (channel.clone(), early), (channel.clone(), late)]);
     let unowned = self::channel("session:43");
     assert_eq!(ports.close_before(&unowned, early).await.unwrap(), early);
-    assert_eq!(ports.register(&unowned, &token("r1", 2), 0).await.unwrap().closed_before, Some(early));
+    assert_eq!(ports.register(&unowned, &token("r1", 2), &Breaks::default()).await.unwrap().closed_before, Some(early));
 }
 
 pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
@@ -149,10 +153,18 @@ pub(crate) async fn connections_and_control_are_told(world: &dyn World) {
     let control = ports.control("some group").await.unwrap();
     assert_eq!((control.paused, control.breaks), (false, 0));
     ports.set_paused("some group", true).await.unwrap();
-    assert_eq!(ports.raise_breaks("some group", 5).await.unwrap(), 5);
-    assert_eq!(ports.raise_breaks("some group", 3).await.unwrap(), 6, "a skip of its own");
+    let raise = async |known, cause| ports.raise_breaks("some group", known, cause).await.unwrap();
+    let first = raise(0, None).await;
+    assert!(first >= now().0 - 5_000, "no lower than what a server that lost it may have given");
+    let ahead = first + 1_000_000_000;
+    assert_eq!(raise(ahead, None).await, ahead + 1, "above what the caller knows");
+    let third = raise(0, Some("flushed")).await;
+    assert_eq!(third, ahead + 2, "above what it was");
+    assert_eq!(raise(ahead, Some("flushed")).await, third, "once for each cause");
+    assert_eq!(raise(third, Some("flushed again")).await, third + 1);
+    assert_eq!((raise(0, None).await, raise(0, None).await), (third + 2, third + 3), "skips of their own");
     let control = ports.control("some group").await.unwrap();
-    assert_eq!((control.paused, control.breaks), (true, 6));
+    assert_eq!((control.paused, control.breaks), (true, third + 3));
     ports.set_paused("some group", false).await.unwrap();
     assert!(!ports.control("some group").await.unwrap().paused);
 }

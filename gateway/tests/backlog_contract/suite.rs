@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use events_gateway::backlog::{BacklogError, Batch, DataSet, MAX_BATCH_BYTES, Marked, Offsets, Placed, Token};
+use events_gateway::backlog::{BacklogError, Batch, Breaks, DataSet, MAX_BATCH_BYTES, Marked, Offsets, Placed, Token};
 use events_gateway_core::position::{MAX_EPOCHS, Torn};
 use events_gateway_core::source::{Generation, Origin, SourceId};
 use events_gateway_core::{Channel, Event, Position, Timestamp};
@@ -57,7 +57,7 @@ pub(crate) fn batch(channel: &Channel, data_set: &DataSet, events: Vec<Placed>) 
         source: source(),
         generation: Generation(1),
         data_set: data_set.clone(),
-        breaks: 0,
+        breaks: Breaks::default(),
         events,
     }
 }
@@ -84,7 +84,7 @@ pub(crate) async fn an_event_comes_back_and_is_announced_as_it_was_appended(worl
     let ear = Arc::new(Ear::default());
     let (ports, other) =
         (world.connect(Limits::default(), ear.clone()), world.connect(Limits::default(), Arc::new(Ear::default())));
-    let before = ports.register(&channel, &token("r1", 1), 0).await.unwrap();
+    let before = ports.register(&channel, &token("r1", 1), &Breaks::default()).await.unwrap();
     let attributes =
         BTreeMap::from([("agent \"ü\"".to_owned(), "a\r\n\0\u{1F980}".to_owned()), (String::new(), String::new())]);
     let events: Vec<_> = [
@@ -202,7 +202,7 @@ pub(crate) async fn two_appenders_of_one_channel_share_its_positions(world: &dyn
     let channel = channel("shared");
     let ear = Arc::new(Ear::default());
     let ports = world.connect(Limits::default(), ear.clone());
-    let before = ports.register(&channel, &token("r1", 1), 0).await.unwrap();
+    let before = ports.register(&channel, &token("r1", 1), &Breaks::default()).await.unwrap();
     let appenders = (0..2).map(|partition| {
         let (ports, channel) = (world.connect(Limits::default(), Arc::new(Ear::default())), channel.clone());
         tokio::spawn(async move {
@@ -245,7 +245,7 @@ pub(crate) async fn what_is_read_after_registering_and_what_is_announced_leave_n
                 }
             })
         };
-        let standing = ports.register(&channel, &token("r1", round), 0).await.unwrap();
+        let standing = ports.register(&channel, &token("r1", round), &Breaks::default()).await.unwrap();
         let read = ports.read(&channel, Position(0), 1_000).await.unwrap();
         assert!(read.standing.head() >= standing.head());
         appending.await.unwrap();
@@ -266,7 +266,8 @@ pub(crate) async fn a_break_tears_the_epoch_once(world: &dyn World) {
     let channel = channel("breaks");
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let data_set = ports.data_set().await.unwrap();
-    let with = |breaks, place| Batch { breaks, ..batch(&channel, &data_set, vec![placed(place)]) };
+    let with =
+        |number, place| Batch { breaks: Breaks::of("g", number), ..batch(&channel, &data_set, vec![placed(place)]) };
     let first = ports.append(with(3, 1)).await.unwrap().head;
     let read = async || ports.read(&channel, Position(0), 10).await.unwrap().standing;
     assert_eq!(read().await.epochs.as_slice().len(), 1, "a new channel has nothing to tear");
@@ -279,17 +280,34 @@ pub(crate) async fn a_break_tears_the_epoch_once(world: &dyn World) {
     assert_eq!((epochs[0].end, epochs[0].torn), (first, None));
     assert_eq!((epochs[1].start, epochs[1].torn), (second, Some(Torn::Source)));
     assert!(second.0 >= first.0 + (1 << 20));
-    assert_eq!(standing.epochs.continue_from(first), Err(Torn::Source));
-    let registered = ports.register(&channel, &token("r1", 1), 9).await.unwrap();
+    assert!(!standing.epochs.continue_from(first));
+    let registered = ports.register(&channel, &token("r1", 1), &Breaks::of("g", 9)).await.unwrap();
     assert_eq!(registered.epochs.as_slice().len(), 3, "registering tells clients that were away too");
     assert_eq!(registered.head().0 + 1, registered.epochs.current().start.0);
-    for breaks in 10..40 {
-        ports.append(with(breaks, breaks)).await.unwrap();
+    for number in 10..40 {
+        ports.append(with(number, number)).await.unwrap();
     }
     assert_eq!(read().await.epochs.as_slice().len(), MAX_EPOCHS);
+}
+
+pub(crate) async fn each_group_tears_by_its_own_number(world: &dyn World) {
+    let channel = channel("breaks:groups");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let epochs = async |breaks: &Breaks| {
+        ports.register(&channel, &token("r1", 1), breaks).await.unwrap().epochs.as_slice().to_vec()
+    };
+    let one = Breaks::of("a", 1_000);
+    assert_eq!(epochs(&one).await.len(), 1, "a new channel has nothing to tear");
+    let both = one.raised("b", 7).unwrap();
+    assert_eq!(epochs(&both).await.last().unwrap().torn, Some(Torn::Source), "though lower than the other's");
+    assert_eq!(epochs(&both).await.len(), 2);
+    assert_eq!(epochs(&Breaks::of("b", 7)).await.len(), 2, "who knows less tears nothing");
+    assert_eq!(epochs(&both.raised("b", 8).unwrap()).await.len(), 3);
     let kept = self::channel("breaks:kept");
     ports.keep(&kept).await.unwrap();
-    assert_eq!(ports.register(&kept, &token("r1", 1), 9).await.unwrap().epochs.as_slice().len(), 1);
+    let head = ports.read(&kept, Position(0), 1).await.unwrap().standing.head();
+    let registered = ports.register(&kept, &token("r1", 1), &both).await.unwrap();
+    assert!(!registered.epochs.continue_from(head), "who made it knew of no break: it may have missed one");
 }
 
 pub(crate) async fn another_data_set_is_refused_and_nothing_written(world: &dyn World) {
@@ -302,7 +320,7 @@ pub(crate) async fn another_data_set_is_refused_and_nothing_written(world: &dyn 
         assert!(matches!(refused, Err(BacklogError::DataSetChanged)), "{refused:?}");
         let marked =
             ports.mark("other", &wrong, &Offsets::new(), &Offsets::from([(("t".into(), 0), 1)])).await.unwrap();
-        assert_eq!(marked, Marked::Forgotten { remembered: Offsets::new() });
+        assert_eq!(marked, Marked::Forgotten);
     }
     assert_eq!(append(&ports, &channel, [1]).await.0, 1);
 }
@@ -314,7 +332,7 @@ pub(crate) async fn a_key_of_another_type_is_refused_for_good(world: &dyn World)
     let data_set = ports.data_set().await.unwrap();
     let refused = ports.append(batch(&channel, &data_set, vec![placed(1)])).await;
     assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
-    let refused = ports.register(&channel, &token("r1", 1), 0).await;
+    let refused = ports.register(&channel, &token("r1", 1), &Breaks::default()).await;
     assert!(matches!(refused, Err(BacklogError::Refused(_))), "{refused:?}");
     assert!(matches!(ports.keep(&channel).await, Err(BacklogError::Refused(_))));
     assert!(ports.owners(&channel).await.unwrap().is_empty());
@@ -336,14 +354,18 @@ pub(crate) async fn a_backlog_is_trimmed_by_age(world: &dyn World) {
     let limits = Limits { age: Duration::from_secs(2), ..Limits::default() };
     let ports = world.connect(limits, Arc::new(Ear::default()));
     let owned = [(channel.clone(), token("r1", 1))];
-    ports.register(&channel, &owned[0].1, 0).await.unwrap();
+    ports.register(&channel, &owned[0].1, &Breaks::default()).await.unwrap();
     let (_, _, head) = append(&ports, &channel, [1, 2, 3]).await;
     assert_eq!(places(&ports, &channel, Position(0)).await, [1, 2, 3]);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !places(&ports, &channel, Position(0)).await.is_empty() {
         assert!(tokio::time::Instant::now() < deadline);
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(ports.verify(&owned, 0).await[0].as_ref().unwrap().head(), head, "trimming moves no position");
+        assert_eq!(
+            ports.verify(&owned, &Breaks::default()).await[0].as_ref().unwrap().head(),
+            head,
+            "trimming moves no position"
+        );
     }
     let old = Event { time: Timestamp(now().0 - 60_000), ..(*placed(4).event).clone() };
     let data_set = ports.data_set().await.unwrap();
@@ -369,6 +391,7 @@ macro_rules! for_each {
             only_the_token_that_registered_unregisters,
             verify_answers_in_order_and_keeps_ownership,
             a_break_tears_the_epoch_once,
+            each_group_tears_by_its_own_number,
             another_data_set_is_refused_and_nothing_written,
             a_key_of_another_type_is_refused_for_good,
             marks_are_remembered_until_they_fall,

@@ -8,7 +8,7 @@ use events_gateway_core::source::{Generation, SourceId};
 use events_gateway_core::{Epoch, Epochs, Event, Position, Standing, Timestamp};
 
 use super::Options;
-use crate::backlog::{Appended, BacklogError, Batch, Token};
+use crate::backlog::{Appended, BacklogError, Batch, Breaks, Token};
 
 /// A new epoch starts at least so far above what is known.
 const EPOCH_STEP: u64 = 1 << 20;
@@ -34,7 +34,7 @@ struct Meta {
     identity: u64,
     /// Oldest first; never empty.
     epochs: Vec<Epoch>,
-    breaks: Option<u64>,
+    breaks: Breaks,
     sources: HashMap<SourceId, (Generation, u64)>,
     ids: VecDeque<(Id, Timestamp)>,
     closed: Option<Timestamp>,
@@ -69,14 +69,14 @@ impl Meta {
 }
 
 impl Stored {
-    /// Makes the meta one of this life that has seen `breaks` (`None`: the caller doesn't know any).
-    fn ensure(&mut self, moment: Moment<'_>, breaks: Option<u64>) -> Result<&mut Meta, BacklogError> {
+    /// Makes the meta one of this life that has seen `breaks`. A group whose number it doesn't hold has 0 there.
+    fn ensure(&mut self, moment: Moment<'_>, breaks: &Breaks) -> Result<&mut Meta, BacklogError> {
         if self.spoilt {
             return Err(BacklogError::Refused("the channel's key holds something else".into()));
         }
         self.touched = moment.now;
-        let known = self.meta.as_ref().and_then(|meta| meta.breaks);
-        let torn = known.zip(breaks).is_some_and(|(known, breaks)| breaks > known).then_some(Torn::Source);
+        let is_new = |meta: &Meta| breaks.iter().any(|(group, number)| number > meta.breaks.number(group));
+        let torn = self.meta.as_ref().is_some_and(is_new).then_some(Torn::Source);
         if torn.is_some() || self.meta.as_ref().is_none_or(|meta| meta.identity != moment.identity) {
             let mut start = (moment.now.0.saturating_sub(BIRTH) * 64).max(moment.floor).max(1);
             if self.top > 0 {
@@ -89,7 +89,7 @@ impl Stored {
             let meta = self.meta.get_or_insert_with(|| Meta {
                 identity: moment.identity,
                 epochs: Vec::new(),
-                breaks: None,
+                breaks: Breaks::default(),
                 sources: HashMap::new(),
                 ids: VecDeque::new(),
                 closed: None,
@@ -102,7 +102,9 @@ impl Stored {
         }
         // The branch above has made it where it wasn't.
         let meta = self.meta.as_mut().ok_or_else(|| BacklogError::Unavailable("no meta".into()))?;
-        meta.breaks = meta.breaks.max(breaks);
+        for (group, number) in breaks.iter() {
+            meta.breaks = meta.breaks.raised(group, number).unwrap_or_else(|| meta.breaks.clone());
+        }
         Ok(meta)
     }
 
@@ -127,7 +129,7 @@ impl Stored {
         moment: Moment<'_>,
         batch: &Batch,
     ) -> Result<(Appended, Option<Fresh>), BacklogError> {
-        let meta = self.ensure(moment, Some(batch.breaks))?;
+        let meta = self.ensure(moment, &batch.breaks)?;
         let known = meta.sources.get(&batch.source).copied();
         if let Some((generation, _)) = known
             && batch.generation < generation
@@ -174,10 +176,10 @@ impl Stored {
         &mut self,
         moment: Moment<'_>,
         token: &Token,
-        breaks: u64,
+        breaks: &Breaks,
     ) -> Result<Standing, BacklogError> {
         let lapses = Timestamp(moment.now.0 + super::millis(moment.options.ownership));
-        let meta = self.ensure(moment, Some(breaks))?;
+        let meta = self.ensure(moment, breaks)?;
         meta.owners.retain(|_, (_, lapses)| *lapses > moment.now);
         meta.owners.insert(token.replica.to_string(), (token.number, lapses));
         self.trim(moment);
@@ -196,21 +198,21 @@ impl Stored {
         after: Position,
         limit: usize,
     ) -> Result<crate::backlog::Page, BacklogError> {
-        self.ensure(moment, None)?;
+        self.ensure(moment, &Breaks::default())?;
         let from = self.entries.partition_point(|(position, _)| *position <= after);
         let entries = self.entries.range(from..).take(limit).cloned().collect();
         Ok(crate::backlog::Page { standing: self.standing()?, entries })
     }
 
     pub(super) fn close_before(&mut self, moment: Moment<'_>, time: Timestamp) -> Result<Timestamp, BacklogError> {
-        let meta = self.ensure(moment, None)?;
+        let meta = self.ensure(moment, &Breaks::default())?;
         let closed = time.min(moment.now).max(meta.closed.unwrap_or_default());
         meta.closed = Some(closed);
         Ok(closed)
     }
 
     pub(super) fn keep(&mut self, moment: Moment<'_>) -> Result<(), BacklogError> {
-        self.ensure(moment, None).map(|_| ())
+        self.ensure(moment, &Breaks::default()).map(|_| ())
     }
 
     /// Well above all of the channel's positions.

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use redis::{Cmd, Value};
 use serde::de::DeserializeOwned;
 
-use super::script::{RAISE, Script};
+use super::script::RAISE;
 use super::{RedisBacklog, entry, millis};
 use crate::backlog::{BacklogError, ConnectionEntry, Control, Directory, Lease};
 
@@ -28,12 +28,6 @@ fn parse<T: DeserializeOwned>(value: Value, what: &str) -> Result<T, BacklogErro
 impl RedisBacklog {
     async fn on(&self, key: &str, command: Cmd) -> Result<Value, BacklogError> {
         self.servers.run(key, None, |_| Ok(command.clone())).await
-    }
-
-    async fn on_script(&self, key: &str, script: &Script, argument: u64) -> Result<Value, BacklogError> {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&script.digest).arg(1).arg(key).arg(argument);
-        self.servers.run(key, Some(script), |_| Ok(command.clone())).await
     }
 }
 
@@ -155,8 +149,11 @@ impl Directory for RedisBacklog {
         self.on(&key, command("HSET", [&key, "paused", if paused { "1" } else { "0" }])).await.map(|_| ())
     }
 
-    async fn raise_breaks(&self, group: &str, breaks: u64) -> Result<u64, BacklogError> {
+    async fn raise_breaks(&self, group: &str, known: u64, cause: Option<&str>) -> Result<u64, BacklogError> {
         let key = self.keys.control(group)?;
-        entry::number(self.on_script(&key, &RAISE, breaks).await?, "a group's break number")
+        let mut command = command("EVALSHA", [&RAISE.digest]);
+        command.arg(1).arg(&key).arg(known).arg(cause.unwrap_or_default());
+        let answer = self.servers.run(&key, Some(&RAISE), |_| Ok(command.clone())).await?;
+        entry::number(answer, "a group's break number")
     }
 }

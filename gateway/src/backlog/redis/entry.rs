@@ -12,7 +12,7 @@ use redis::{Cmd, Value};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::announcement::{self, attributes};
-use crate::backlog::{BacklogError, Batch, Placed};
+use crate::backlog::{BacklogError, Batch, Breaks, Placed};
 
 /// Scripts count in doubles, which hold integers below this exactly.
 const EXACT: u64 = 1 << 53;
@@ -86,6 +86,14 @@ pub(super) fn number(value: Value, what: &str) -> Result<u64, BacklogError> {
     }
 }
 
+/// Writes the break numbers as scripts read them: their count, then group and number of each.
+pub(super) fn write_breaks(command: &mut redis::Cmd, breaks: &Breaks) {
+    command.arg(breaks.len());
+    for (group, number) in breaks.iter() {
+        command.arg(group).arg(number);
+    }
+}
+
 /// Reads the standing that scripts answer: past epochs, current start, last, torn, closed-before.
 pub(super) fn standing(value: Value) -> Result<Standing, BacklogError> {
     let what = "a channel's standing";
@@ -118,7 +126,6 @@ fn torn(text: &str) -> Option<Option<events_gateway_core::position::Torn>> {
     use events_gateway_core::position::Torn;
     match text {
         "" => Some(None),
-        "epoch" => Some(Some(Torn::Epoch)),
         "source" => Some(Some(Torn::Source)),
         _ => None,
     }

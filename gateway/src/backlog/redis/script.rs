@@ -29,5 +29,6 @@ scripts! {
     KEEP = "scripts/common.lua" "scripts/keep.lua";
     CLOSE = "scripts/common.lua" "scripts/close.lua";
     MARK = "scripts/mark.lua";
+    REMEMBER = "scripts/remember.lua";
     RAISE = "scripts/raise.lua";
 }

@@ -9,12 +9,15 @@ use redis::Value;
 
 use super::options::Address;
 use super::{RedisBacklog, entry, millis, script};
-use crate::backlog::{BacklogError, DataSet, Marked, Offsets, Watermarks};
+use crate::backlog::{BacklogError, DataSet, Marked, Offsets, Remembered, Watermarks};
 
 /// `topic/partition`: no topic's name holds a slash.
 fn field((topic, partition): &(String, i32)) -> String {
     format!("{topic}/{partition}")
 }
+
+/// The field that names the memory; a partition's has a slash.
+const LIFE: &[u8] = b"life";
 
 fn partition(field: &str) -> Option<(String, i32)> {
     let (topic, partition) = field.rsplit_once('/')?;
@@ -35,18 +38,24 @@ impl RedisBacklog {
         Ok((primary.to_string(), identity.ok_or_else(no_primary)?.into()))
     }
 
-    async fn remembered_by(&self, tag: u32, primary: &Address, group: &str) -> Result<Offsets, BacklogError> {
-        let mut command = redis::cmd("HGETALL");
-        command.arg(self.keys.watermark(tag, group)?);
-        let Value::Map(fields) = self.servers.ask(primary, &command, None).await? else {
-            return Err(entry::malformed("a watermark"));
-        };
-        let read = |(name, offset)| {
-            let name = entry::text(name, "a watermark")?;
-            let partition = partition(&name).ok_or_else(|| entry::malformed("a watermark"))?;
-            Ok((partition, entry::number(offset, "a watermark")?))
-        };
-        fields.into_iter().map(read).collect()
+    async fn remembered_by(&self, tag: u32, primary: &Address, group: &str) -> Result<Remembered, BacklogError> {
+        let what = "a watermark";
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&script::REMEMBER.digest).arg(1).arg(self.keys.watermark(tag, group)?);
+        command.arg(format!("{:032x}", rand::random::<u128>())).arg(millis(self.options.expiry()));
+        let answer = self.servers.ask(primary, &command, Some(&script::REMEMBER)).await?;
+        let mut fields = entry::array(answer, what)?.into_iter();
+        let mut remembered = Remembered::default();
+        while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+            let name = entry::bytes(name, what)?;
+            if name == LIFE {
+                remembered.life = entry::text(value, what)?;
+                continue;
+            }
+            let name = std::str::from_utf8(&name).ok().and_then(partition).ok_or_else(|| entry::malformed(what))?;
+            remembered.offsets.insert(name, entry::number(value, what)?);
+        }
+        Ok(remembered)
     }
 }
 
@@ -58,13 +67,14 @@ impl Watermarks for RedisBacklog {
         Ok(DataSet(Arc::new(identities.into_iter().collect::<BTreeMap<_, _>>())))
     }
 
-    async fn remembered(&self, group: &str) -> Result<Offsets, BacklogError> {
+    async fn remembered(&self, group: &str) -> Result<Remembered, BacklogError> {
         let map = self.servers.map().await?;
         let asked = map.tags().into_iter().map(|(tag, primary)| self.remembered_by(tag, primary, group));
         let mut answers = try_join_all(asked).await?.into_iter();
         let mut lowest = answers.next().unwrap_or_default();
         for other in answers {
-            lowest.retain(|partition, offset| match other.get(partition) {
+            lowest.life.push_str(&other.life);
+            lowest.offsets.retain(|partition, offset| match other.offsets.get(partition) {
                 Some(remembered) => {
                     *offset = (*offset).min(*remembered);
                     true
@@ -97,9 +107,7 @@ impl Watermarks for RedisBacklog {
             Ok(entry::number(answer, "the answer to a mark")? == 1)
         });
         let stored: Vec<bool> = try_join_all(calls).await?;
-        if !stored.is_empty() && stored.into_iter().all(|stored| stored) {
-            return Ok(Marked::Stored);
-        }
-        Ok(Marked::Forgotten { remembered: self.remembered(group).await? })
+        let all = !stored.is_empty() && stored.into_iter().all(|stored| stored);
+        Ok(if all { Marked::Stored } else { Marked::Forgotten })
     }
 }

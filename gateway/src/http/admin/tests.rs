@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::backlog::memory::{self, Store};
-use crate::backlog::{ConnectionEntry, Lease, ReplicaState, Token as OwnerToken};
+use crate::backlog::{Breaks, ConnectionEntry, Lease, ReplicaState, Token as OwnerToken};
 use crate::http::listener::bind;
 use crate::hub::HubListener;
 use crate::replica::drain;
@@ -179,7 +179,7 @@ async fn a_channel_tells_its_owners_and_positions_and_can_be_disconnected() {
     let admin = Admin::start(Some(TOKEN), Hosts::default());
     let channel = Channel::parse("user:1").unwrap();
     let token = OwnerToken { replica: "r1".into(), number: 1 };
-    let standing = admin.backlog.register(&channel, &token, 0).await.unwrap();
+    let standing = admin.backlog.register(&channel, &token, &Breaks::default()).await.unwrap();
     let (status, body) = admin.act("GET", "/channels/user:1").await;
     assert_eq!(status, 200);
     assert_eq!(body["owners"][0]["replica"], "r1");

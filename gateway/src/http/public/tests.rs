@@ -1,7 +1,7 @@
 //! The public listener with real sockets.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +32,7 @@ use crate::replica::Replica;
 struct FakeHub {
     asked: Arc<Mutex<Vec<Subscribe>>>,
     alive: Arc<AtomicUsize>,
+    is_full: Arc<AtomicBool>,
 }
 
 struct Alive(Arc<AtomicUsize>);
@@ -46,6 +47,9 @@ impl FakeHub {
     fn open(&self, then: Bytes) -> Open {
         let hub = self.clone();
         Arc::new(move |request| {
+            if hub.is_full.load(Ordering::SeqCst) {
+                return None;
+            }
             hub.asked.lock().push(request);
             hub.alive.fetch_add(1, Ordering::SeqCst);
             let alive = Alive(hub.alive.clone());
@@ -57,12 +61,12 @@ impl FakeHub {
                 Bytes::from(format!(": {}\n\n", closing.unwrap().reason.as_str()))
             };
             let head = futures_util::stream::iter([Bytes::from_static(b"retry: 1000\n\n"), then.clone()]);
-            Opened {
+            Some(Opened {
                 chunks: Box::pin(head.chain(futures_util::stream::once(end))),
                 close: Arc::new(move |closing| {
                     sender.send_replace(Some(closing));
                 }),
-            }
+            })
         })
     }
 }
@@ -304,6 +308,11 @@ async fn a_full_or_draining_replica_refuses_by_a_stream_and_others_by_503() {
     assert!(answer.ends_with("\r\n0\r\n\r\n"), "only one refusal is held, this one ends at once");
     drop(socket);
     gateway.emptied().await;
+    gateway.hub.is_full.store(true, Ordering::SeqCst);
+    let (_held, answer) = gateway.get("/api/v1/events?channels=a", accept, "}\n\n").await;
+    assert!(answer.contains("event: gateway.closing\ndata: {\"reason\":\"channel-limit\",\"retryable\":true,"));
+    assert_eq!(gateway.replica.connections().open(), 0, "its place is given back");
+    gateway.hub.is_full.store(false, Ordering::SeqCst);
 
     gateway.replica.set_state(ReplicaState::Draining);
     let (_, answer) = gateway.get("/api/v1/events?channels=a", accept, "}\n\n").await;
@@ -315,7 +324,7 @@ async fn a_full_or_draining_replica_refuses_by_a_stream_and_others_by_503() {
     let (_, answer) = gateway.get("/api/v1/events?channels=a%20", CLOSE, NEVER).await;
     assert_eq!(problem(&answer).0, 400, "what is terminal stays terminal");
     let refused: u64 = gateway.edge.refusals.counts().map(|(_, count)| count).sum();
-    assert_eq!(refused, 4);
+    assert_eq!(refused, 5);
 }
 
 #[tokio::test]
@@ -505,7 +514,7 @@ async fn a_stopped_listener_takes_no_more_connections() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
     use crate::backlog::memory::{self, Store};
-    use crate::backlog::{Backlog, Batch, Placed, Watermarks as _};
+    use crate::backlog::{Backlog, Batch, Breaks, Placed, Watermarks as _};
     use crate::hub::{self, Hub, HubListener};
     use events_gateway_core::source::{Generation, Origin, SourceId};
 
@@ -547,7 +556,7 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
             source,
             generation: Generation(1),
             data_set: backlog.data_set().await.unwrap(),
-            breaks: 0,
+            breaks: Breaks::default(),
             events: vec![Placed { event: Arc::new(event), once: None }],
         };
         backlog.append(batch).await.unwrap();

@@ -48,8 +48,8 @@ impl<S: Source> Run<S> {
                 })
                 .collect();
             if !sought.is_empty() {
-                let (errands, breaks) = (self.errands.clone(), self.breaks);
-                self.errand = Some(async move { Outcome::Resolved(errands.resolve(sought, breaks).await) }.boxed());
+                let errands = self.errands.clone();
+                self.errand = Some(async move { Outcome::Resolved(errands.resolve(sought).await) }.boxed());
                 return;
             }
         }
@@ -180,7 +180,6 @@ impl<S: Source> Run<S> {
 
     fn found(&mut self, found: Found) {
         self.resolve_failures = 0;
-        self.breaks = self.breaks.max(found.breaks);
         if found.data_set != self.data_set {
             // Whoever still reads does so for another data set: back, once.
             self.rewind("the data set changed");

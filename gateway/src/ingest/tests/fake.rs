@@ -19,8 +19,12 @@ pub(super) struct Shared {
     pub(super) channels: BTreeMap<String, Vec<Arc<Event>>>,
     pub(super) places: BTreeMap<(String, SourceId), (Generation, u64)>,
     pub(super) marks: Offsets,
+    /// Names what `marks` is.
+    pub(super) memory: u64,
     pub(super) breaks: u64,
-    pub(super) breaks_of_batches: BTreeSet<u64>,
+    pub(super) cause: String,
+    pub(super) raises: usize,
+    pub(super) breaks_of_batches: Vec<Breaks>,
     pub(super) is_away: bool,
     /// Events of these data are refused for good.
     pub(super) refused: BTreeSet<Vec<u8>>,
@@ -109,7 +113,7 @@ impl Backlog for Fake {
         if batch.events.iter().any(|placed| shared.refused.contains(&placed.event.data[..])) {
             return Err(BacklogError::Refused("too large".into()));
         }
-        shared.breaks_of_batches.insert(batch.breaks);
+        shared.breaks_of_batches.push(batch.breaks);
         let mut stored = 0;
         let total = batch.events.len();
         for placed in batch.events {
@@ -124,13 +128,13 @@ impl Backlog for Fake {
         }
         Ok(Appended { stored, repeats: total - stored, head: Position(1) })
     }
-    async fn register(&self, _: &Channel, _: &Token, _: u64) -> Result<Standing, BacklogError> {
+    async fn register(&self, _: &Channel, _: &Token, _: &Breaks) -> Result<Standing, BacklogError> {
         Err(BacklogError::Refused("not here".into()))
     }
     async fn unregister(&self, _: &Channel, _: &Token) -> Result<(), BacklogError> {
         Ok(())
     }
-    async fn verify(&self, _: &[(Channel, Token)], _: u64) -> Vec<Result<Standing, BacklogError>> {
+    async fn verify(&self, _: &[(Channel, Token)], _: &Breaks) -> Vec<Result<Standing, BacklogError>> {
         Vec::new()
     }
     async fn read(&self, _: &Channel, _: Position, _: usize) -> Result<Page, BacklogError> {
@@ -154,8 +158,9 @@ impl Watermarks for Fake {
         }
         Ok(self.identity())
     }
-    async fn remembered(&self, _: &str) -> Result<Offsets, BacklogError> {
-        Ok(self.0.lock().marks.clone())
+    async fn remembered(&self, _: &str) -> Result<Remembered, BacklogError> {
+        let shared = self.0.lock();
+        Ok(Remembered { life: shared.memory.to_string(), offsets: shared.marks.clone() })
     }
     async fn mark(&self, _: &str, set: &DataSet, marked: &Offsets, offsets: &Offsets) -> Result<Marked, BacklogError> {
         let identity = self.identity();
@@ -165,7 +170,7 @@ impl Watermarks for Fake {
         }
         let forgot = marked.iter().any(|(at, offset)| shared.marks.get(at).is_none_or(|known| known < offset));
         if *set != identity || forgot {
-            return Ok(Marked::Forgotten { remembered: shared.marks.clone() });
+            return Ok(Marked::Forgotten);
         }
         shared.marks.extend(offsets.clone());
         Ok(Marked::Stored)
@@ -198,9 +203,13 @@ impl Directory for Fake {
     async fn set_paused(&self, _: &str, _: bool) -> Result<(), BacklogError> {
         Ok(())
     }
-    async fn raise_breaks(&self, _: &str, breaks: u64) -> Result<u64, BacklogError> {
+    async fn raise_breaks(&self, _: &str, known: u64, cause: Option<&str>) -> Result<u64, BacklogError> {
         let mut shared = self.0.lock();
-        shared.breaks = breaks.max(shared.breaks + 1);
+        if cause.is_none_or(|cause| cause != shared.cause) {
+            shared.breaks = shared.breaks.max(known) + 1;
+            shared.raises += 1;
+        }
+        shared.cause = cause.unwrap_or_default().into();
         Ok(shared.breaks)
     }
 }

@@ -1,19 +1,20 @@
 -- append: skips repeats, assigns positions, stores, announces. Answers {0} where the data set isn't the caller's, else
 -- {1, stored, repeats, head}.
--- ARGV: identity, shard channel, source, generation, breaks, retained events, retention ms, expiry ms; then per event:
--- place, once, flags (1 = has id, 2 = has key), time, type, data, attributes, id, key, and the head of its announcement.
+-- ARGV: identity, shard channel, source, generation, retained events, retention ms, expiry ms; the break numbers; then per
+-- event: place, once, flags (1 = has id, 2 = has key), time, type, data, attributes, id, key, and the head of its announcement.
 
 local server = identity()
 if ARGV[1] ~= server then
   return { 0 }
 end
-local source, generation, breaks = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local retained, retention, expire = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
-local FIRST, WIDTH = 9, 10
+local source, generation = ARGV[3], tonumber(ARGV[4])
+local retained, retention, expire = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local breaks, FIRST = given_breaks(8)
+local WIDTH = 10
 local count = (#ARGV - FIRST + 1) / WIDTH
 
-local meta, failed = load_meta('s:' .. source)
-failed = failed or ensure(meta, server, breaks, expire)
+local meta, failed = load_meta(breaks, 's:' .. source)
+failed = failed or ensure(meta, server, expire)
 if failed then
   return failed
 end

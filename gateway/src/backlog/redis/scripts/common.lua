@@ -25,16 +25,34 @@ end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- The meta as numbers; nil where a field is absent. The second answer is an error: a key holds something else. With
--- `extra`, a field of the caller's, the backlog's type is left to the caller, whose first write will tell.
-local function load_meta(extra)
+-- The break numbers that stand in ARGV from `at` on, as their count, then group and number of each: the fields that the
+-- meta holds them in, the numbers, and where ARGV goes on.
+local function given_breaks(at)
+  local fields, numbers, past = {}, {}, at + 1 + 2 * tonumber(ARGV[at])
+  for i = at + 1, past - 1, 2 do
+    fields[#fields + 1], numbers[#numbers + 1] = 'b:' .. ARGV[i], tonumber(ARGV[i + 1])
+  end
+  return { fields = fields, numbers = numbers }, past
+end
+
+-- The meta as numbers; nil where a field is absent. The second answer is an error: a key holds something else. `breaks` are
+-- what the caller knows, nil for nothing. With `extra`, a field of the caller's, the backlog's type is left to the caller,
+-- whose first write will tell.
+local function load_meta(breaks, extra)
   local kind = extra and 'stream' or redis.call('TYPE', KEYS[1]).ok
   if kind ~= 'stream' and kind ~= 'none' then
     return nil, redis.error_reply('WRONGTYPE the backlog key of this channel holds a ' .. kind)
   end
-  local raw = redis.call('HMGET', KEYS[2], 'format', 'identity', 'last', 'epoch', 'torn', 'breaks', 'refreshed', 'aged',
-    'closed', 'ids', extra or 'format')
-  local meta = { identity = raw[2], torn = raw[5] or '', closed = raw[9] or '', extra = raw[11] }
+  local FIXED = 10
+  local raw = redis.call('HMGET', KEYS[2], 'format', 'identity', 'last', 'epoch', 'torn', 'refreshed', 'aged', 'closed',
+    'ids', extra or 'format', unpack(breaks and breaks.fields or {}))
+  local meta = { identity = raw[2], torn = raw[5] or '', closed = raw[8] or '', extra = raw[10], raised = {} }
+  for i, number in ipairs(breaks and breaks.numbers or {}) do
+    if number > (tonumber(raw[FIXED + i] or '') or 0) then
+      meta.raised[#meta.raised + 1] = breaks.fields[i]
+      meta.raised[#meta.raised + 1] = text(number)
+    end
+  end
   if not raw[1] then
     meta.identity, meta.refreshed, meta.aged, meta.ids = nil, 0, 0, 0
     return meta
@@ -47,10 +65,9 @@ local function load_meta(extra)
   if not meta.identity or not meta.last or not meta.epoch then
     return nil, refusal('the meta of this channel can\'t be read')
   end
-  meta.breaks = tonumber(raw[6] or '')
-  meta.refreshed = tonumber(raw[7] or '0') or 0
-  meta.aged = tonumber(raw[8] or '0') or 0
-  meta.ids = tonumber(raw[10] or '0') or 0
+  meta.refreshed = tonumber(raw[6] or '0') or 0
+  meta.aged = tonumber(raw[7] or '0') or 0
+  meta.ids = tonumber(raw[9] or '0') or 0
   return meta
 end
 
@@ -66,7 +83,6 @@ local function refresh(meta, expire)
     meta.refreshed = now
   end
 end
-
 
 -- Ends the current epoch, if there is one, and starts the next above everything that can be known.
 local function open_epoch(meta, server, torn, expire)
@@ -103,10 +119,11 @@ local function open_epoch(meta, server, torn, expire)
   refresh(meta, expire)
 end
 
--- Makes the meta one of this server's life that has seen `breaks` (nil: the caller doesn't know any).
-local function ensure(meta, server, breaks, expire)
+-- Makes the meta one of this server's life that has seen the break numbers it was loaded with. A group whose number it
+-- doesn't hold has 0 there.
+local function ensure(meta, server, expire)
   local torn = ''
-  if meta.identity and meta.breaks and breaks and breaks > meta.breaks then
+  if meta.identity and #meta.raised > 0 then
     torn = 'source'
   end
   if meta.identity ~= server or torn ~= '' then
@@ -115,9 +132,8 @@ local function ensure(meta, server, breaks, expire)
       return failed
     end
   end
-  if breaks and breaks > (meta.breaks or -1) then
-    redis.call('HSET', KEYS[2], 'breaks', text(breaks))
-    meta.breaks = breaks
+  if #meta.raised > 0 then
+    redis.call('HSET', KEYS[2], unpack(meta.raised))
   end
 end
 

@@ -2,7 +2,7 @@
 -- ARGV: expiry ms.
 
 local meta, failed = load_meta()
-failed = failed or ensure(meta, identity(), nil, tonumber(ARGV[1]))
+failed = failed or ensure(meta, identity(), tonumber(ARGV[1]))
 if failed then
   return failed
 end

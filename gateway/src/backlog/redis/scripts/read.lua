@@ -2,7 +2,7 @@
 -- ARGV: first position wanted, limit, expiry ms.
 
 local meta, failed = load_meta()
-failed = failed or ensure(meta, identity(), nil, tonumber(ARGV[3]))
+failed = failed or ensure(meta, identity(), tonumber(ARGV[3]))
 if failed then
   return failed
 end

@@ -1,8 +1,8 @@
 -- register and verify: makes the replica an owner until its time lapses. Answers the standing.
--- ARGV: replica, number, time to live ms, breaks ('' = unknown), retention ms, expiry ms.
+-- ARGV: replica, number, time to live ms, retention ms, expiry ms; the break numbers.
 
-local meta, failed = load_meta()
-failed = failed or ensure(meta, identity(), tonumber(ARGV[4]), tonumber(ARGV[6]))
+local meta, failed = load_meta(given_breaks(6), nil)
+failed = failed or ensure(meta, identity(), tonumber(ARGV[5]))
 if failed then
   return failed
 end
@@ -16,7 +16,7 @@ end
 owners[#owners + 1] = ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. text(now + tonumber(ARGV[3]))
 redis.call('HSET', KEYS[2], 'owners', table.concat(owners, ';'))
 if due(meta) then
-  refresh(meta, tonumber(ARGV[6]))
+  refresh(meta, tonumber(ARGV[5]))
 end
-trim(meta, tonumber(ARGV[5]), 64)
+trim(meta, tonumber(ARGV[4]), 64)
 return standing(meta)
