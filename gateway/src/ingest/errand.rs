@@ -121,13 +121,17 @@ impl Errands {
     async fn tear(&self, skips: &[Skip], data_set: &DataSet, life: &str) -> Result<(), ErrandError> {
         let shared = skips.iter().all(|skip| *skip == Skip::BacklogForgotten);
         let cause = shared.then(|| {
+            // Without the primaries' addresses: replicas may reach one by several.
+            let mut identities: Vec<_> = data_set.0.values().collect();
+            identities.sort_unstable();
             let mut hasher = SipHasher13::new();
-            (&data_set.0, life).hash(&mut hasher);
+            (identities, life).hash(&mut hasher);
             format!("forgotten {:016x}", hasher.finish())
         });
         let known = self.ports.breaks.current().number(&self.group);
         let raised = self.ports.directory.raise_breaks(&self.group, known, cause.as_deref()).await?;
         self.ports.breaks.raise(&self.group, raised);
+        tracing::warn!(group = self.group, breaks = raised, cause, "channels are told that records may have been skipped");
         Ok(())
     }
 
