@@ -131,7 +131,12 @@ impl Errands {
         let known = self.ports.breaks.current().number(&self.group);
         let raised = self.ports.directory.raise_breaks(&self.group, known, cause.as_deref()).await?;
         self.ports.breaks.raise(&self.group, raised);
-        tracing::warn!(group = self.group, breaks = raised, cause, "channels are told that records may have been skipped");
+        tracing::warn!(
+            group = self.group,
+            breaks = raised,
+            cause,
+            "channels are told that records may have been skipped"
+        );
         Ok(())
     }
 
