@@ -18,6 +18,8 @@ pub use breaks::{Breaks, KnownBreaks};
 pub const MAX_BATCH_EVENTS: usize = 500;
 /// Most bytes of event data in one [`Batch`], unless a single event is larger.
 pub const MAX_BATCH_BYTES: usize = 1 << 20;
+/// Most bytes of entries in one [`Page`], unless a single entry is larger.
+pub const MAX_PAGE_BYTES: usize = 4 << 20;
 
 /// The identity (replication id) of every primary, as one caller saw them at one moment: its idea of which
 /// data set it writes to. Opaque outside the implementations; a primary that it doesn't name counts as changed.
@@ -146,7 +148,7 @@ pub trait Backlog: Send + Sync + 'static {
     /// channels must have been registered through this client.
     async fn verify(&self, owned: &[(Channel, Token)], breaks: &Breaks) -> Vec<Result<Standing, BacklogError>>;
 
-    /// Reads at most `limit` entries above `after`, from the primary.
+    /// Reads at most `limit` entries and [`MAX_PAGE_BYTES`] above `after`, but at least one, from the primary.
     async fn read(&self, channel: &Channel, after: Position, limit: usize) -> Result<Page, BacklogError>;
 
     /// `disconnect`: raises the channel's closed-before to min(`time`, the server's time), never lowers it, and tells the

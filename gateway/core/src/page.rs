@@ -10,7 +10,7 @@ pub struct Page {
     /// Of the whole channel, not of the page.
     pub standing: Standing,
     /// Ascending, each above the position asked for, none missing between the first and the last but what trimming or an
-    /// epoch's end explains. Shorter than the limit only when it reaches `standing.head()`.
+    /// epoch's end explains. Shorter than what was asked for where it reaches `standing.head()`, or is large enough.
     pub entries: Vec<(Position, Arc<Event>)>,
 }
 

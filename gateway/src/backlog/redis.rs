@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 pub use options::{Address, Credentials, Mode, Options, OptionsError, Tls};
 
-use crate::backlog::{Appended, Backlog, BacklogError, Batch, Breaks, Listener, Page, Token};
+use crate::backlog::{Appended, Backlog, BacklogError, Batch, Breaks, Listener, MAX_PAGE_BYTES, Page, Token};
 use keys::Keys;
 use script::Script;
 use servers::Servers;
@@ -190,7 +190,8 @@ impl Backlog for RedisBacklog {
     async fn read(&self, channel: &Channel, after: Position, limit: usize) -> Result<Page, BacklogError> {
         let what = "the answer to a read";
         let mut command = self.call(&script::READ, channel);
-        command.arg(after.0.saturating_add(1)).arg(limit).arg(millis(self.options.expiry()));
+        command.arg(after.0.saturating_add(1)).arg(limit.max(1)).arg(MAX_PAGE_BYTES);
+        command.arg(millis(self.options.expiry()));
         let answer = entry::array(self.run(&script::READ, channel, command).await?, what)?;
         let [standing, entries]: [redis::Value; 2] = answer.try_into().map_err(|_| entry::malformed(what))?;
         let entries = entry::array(entries, what)?.into_iter().map(entry::entry).collect::<Result<_, _>>()?;

@@ -11,10 +11,8 @@ use tokio::sync::Notify;
 
 use super::pages::Pages;
 use super::signal::Signal;
-use crate::backlog::{Announcement, Page, Token};
+use crate::backlog::{Announcement, MAX_PAGE_BYTES, Page, Token};
 
-/// What a page is to hold.
-const PAGE_BYTES: usize = 4 << 20;
 /// Of events that were never seen: a first page of 64.
 const FIRST_WEIGHT: usize = 64 << 10;
 
@@ -176,9 +174,10 @@ impl Feed {
         }
     }
 
-    /// How many entries to read at once, so that a page stays about as large as [`PAGE_BYTES`].
+    /// How many entries to read at once: about as many as [`MAX_PAGE_BYTES`] let through. Of very large ones a page holds one,
+    /// and no read starts before the position that is wanted.
     pub(super) fn page_limit(&self, most: usize) -> usize {
-        (PAGE_BYTES / self.weight.load(Ordering::Relaxed).max(1)).clamp(8, most)
+        (MAX_PAGE_BYTES / self.weight.load(Ordering::Relaxed).max(1)).clamp(1, most)
     }
 
     /// Compares where the backlog stands with where the reel does.

@@ -1,11 +1,13 @@
 //! What a consumer asks of brokers and primaries beside the flow of records, one errand at a time: where to go on, storing
 //! the watermark and committing, the topics' identities. None touches the consumer's state; each tells what it found.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use events_gateway_core::source::Generation;
+use futures_util::future::join_all;
 use siphasher::sip::SipHasher13;
 
 use super::resume::{Decision, Mark, Skip, decide};
@@ -40,6 +42,8 @@ pub(crate) struct Found {
     /// What was marked, by key.
     pub marked: Offsets,
     pub partitions: Vec<(Sought, Decision, Survey)>,
+    /// Why some of those sought are missing: they are sought again, after a while.
+    pub missing: Option<SourceError>,
 }
 
 /// What became of a mark and commit.
@@ -68,12 +72,12 @@ impl Errands {
     pub(crate) async fn resolve(&self, sought: Vec<Sought>) -> Result<Found, ErrandError> {
         let data_set = self.ports.watermarks.data_set().await?;
         let remembered = self.ports.watermarks.remembered(&self.group).await?;
-        let mut partitions = self.look(&sought, &remembered.offsets).await?;
+        let (mut partitions, mut missing) = self.look(&sought, &remembered.offsets).await?;
         let is_truncated =
             |decision: &Decision| matches!(decision, Decision::Play(resume) if resume.skip == Some(Skip::Truncated));
         if partitions.iter().any(|(_, decision, _)| is_truncated(decision)) {
             tokio::time::sleep(SECOND_LOOK).await;
-            partitions = self.look(&sought, &remembered.offsets).await?;
+            (partitions, missing) = self.look(&sought, &remembered.offsets).await?;
         }
         let resumes = || {
             partitions.iter().filter_map(|(sought, decision, _)| match decision {
@@ -113,7 +117,7 @@ impl Errands {
         if !commitments.is_empty() {
             self.controls.commit(commitments).await?;
         }
-        Ok(Found { data_set, marked, partitions })
+        Ok(Found { data_set, marked, partitions, missing })
     }
 
     /// Raises the break number. All who find that one memory doesn't know the group have lost the same: what came before it.
@@ -144,15 +148,41 @@ impl Errands {
         &self,
         sought: &[Sought],
         remembered: &Offsets,
-    ) -> Result<Vec<(Sought, Decision, Survey)>, ErrandError> {
-        let partitions: Vec<TopicPartition> = sought.iter().map(|sought| sought.at.clone()).collect();
-        let surveys = self.controls.survey(&partitions, self.start).await?;
+    ) -> Result<(Vec<(Sought, Decision, Survey)>, Option<SourceError>), ErrandError> {
+        let (surveys, missing) = self.survey(sought).await?;
         let now = (self.clock)();
-        let decided = sought.iter().zip(surveys).map(|(sought, survey)| {
+        let decided = surveys.into_iter().filter_map(|survey| {
+            let sought = sought.iter().find(|sought| sought.at == survey.at)?;
             let marks = Mark::all_of(&sought.at, remembered);
-            (sought.clone(), decide(&survey, &marks, sought.known, now), survey)
+            Some((sought.clone(), decide(&survey, &marks, sought.known, now), survey))
         });
-        Ok(decided.collect())
+        Ok((decided.collect(), missing))
+    }
+
+    /// What is known of the partitions. Where the brokers don't tell it of all together, each topic is asked about by itself:
+    /// one that is forbidden, or gone, rests no other.
+    async fn survey(&self, sought: &[Sought]) -> Result<(Vec<Survey>, Option<SourceError>), SourceError> {
+        let partitions: Vec<TopicPartition> = sought.iter().map(|sought| sought.at.clone()).collect();
+        let error = match self.controls.survey(&partitions, self.start).await {
+            Ok(surveys) => return Ok((surveys, None)),
+            Err(error) => error,
+        };
+        let mut topics = BTreeMap::<Arc<str>, Vec<TopicPartition>>::new();
+        for at in partitions {
+            topics.entry(at.topic.clone()).or_default().push(at);
+        }
+        if topics.len() == 1 {
+            return Err(error);
+        }
+        let each = join_all(topics.values().map(|partitions| self.controls.survey(partitions, self.start))).await;
+        let (mut surveys, mut missing) = (Vec::new(), None);
+        for answer in each {
+            match answer {
+                Ok(found) => surveys.extend(found),
+                Err(error) => missing = Some(error),
+            }
+        }
+        if surveys.is_empty() { Err(error) } else { Ok((surveys, missing)) }
     }
 
     /// Stores the watermark, then commits what it covers.

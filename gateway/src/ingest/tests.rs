@@ -74,7 +74,9 @@ fn start(log: &MemoryLog, fake: &Fake, options: Options) -> Running {
         breaks: Arc::default(),
         dead_letters: Arc::new(fake.clone()),
     };
-    let ingest = Ingest::new(log.source(&options.group, &["t"]), ports, options);
+    let topics: Vec<&str> =
+        if options.topics.is_empty() { vec!["t"] } else { options.topics.iter().map(|topic| &**topic).collect() };
+    let ingest = Ingest::new(log.source(&options.group, &topics), ports, options.clone());
     let monitor = ingest.monitor();
     let (stop, stopped) = watch::channel(false);
     let (control, controlled) = watch::channel(Control::default());
@@ -232,6 +234,25 @@ async fn consumers_that_notice_one_loss_raise_the_break_number_once() {
     for one in both {
         one.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forbidden_topic_rests_no_other_and_flows_once_it_is_allowed() {
+    let (log, fake, _) = setup(1);
+    log.create_topic("secret", 2);
+    log.forbid("secret", true);
+    let record = |value| NewRecord { key: Some(b"b"), value: Some(value), ..NewRecord::default() };
+    log.produce("secret", 1, &record(b"0"));
+    let running = start(&log, &fake, Options { topics: vec!["t".into(), "secret".into()], ..options() });
+    for number in 0..20 {
+        produce(&log, 0, "a", &number.to_string());
+        sleep(Duration::from_millis(500)).await;
+    }
+    until("the other flows", || fake.data("a") == numbers(0..20)).await;
+    assert!(fake.data("b").is_empty());
+    log.forbid("secret", false);
+    until("both flow", || fake.data("b") == ["0"]).await;
+    running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

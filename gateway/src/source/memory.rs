@@ -60,6 +60,7 @@ struct State {
     groups: HashMap<String, Group>,
     last_id: u64,
     is_away: bool,
+    forbidden: HashSet<Arc<str>>,
 }
 
 /// The shared log. Cheap to clone.
@@ -144,6 +145,14 @@ impl MemoryLog {
     /// While `true`, nothing is delivered, and surveys and commits fail.
     pub fn set_away(&self, is_away: bool) {
         self.change(|state| state.is_away = is_away);
+    }
+
+    /// While `true`, nobody is told anything of the topic.
+    pub fn forbid(&self, topic: &str, forbidden: bool) {
+        self.change(|state| match forbidden {
+            true => state.forbidden.insert(topic.into()),
+            false => state.forbidden.remove(topic),
+        });
     }
 
     /// What a group has committed.
@@ -347,7 +356,7 @@ impl Controls for MemoryControls {
         let state = self.log.state.lock();
         let committed = state.groups.get(&self.group).map(|group| &group.committed);
         let survey = |at: &TopicPartition| {
-            let topic = state.topics.get(&at.topic)?;
+            let topic = state.topics.get(&at.topic).filter(|_| !state.forbidden.contains(&at.topic))?;
             let log = topic.partitions.get(at.partition as usize)?;
             let siblings = committed.into_iter().flatten().filter(|(other, _)| other.topic == at.topic && *other != at);
             Some(Survey {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use events_gateway::backlog::{BacklogError, Batch, Breaks, DataSet, MAX_BATCH_BYTES, Marked, Offsets, Placed, Token};
+use events_gateway::backlog::{
+    BacklogError, Batch, Breaks, DataSet, MAX_BATCH_BYTES, MAX_PAGE_BYTES, Marked, Offsets, Placed, Token,
+};
 use events_gateway_core::position::{MAX_EPOCHS, Torn};
 use events_gateway_core::source::{Generation, Origin, SourceId};
 use events_gateway_core::{Channel, Event, Position, Timestamp};
@@ -338,6 +340,32 @@ pub(crate) async fn a_key_of_another_type_is_refused_for_good(world: &dyn World)
     assert!(ports.owners(&channel).await.unwrap().is_empty());
 }
 
+pub(crate) async fn a_page_is_bounded_in_bytes_but_holds_an_entry(world: &dyn World) {
+    let channel = channel("pages");
+    let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let data_set = ports.data_set().await.unwrap();
+    let large = |place: u64, bytes: usize| Placed {
+        event: Arc::new(Event { data: vec![b'x'; bytes].into(), ..(*placed(place).event).clone() }),
+        once: None,
+    };
+    for (place, bytes) in [(0, 1), (1, MAX_PAGE_BYTES + 1), (2, 1)] {
+        ports.append(batch(&channel, &data_set, vec![large(place, bytes)])).await.unwrap();
+    }
+    for place in 3..60 {
+        ports.append(batch(&channel, &data_set, vec![large(place, 200 << 10)])).await.unwrap();
+    }
+    let (mut places, mut counts, mut after) = (Vec::new(), Vec::new(), Position(0));
+    while places.len() < 60 {
+        let page = ports.read(&channel, after, 100).await.unwrap();
+        after = page.entries.last().expect("one at least").0;
+        counts.push(page.entries.len());
+        places.extend(page.entries.iter().map(|(_, event)| event.origin.place));
+    }
+    assert_eq!(places, (0..60).collect::<Vec<_>>());
+    assert_eq!(counts[..2], [1, 1], "a large one alone");
+    assert!(counts[2..].iter().all(|count| (1..=21).contains(count)), "{counts:?}");
+}
+
 pub(crate) async fn a_backlog_is_trimmed_by_count(world: &dyn World) {
     let channel = channel("count");
     let ports = world.connect(Limits { events: 100, ..Limits::default() }, Arc::new(Ear::default()));
@@ -396,6 +424,7 @@ macro_rules! for_each {
             a_key_of_another_type_is_refused_for_good,
             marks_are_remembered_until_they_fall,
             closed_before_grows_and_is_bounded_by_the_servers_time,
+            a_page_is_bounded_in_bytes_but_holds_an_entry,
             a_backlog_is_trimmed_by_count,
             a_backlog_is_trimmed_by_age,
             a_lease_is_taken_once_renewed_and_lost,

@@ -8,7 +8,7 @@ use events_gateway_core::source::{Generation, SourceId};
 use events_gateway_core::{Epoch, Epochs, Event, Position, Standing, Timestamp};
 
 use super::Options;
-use crate::backlog::{Appended, BacklogError, Batch, Breaks, Token};
+use crate::backlog::{Appended, BacklogError, Batch, Breaks, MAX_PAGE_BYTES, Token};
 
 /// A new epoch starts at least so far above what is known.
 const EPOCH_STEP: u64 = 1 << 20;
@@ -200,7 +200,13 @@ impl Stored {
     ) -> Result<crate::backlog::Page, BacklogError> {
         self.ensure(moment, &Breaks::default())?;
         let from = self.entries.partition_point(|(position, _)| *position <= after);
-        let entries = self.entries.range(from..).take(limit).cloned().collect();
+        let mut bytes = 0;
+        let fits = |(_, event): &&(Position, Arc<Event>)| {
+            let is_first = bytes == 0;
+            bytes += event.data.len().max(1);
+            is_first || bytes <= MAX_PAGE_BYTES
+        };
+        let entries = self.entries.range(from..).take(limit.max(1)).take_while(fits).cloned().collect();
         Ok(crate::backlog::Page { standing: self.standing()?, entries })
     }
 

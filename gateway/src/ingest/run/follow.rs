@@ -179,7 +179,15 @@ impl<S: Source> Run<S> {
     }
 
     fn found(&mut self, found: Found) {
-        self.resolve_failures = 0;
+        match found.missing {
+            None => self.resolve_failures = 0,
+            // Which topic it is, is told by their identities, which are asked for all the time.
+            Some(error) => {
+                tracing::debug!(binding = self.options.binding, %error, "some partitions are sought again");
+                self.resolve_failures += 1;
+                self.resolve_after = Instant::now() + self.options.backoff.after(self.resolve_failures);
+            }
+        }
         if found.data_set != self.data_set {
             // Whoever still reads does so for another data set: back, once.
             self.rewind("the data set changed");
