@@ -44,6 +44,8 @@ impl<S> StreamBody<S> {
         Self { chunks, _place: place, entry, opened: now, written: 0, ended: false, idle_polls: 0, idle_since: now }
     }
 
+    /// The window begins when the last one was looked at, not at the last chunk, which asks no clock: a peer may be cut one
+    /// window late.
     fn is_restless(&mut self) -> bool {
         self.idle_polls += 1;
         if self.idle_polls < RESTLESS_POLLS {
@@ -68,12 +70,11 @@ impl<S: Stream<Item = Bytes> + Unpin> MessageBody for StreamBody<S> {
         let this = self.get_mut();
         loop {
             match Pin::new(&mut this.chunks).poll_next(context) {
-                // An empty chunk would end a chunked body.
+                // There is nothing to write.
                 Poll::Ready(Some(chunk)) if chunk.is_empty() => {}
                 Poll::Ready(Some(chunk)) => {
                     this.written += chunk.len() as u64;
                     this.idle_polls = 0;
-                    this.idle_since = Instant::now();
                     return Poll::Ready(Some(Ok(chunk)));
                 }
                 Poll::Ready(None) => {

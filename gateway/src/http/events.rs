@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use actix_web::http::{Method, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -79,13 +79,7 @@ pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse 
     match *request.method() {
         Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
         Method::GET | Method::HEAD => {
-            let mut response = subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem));
-            // A client of HTTP/1.0 knows no chunks (RFC 9112, 6.1), and to one that asks for an upgrade actix-web writes none,
-            // though it says so: to both a stream is what comes until the connection's end.
-            if request.version() < Version::HTTP_11 || request.head().upgrade() {
-                response.head_mut().no_chunking(true);
-            }
-            response
+            subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem))
         }
         _ => edge.problems.answer(&Kind::MethodNotAllowed.because("subscribe with GET").allowing(METHODS)),
     }
@@ -194,14 +188,18 @@ fn accepts<'a>(values: impl Iterator<Item = &'a str>) -> bool {
 /// An event stream's head, with this body.
 ///
 /// `Connection: close`, because an `EventSource` that reconnects over the same connection would meet the same replica
-/// again, drained or full as it is.
+/// again, drained or full as it is. So the body is what comes until the connection's end (RFC 9112, 6.3), in no chunks: they
+/// cost a copy and two lines for each event, and say nothing that the stream doesn't, whose last event tells why it ends and
+/// whose readers drop an event that was cut off (WHATWG, 9.2.6).
 pub(super) fn stream_response(body: impl MessageBody + 'static) -> HttpResponse {
-    HttpResponse::Ok()
+    let mut response = HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")))
         .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
         .force_close()
-        .body(body)
+        .body(body);
+    response.head_mut().no_chunking(true);
+    response
 }
 
 /// The answer to a HEAD: the stream's head alone.
