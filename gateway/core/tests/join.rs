@@ -1,4 +1,4 @@
-//! The join of replay and live under every interleaving that a proptest comes up with: appends, lost and late
+//! The join of replay and live under every interleaving that a proptest comes up with: appends, commits, lost and late
 //! announcements, restarts, lost tails, flushes, tears, trimming, clients that come and go. The glue that a real hub puts
 //! around the core is here in its simplest form, and some planted mistakes in it show that the checker sees.
 
@@ -17,6 +17,7 @@ fn op() -> impl Strategy<Value = Op> {
     let client = || 0usize..4;
     prop_oneof![
         8 => (0usize..2, 1usize..4).prop_map(|(source, count)| Op::Append { source, count }),
+        3 => (0usize..2).prop_map(|source| Op::Commit { source }),
         6 => replica().prop_map(Op::Announce),
         2 => replica().prop_map(Op::LoseAnnouncements),
         3 => replica().prop_map(Op::StartRepair),
@@ -55,6 +56,11 @@ proptest! {
     fn nothing_is_lost_repeated_or_reordered_without_a_gap(ops in prop::collection::vec(op(), 1..80)) {
         run(&ops, Plant::None).map_err(TestCaseError::fail)?;
     }
+
+    #[test]
+    fn lost_announcements_cost_nothing_where_owners_verify(ops in prop::collection::vec(op(), 1..80)) {
+        run(&ops, Plant::AnnouncementsLost).map_err(TestCaseError::fail)?;
+    }
 }
 
 fn is_caught(plant: Plant) -> bool {
@@ -75,6 +81,11 @@ fn verify_off_is_caught() {
 }
 
 #[test]
+fn lost_announcements_are_caught_where_nobody_verifies() {
+    assert!(is_caught(Plant::AnnouncementsLostVerifyOff));
+}
+
+#[test]
 fn a_cursor_that_runs_ahead_of_a_lost_tail_is_caught() {
     assert!(is_caught(Plant::CursorIsPosition));
 }
@@ -87,4 +98,14 @@ fn a_generation_ignored_is_caught() {
 #[test]
 fn a_commit_before_the_append_is_caught() {
     assert!(is_caught(Plant::CommitBeforeAppend));
+}
+
+#[test]
+fn a_watermark_off_is_caught() {
+    assert!(is_caught(Plant::WatermarkOff));
+}
+
+#[test]
+fn ids_compared_across_sources_are_caught() {
+    assert!(is_caught(Plant::IdsAcrossSources));
 }
