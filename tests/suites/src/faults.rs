@@ -1,6 +1,7 @@
 //! Faults, each a named function, and what must hold of each.
 
 pub mod acts;
+pub mod plants;
 pub mod scene;
 
 use std::time::Duration;
@@ -118,11 +119,23 @@ impl Outcome {
         };
         kept && self.healed
     }
+
+    /// Whether the checker says so of it.
+    #[must_use]
+    pub fn shows(&self, sign: Sign) -> bool {
+        match sign {
+            Sign::Loss => self.verdict.lost > 0,
+            Sign::WrongReplay => self.wrong_replay.is_some(),
+        }
+    }
 }
 
 macro_rules! fault {
     ($redis:ident, $promise:expr, $act:ident, $name:literal) => {
-        Fault { name: $name, redis: Kind::$redis, promise: $promise, act: |scene| Box::pin(acts::$act(scene)) }
+        fault!($redis, $promise, acts::$act, $name)
+    };
+    ($redis:ident, $promise:expr, $place:ident :: $act:ident, $name:literal) => {
+        Fault { name: $name, redis: Kind::$redis, promise: $promise, act: |scene| Box::pin($place::$act(scene)) }
     };
 }
 
@@ -152,11 +165,38 @@ pub const FAULTS: &[Fault] = &[
     fault!(Cluster, Promise::Told, empty_a_primary, "a Cluster's primary flushed"),
 ];
 
-/// Mistakes that a gateway could make, done to it from outside: the checker must see a loss in each. The first needs a
-/// gateway that doesn't verify.
-pub const PLANTED: &[Fault] = &[
-    fault!(Standalone, Promise::Nothing, lose_announcements, "announcements lost, verify off"),
-    fault!(Standalone, Promise::Nothing, commit_what_nobody_read, "committed before it was appended"),
+/// A mistake that a gateway could make.
+#[derive(Debug, Clone, Copy)]
+pub struct Mistake {
+    /// How it is made.
+    pub fault: Fault,
+    /// How it shows.
+    pub shows: Sign,
+}
+
+/// What the checker says of a broken promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// Events are lost and no gap told.
+    Loss,
+    /// What was asked for again doesn't come.
+    WrongReplay,
+}
+
+macro_rules! mistake {
+    ($promise:expr, $place:ident :: $act:ident, $shows:ident, $name:literal) => {
+        Mistake { fault: fault!(Standalone, $promise, $place::$act, $name), shows: Sign::$shows }
+    };
+}
+
+/// Mistakes done to gateways from outside, which the checker must see. The first needs gateways that don't verify.
+pub const PLANTED: &[Mistake] = &[
+    mistake!(Promise::Nothing, acts::lose_announcements, Loss, "announcements lost, verify off"),
+    mistake!(Promise::Nothing, plants::commit_what_nobody_read, Loss, "committed before it was appended"),
+    mistake!(Promise::Told, plants::set_redis_back_unnoticed, Loss, "watermark off"),
+    mistake!(Promise::Told, plants::accept_stale_cursors, Loss, "stale cursors accepted"),
+    mistake!(Promise::Replay, plants::reset_offsets_in_their_generation, WrongReplay, "generation ignored"),
+    mistake!(Promise::Nothing, plants::remember_ids_of_another_source, Loss, "ids compared across sources"),
 ];
 
 /// Lets one fault happen under load and judges.

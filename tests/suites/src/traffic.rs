@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use events_gateway_harness::Ledger;
 use events_gateway_harness::kafka::admin::{Place, Producer, Record};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
@@ -26,6 +26,9 @@ pub struct Produced {
     pub places: BTreeMap<String, Vec<Place>>,
 }
 
+/// Makes the record of a channel's number.
+pub type Make = fn(&str, u64) -> Record;
+
 /// A producer on a task of its own. Every record must be taken by the broker, or the run is void.
 #[derive(Debug)]
 pub struct Traffic {
@@ -38,15 +41,22 @@ impl Traffic {
     /// Produces `rate` records a second to `topic`, one channel after the other, each record for one channel.
     #[must_use]
     pub fn start(producer: Producer, topic: &str, channels: Vec<String>, rate: u32) -> Self {
-        Self::go_on(producer, topic, channels, rate, Produced::default())
+        Self::go_on(producer, topic, channels, rate, numbered, Produced::default())
     }
 
-    /// [`Traffic::start`] with the numbers that follow earlier ones.
+    /// [`Traffic::start`] with records that `make` makes, of the numbers that follow earlier ones.
     #[must_use]
-    pub fn go_on(producer: Producer, topic: &str, channels: Vec<String>, rate: u32, earlier: Produced) -> Self {
+    pub fn go_on(
+        producer: Producer,
+        topic: &str,
+        channels: Vec<String>,
+        rate: u32,
+        make: Make,
+        earlier: Produced,
+    ) -> Self {
         let produced = Arc::new(Mutex::new(earlier));
         let (running, observed) = watch::channel(true);
-        let task = tokio::spawn(run(producer, topic.to_owned(), channels, rate, Arc::clone(&produced), observed));
+        let task = tokio::spawn(run(producer, topic.to_owned(), channels, rate, make, Arc::clone(&produced), observed));
         Self { produced, running, task }
     }
 
@@ -72,6 +82,7 @@ async fn run(
     topic: String,
     channels: Vec<String>,
     rate: u32,
+    make: Make,
     produced: Arc<Mutex<Produced>>,
     running: watch::Receiver<bool>,
 ) -> Result<()> {
@@ -94,7 +105,7 @@ async fn run(
         for index in sent..due {
             let channel = &channels[index % channels.len()];
             let sequence = produced.lock().unwrap_or_else(PoisonError::into_inner).ledger.next(channel);
-            let record = numbered(channel, sequence);
+            let record = make(channel, sequence);
             let answer = loop {
                 match producer.enqueue(&topic, &record) {
                     Ok(answer) => break answer,
@@ -113,7 +124,25 @@ async fn run(
 /// The record of a number: 200 bytes or so of data, keyed by its channel, so that a channel has one partition.
 #[must_use]
 pub fn numbered(channel: &str, sequence: u64) -> Record {
+    Record::json(channel, &envelope(channel, sequence))
+}
+
+/// [`numbered`] with an id, [`id_of`].
+#[must_use]
+pub fn identified(channel: &str, sequence: u64) -> Record {
+    let mut envelope = envelope(channel, sequence);
+    envelope["id"] = id_of(channel, sequence).into();
+    Record::json(channel, &envelope)
+}
+
+/// The id of a number.
+#[must_use]
+pub fn id_of(channel: &str, sequence: u64) -> String {
+    format!("{channel}/{sequence}")
+}
+
+fn envelope(channel: &str, sequence: u64) -> Value {
     let padding = "x".repeat(140);
     let data = json!({ "channel": channel, "sequence": sequence, "padding": padding });
-    Record::json(channel, &json!({ "type": "numbered", "channels": [channel], "data": data }))
+    json!({ "type": "numbered", "channels": [channel], "data": data })
 }

@@ -13,6 +13,7 @@ use super::server::Server;
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     Append { source: usize, count: usize },
+    Commit { source: usize },
     Announce(usize),
     LoseAnnouncements(usize),
     StartRepair(usize),
@@ -30,15 +31,31 @@ pub(crate) enum Op {
     Reset { source: usize },
 }
 
-/// A mistake in the glue.
+/// A mistake in the glue, or in what the server and the consumer do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plant {
     None,
     StaleCursorAccepted,
     VerifyOff,
+    /// Every announcement is lost; owners verify.
+    AnnouncementsLost,
+    /// Every announcement is lost, and nobody verifies.
+    AnnouncementsLostVerifyOff,
     CursorIsPosition,
     GenerationIgnored,
     CommitBeforeAppend,
+    WatermarkOff,
+    IdsAcrossSources,
+}
+
+impl Plant {
+    fn verifies(self) -> bool {
+        !matches!(self, Self::VerifyOff | Self::AnnouncementsLostVerifyOff)
+    }
+
+    fn loses_announcements(self) -> bool {
+        matches!(self, Self::AnnouncementsLost | Self::AnnouncementsLostVerifyOff)
+    }
 }
 
 struct Replica {
@@ -69,8 +86,7 @@ fn pending() -> Pending {
 
 impl World {
     pub(crate) fn new(plant: Plant) -> Self {
-        let mut server = Server::new();
-        server.commits_early = plant == Plant::CommitBeforeAppend;
+        let server = Server::new(plant);
         let replica = || Replica {
             reel: Reel::new(channel(), server.standing(), BOUNDS),
             announced: VecDeque::new(),
@@ -100,6 +116,8 @@ impl World {
                     }
                 }
             }
+            Op::Commit { source } => self.server.commit(source),
+            Op::Announce(replica) if self.plant.loses_announcements() => self.replicas[replica].announced.clear(),
             Op::Announce(replica) => {
                 let replica = &mut self.replicas[replica];
                 while let Some(announcement) = replica.announced.pop_front() {
@@ -147,8 +165,7 @@ impl World {
 
     fn start_repair(&mut self, replica: usize) {
         let replica = &mut self.replicas[replica];
-        let due =
-            replica.reel.has_hole() || self.plant != Plant::VerifyOff && replica.reel.lags(&self.server.standing());
+        let due = replica.reel.has_hole() || self.plant.verifies() && replica.reel.lags(&self.server.standing());
         if due && replica.repairing.is_none() {
             replica.repairing = Some((self.server.read(replica.reel.head(), PAGE), replica.reel.heard()));
         }
@@ -230,7 +247,7 @@ impl World {
                 self.read_page(client, 0);
                 moved |= self.pull(client, 10_000)?;
             }
-            let repaired = self.plant == Plant::VerifyOff
+            let repaired = !self.plant.verifies()
                 || self.replicas.iter().all(|replica| !replica.reel.lags(&self.server.standing()));
             if !moved && repaired {
                 break;

@@ -245,6 +245,29 @@ impl Kafka {
         .await
     }
 
+    /// Sets a group's offsets as the group itself would: with the metadata that it committed last. The group must be
+    /// empty.
+    ///
+    /// # Errors
+    /// When the group has members or committed no metadata, or the broker is away.
+    pub async fn forge_offsets(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) -> Result<()> {
+        let (topic, offsets) = (topic.to_owned(), offsets.to_vec());
+        self.consume(group, move |consumer| {
+            let mut list = TopicPartitionList::new();
+            for (partition, _) in &offsets {
+                list.add_partition(&topic, *partition);
+            }
+            let list = consumer.committed_offsets(list, CALL).context("failed to read committed offsets")?;
+            for (partition, offset) in offsets {
+                let mut element = list.find_partition(&topic, partition).context("a partition is missing")?;
+                ensure!(!element.metadata().is_empty(), "nothing is committed with metadata for {topic}/{partition}");
+                element.set_offset(Offset::Offset(offset)).context("failed to name the offset")?;
+            }
+            consumer.commit(&list, CommitMode::Sync).context("failed to commit with metadata")
+        })
+        .await
+    }
+
     /// Reads `count` records of a topic's beginning (dead letters, say): key, value and headers as text.
     ///
     /// # Errors

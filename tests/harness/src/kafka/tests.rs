@@ -39,6 +39,8 @@ async fn an_administrator_resets_offsets_deletes_records_and_re_creates_topics()
     assert_eq!(kafka.committed("group", "admin", 1).await.expect("answers"), [None]);
     kafka.reset_offsets("group", "admin", &[(0, 3)]).await.expect("an empty group can be reset");
     assert_eq!(kafka.committed("group", "admin", 1).await.expect("answers"), [Some(3)]);
+    let forged = kafka.forge_offsets("group", "admin", &[(0, 2)]).await;
+    assert!(forged.is_err(), "what was set by hand has no metadata to keep");
     kafka.delete_records("admin", 0, 2).await.expect("deletes");
     assert_eq!(kafka.watermarks("admin", 0).await.expect("answers"), (2, 5));
     kafka.delete_topic("admin").await.expect("deletes");

@@ -148,27 +148,8 @@ pub async fn lose_announcements(scene: &mut Scene<'_>) -> Result<()> {
     scene.platform.server()?.command(&["ACL", "SETUSER", "default", "+spublish"]).await
 }
 
-/// Records come while no gateway runs, and are committed in the group's name.
-///
-/// # Errors
-/// When the broker refuses, or a gateway doesn't end or come back.
-pub async fn commit_what_nobody_read(scene: &mut Scene<'_>) -> Result<()> {
-    scene.rest().await?;
-    stop_all(scene).await?;
-    scene.flow()?;
-    sleep(Duration::from_millis(500)).await;
-    scene.hush().await?;
-    let (group, topic) = (scene.platform.config.group(), scene.platform.topic().to_owned());
-    let mut ends = Vec::new();
-    for partition in 0..scene.platform.partitions {
-        ends.push((partition, scene.platform.kafka.watermarks(&topic, partition).await?.1));
-    }
-    scene.platform.kafka.reset_offsets(&group, &topic, &ends).await?;
-    scene.platform.revive().await?;
-    scene.flow()
-}
-
-async fn stop_all(scene: &mut Scene<'_>) -> Result<()> {
+/// Tells all gateways to stop and waits for their ends.
+pub(super) async fn stop_all(scene: &mut Scene<'_>) -> Result<()> {
     for gateway in &mut scene.platform.gateways {
         gateway.terminate();
     }
@@ -216,9 +197,17 @@ pub async fn create_the_topic_again(scene: &mut Scene<'_>) -> Result<()> {
 /// # Errors
 /// When the broker refuses, or a gateway doesn't end or come back.
 pub async fn reset_offsets(scene: &mut Scene<'_>) -> Result<()> {
+    let offsets = stop_and_choose_offsets(scene).await?;
+    let (group, topic) = (scene.platform.config.group(), scene.platform.topic().to_owned());
+    scene.platform.kafka.reset_offsets(&group, &topic, &offsets).await?;
+    revive_and_replay(scene).await
+}
+
+/// When all is read, stops the gateways and chooses of each partition the offset from which its records are to come again.
+pub(super) async fn stop_and_choose_offsets(scene: &mut Scene<'_>) -> Result<Vec<(i32, i64)>> {
     scene.rest().await?;
     stop_all(scene).await?;
-    let (group, topic) = (scene.platform.config.group(), scene.platform.topic().to_owned());
+    let topic = scene.platform.topic().to_owned();
     let mut offsets = BTreeMap::new();
     for partition in 0..scene.platform.partitions {
         let (first, end) = scene.platform.kafka.watermarks(&topic, partition).await?;
@@ -226,10 +215,12 @@ pub async fn reset_offsets(scene: &mut Scene<'_>) -> Result<()> {
     }
     let replayed = scene.expect_replay(&offsets);
     ensure!(replayed > 0, "nothing is to be read again");
-    let list: Vec<(i32, i64)> = offsets.into_iter().collect();
-    scene.platform.kafka.reset_offsets(&group, &topic, &list).await?;
+    Ok(offsets.into_iter().collect())
+}
+
+/// Starts the gateways; what is read again comes before what is new.
+pub(super) async fn revive_and_replay(scene: &mut Scene<'_>) -> Result<()> {
     scene.platform.revive().await?;
-    // What is read again comes before what is new.
     scene.rest().await?;
     scene.flow()
 }

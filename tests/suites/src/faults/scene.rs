@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use events_gateway_harness::Ledger;
+use events_gateway_harness::{Ledger, Link};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::Load;
 use crate::platform::Platform;
 use crate::readers::Readers;
-use crate::traffic::{Produced, Traffic};
+use crate::traffic::{Make, Produced, Traffic, numbered};
 
 /// One fault's surroundings: channels, clients and traffic of its own on a platform that others use before and after.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Scene<'a> {
     /// How much flows.
     pub load: Load,
     channels: Vec<String>,
+    /// Between the balancer and the clients that come through it.
+    entrance: Option<Link>,
     readers: Option<Readers>,
     traffic: Option<Traffic>,
     produced: Produced,
@@ -41,6 +43,7 @@ impl<'a> Scene<'a> {
             platform,
             random,
             load,
+            entrance: None,
             readers: None,
             traffic: None,
             produced: Produced::default(),
@@ -63,6 +66,20 @@ impl<'a> Scene<'a> {
         self.channels.choose_multiple(self.random, count).cloned().collect()
     }
 
+    /// The channels that flow.
+    #[must_use]
+    pub fn channels(&self) -> &[String] {
+        &self.channels
+    }
+
+    /// Between the balancer and the clients that come through it, half of all.
+    ///
+    /// # Errors
+    /// Before [`super::happen`] has opened it.
+    pub fn entrance(&self) -> Result<&Link> {
+        self.entrance.as_ref().context("nobody reads")
+    }
+
     /// What was produced until now.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
@@ -81,8 +98,9 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) async fn begin(&mut self) -> Result<()> {
-        let (balancer, replicas) = (self.platform.balancer.address(), self.platform.addresses());
-        self.readers = Some(Readers::open(&self.channels, balancer, &replicas).await?);
+        let entrance = Link::to(self.platform.balancer.address()).await?;
+        self.readers = Some(Readers::open(&self.channels, entrance.address(), &self.platform.addresses()).await?);
+        self.entrance = Some(entrance);
         self.flow()?;
         sleep(self.load.calm).await;
         Ok(())
@@ -99,11 +117,19 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// When it flows already.
     pub fn flow(&mut self) -> Result<()> {
+        self.flow_of(numbered)
+    }
+
+    /// [`Scene::flow`] of other records.
+    ///
+    /// # Errors
+    /// As [`Scene::flow`].
+    pub fn flow_of(&mut self, make: Make) -> Result<()> {
         anyhow::ensure!(self.traffic.is_none(), "traffic flows already");
         let producer = self.platform.kafka.producer()?;
         let (topic, channels) = (self.platform.topic(), self.channels.clone());
         let earlier = std::mem::take(&mut self.produced);
-        self.traffic = Some(Traffic::go_on(producer, topic, channels, self.load.rate, earlier));
+        self.traffic = Some(Traffic::go_on(producer, topic, channels, self.load.rate, make, earlier));
         Ok(())
     }
 
