@@ -1,6 +1,7 @@
 //! What a stream gives its client, on the in-memory backlog with paused time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +14,14 @@ use events_gateway_core::disconnect::{Closing, DisconnectReason};
 use events_gateway_core::join::{Bounds, Overflow, Pending};
 use events_gateway_core::source::{Generation, Origin, SourceId};
 use events_gateway_core::sse::Format;
-use events_gateway_core::{Channel, Event};
+use events_gateway_core::{Channel, Event, Timestamp};
 use futures_util::StreamExt;
 
 struct Replica {
     hub: Arc<Hub>,
     backlog: Arc<MemoryBacklog>,
+    /// What is added to the time of events and of openings, in ms.
+    later: AtomicU64,
 }
 
 fn replica(store: &Store, name: &str, options: Options) -> Replica {
@@ -27,7 +30,7 @@ fn replica(store: &Store, name: &str, options: Options) -> Replica {
     let hub = Hub::new(backlog.clone(), options, name);
     listener.connect(Arc::clone(&hub));
     tokio::spawn(Arc::clone(&hub).verify());
-    Replica { hub, backlog }
+    Replica { hub, backlog, later: AtomicU64::new(0) }
 }
 
 fn channel(name: &str) -> Channel {
@@ -35,12 +38,16 @@ fn channel(name: &str) -> Channel {
 }
 
 impl Replica {
+    fn now(&self) -> Timestamp {
+        Timestamp(clock::now().0 + self.later.load(Ordering::Relaxed))
+    }
+
     fn open(&self, channels: &[&str], resume: Resume) -> Client {
         let stream = self.hub.subscribe(Subscribe {
             channels: ChannelSet::new(channels.iter().map(|name| channel(name))).unwrap(),
             resume,
             format: Format::Data,
-            opened: clock::now(),
+            opened: self.now(),
             connection: "c1".into(),
         });
         Client { stream, text: String::new(), id: String::new() }
@@ -67,7 +74,7 @@ impl Replica {
                 event: Arc::new(Event {
                     kind: "n".into(),
                     data: Bytes::from(format!("{name} {place}{rest}")),
-                    time: clock::now(),
+                    time: self.now(),
                     attributes: Default::default(),
                     id: None,
                     key: key(place),
@@ -311,11 +318,28 @@ async fn a_stream_opens_without_the_backlog_and_gets_what_came_since() {
     let (one, two) = (replica(&store, "1", Options::default()), replica(&store, "2", Options::default()));
     two.append("a", 0..1).await;
     one.backlog.cut_off();
-    std::thread::sleep(Duration::from_millis(5));
+    for replica in [&one, &two] {
+        replica.later.store(60_000, Ordering::Relaxed);
+    }
     let mut client = one.open(&["a"], Resume::Live).opened().await;
     two.append("a", 1..3).await;
     one.backlog.reconnect();
     client.expect("a", 1..3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_opened_without_the_backlog_is_told_if_that_was_lost_since() {
+    let store = Store::default();
+    let (one, two) = (replica(&store, "1", Options::default()), replica(&store, "2", Options::default()));
+    two.append("a", 0..1).await;
+    one.backlog.cut_off();
+    let mut client = one.open(&["a"], Resume::Live).opened().await;
+    two.append("a", 1..3).await;
+    store.flush();
+    two.append("a", 3..4).await;
+    one.backlog.reconnect();
+    client.expect_gap("epoch").await;
+    client.expect("a", 3..4).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Timestamp;
+
 /// How many epochs a channel remembers, the current one included.
 pub const MAX_EPOCHS: usize = 16;
 
@@ -18,7 +20,16 @@ impl Position {
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
+
+    /// An epoch that starts here began then or earlier: starts lie at or above the server's time in 1/64 ms since 2026.
+    #[must_use]
+    pub fn begun_by(self) -> Timestamp {
+        Timestamp(BIRTH + self.0 / 64)
+    }
 }
+
+/// 2026-01-01 in milliseconds.
+const BIRTH: u64 = 1_767_225_600_000;
 
 impl fmt::Debug for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

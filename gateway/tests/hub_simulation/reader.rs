@@ -1,6 +1,6 @@
 //! A client that complains about whatever the invariants forbid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::task::{Context, Poll, Waker};
 
 use events_gateway::hub::Stream;
@@ -11,18 +11,40 @@ use futures_util::StreamExt as _;
 struct Seen {
     /// The place of the last event.
     last: Option<u64>,
-    /// What was produced from this place on is owed; events that came while the stream opened may be among its first.
+    /// What was produced from this place on is owed. Earlier events may come: of the time in which the stream opened, or after
+    /// a gap that says so.
     owed: u64,
-    /// A gap was told since.
+    had: HashSet<u64>,
+    /// What gaps have taken stays told, even if part of it comes again.
+    told: HashSet<u64>,
+    /// A gap was told since the last event.
     excused: bool,
     /// One of them said that events may come again.
     may_repeat: bool,
 }
 
 impl Seen {
-    /// The place that may at most come next.
-    fn expected(&self) -> u64 {
-        self.last.map_or(self.owed, |last| last + 1)
+    fn take(&mut self, place: u64) -> Result<(), String> {
+        let is_back = self.last.is_some_and(|last| place <= last);
+        if (is_back || self.had.contains(&place)) && !self.may_repeat {
+            return Err(format!("{place} came again after {:?}", self.last));
+        }
+        if self.excused {
+            self.told.extend(self.owed..place);
+        }
+        if let Some(lost) = self.lost(place) {
+            return Err(format!("{lost} is lost: {place} came"));
+        }
+        self.had.insert(place);
+        self.last = Some(place);
+        self.excused &= is_back;
+        Ok(())
+    }
+
+    /// The first of those before `end` that should have come since the last event.
+    fn lost(&self, end: u64) -> Option<u64> {
+        let from = self.last.map_or(self.owed, |last| last + 1).max(self.owed);
+        (from..end).find(|place| !self.had.contains(place) && !self.told.contains(place))
     }
 }
 
@@ -47,6 +69,11 @@ impl Reader {
     pub(crate) fn connect(&mut self, stream: Stream) {
         self.stream = Some(stream);
         self.text.clear();
+    }
+
+    /// Whether its stream has ended: it is to come back.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.stream.is_none()
     }
 
     /// Takes what the stream has now, at most so many chunks. `next` are the places of the next events to be
@@ -98,15 +125,7 @@ impl Reader {
                 let (name, place) = data.split_once(' ').ok_or("an event without a place")?;
                 let place: u64 = place.parse().map_err(|_| "a place that is no number")?;
                 let seen = self.of(name)?;
-                if seen.last.is_some_and(|last| place <= last) && !seen.may_repeat {
-                    return Err(format!("{name} {place} came again after {:?}", seen.last));
-                }
-                let expected = seen.expected();
-                if place > expected && !seen.excused {
-                    return Err(format!("{name} {expected} is lost: {place} came"));
-                }
-                (seen.last, seen.excused) = (Some(place), false);
-                Ok(())
+                seen.take(place).map_err(|error| format!("{name} {error}"))
             }
             _ => Ok(()),
         }
@@ -121,8 +140,8 @@ impl Reader {
     pub(crate) fn finish(&self, next: &BTreeMap<&'static str, u64>) -> Result<(), String> {
         for (name, seen) in &self.seen {
             let end = next.get(name).copied().unwrap_or(0);
-            if seen.expected() < end && !seen.excused {
-                return Err(format!("{name} ends after {:?} of {end}, and no gap was told", seen.last));
+            if let Some(lost) = seen.lost(end).filter(|_| !seen.excused) {
+                return Err(format!("{name} {lost} of {end} never came, and no gap was told"));
             }
         }
         Ok(())

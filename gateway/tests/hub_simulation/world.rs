@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use events_gateway::backlog::memory::{self, Keep, MemoryBacklog, Snapshot, Store};
 use events_gateway::backlog::{Announcement, Backlog, Batch, Breaks, Listener, Placed, Watermarks};
-use events_gateway::clock;
 use events_gateway::hub::{Hub, HubListener, Options, Resume, Subscribe};
 use events_gateway_core::cursor::ChannelSet;
 use events_gateway_core::join::Bounds;
@@ -69,8 +68,19 @@ struct Replica {
 /// Of each channel, the place of the next record.
 type Places = BTreeMap<&'static str, u64>;
 
+/// The time of the store, of events and of openings: it is paused with tokio's.
+#[derive(Clone, Copy)]
+struct Clock(tokio::time::Instant);
+
+impl Clock {
+    fn now(self) -> Timestamp {
+        Timestamp(1_800_000_000_000 + self.0.elapsed().as_millis() as u64)
+    }
+}
+
 pub(crate) struct World {
     plant: Plant,
+    clock: Clock,
     store: Store,
     replicas: [Replica; 2],
     /// The consumer's access, which is never cut off.
@@ -101,9 +111,11 @@ fn replica(store: &Store, name: &str, plant: Plant) -> Replica {
 
 impl World {
     pub(crate) fn new(plant: Plant) -> Self {
-        let store = Store::default();
+        let clock = Clock(tokio::time::Instant::now());
+        let store = Store::new(Arc::new(move || clock.now()));
         Self {
             plant,
+            clock,
             replicas: ["one", "two"].map(|name| replica(&store, name, plant)),
             consumer: store.connect(backlog_options(), Arc::new(HubListener::default())),
             store,
@@ -174,7 +186,7 @@ impl World {
             let event = |place| Event {
                 kind: "n".into(),
                 data: Bytes::from(format!("{name} {place}")),
-                time: clock::now(),
+                time: self.clock.now(),
                 attributes: BTreeMap::default(),
                 id: None,
                 key: None,
@@ -200,7 +212,7 @@ impl World {
             channels: ChannelSet::new(reader.names.iter().map(|name| Channel::parse(name).unwrap())).unwrap(),
             resume: if knows { Resume::Cursor(reader.id.clone()) } else { Resume::Live },
             format: Format::Data,
-            opened: clock::now(),
+            opened: self.clock.now(),
             connection: "c".into(),
         }));
     }
@@ -220,8 +232,11 @@ impl World {
         }
         for _ in 0..200 {
             pass(500).await;
-            for reader in &mut self.readers {
-                reader.read(20, &self.produced)?;
+            for index in 0..self.readers.len() {
+                self.readers[index].read(20, &self.produced)?;
+                if self.readers[index].is_gone() {
+                    self.connect(index, index % 2);
+                }
             }
         }
         self.readers.iter().try_for_each(|reader| reader.finish(&self.produced))

@@ -152,8 +152,12 @@ fn before_first(page: &ReplayPage) -> Position {
     page.entries.first().map_or(page.standing.head(), |entry| Position(entry.position.0 - 1))
 }
 
-/// Where the first event since `time` follows, by the events' own times, or the head; a gap where retention or a tear may
-/// have taken some. `None`: not in this page, but there are more.
+/// How far a publisher's or a server's clock may be behind this replica's: who has nothing of a channel since some time is
+/// rather given an event from before it.
+const SKEW_MS: u64 = 5_000;
+
+/// Where the first event since `time` follows, by the events' own times, or the head; a gap where retention, a tear or the loss
+/// of all that the channel was may have taken some. `None`: not in this page, but there are more.
 fn since(
     channel: &Channel,
     page: &ReplayPage,
@@ -162,7 +166,8 @@ fn since(
     steps: &mut Vec<Step>,
 ) -> Option<Position> {
     let head = page.standing.head();
-    let found = page.entries.iter().find(|entry| entry.position > read && entry.event.time >= time);
+    let since = Timestamp(time.0.saturating_sub(SKEW_MS));
+    let found = page.entries.iter().find(|entry| entry.position > read && entry.event.time >= since);
     let next = match found {
         Some(entry) => Position(entry.position.0 - 1),
         None if page.end() < head => return None,
@@ -170,13 +175,17 @@ fn since(
     };
     let oldest = page.standing.epochs.as_slice()[0].start;
     let nothing_older_retained =
-        read == Position(0) && page.entries.first().is_none_or(|entry| entry.event.time >= time);
+        read == Position(0) && page.entries.first().is_none_or(|entry| entry.event.time >= since);
     let trimmed =
         nothing_older_retained && page.entries.first().map_or(head >= oldest, |entry| entry.position > oldest);
     let torn = page.standing.epochs.as_slice().iter().rev().find_map(|epoch| epoch.torn);
-    let reason = torn.map(GapReason::from).or(trimmed.then_some(GapReason::Trimmed));
+    // What was before the oldest epoch that is known is known to nobody.
+    let unproven = oldest.begun_by() >= since;
+    let reason = torn.map(GapReason::from).or(unproven.then_some(GapReason::Epoch));
+    let reason = reason.or(trimmed.then_some(GapReason::Trimmed));
     if let Some(reason) = reason.filter(|_| time.0 > 0) {
-        let gap = Gap { channel: channel.clone(), reason, last: None, next, missing: None, may_repeat: torn.is_some() };
+        let may_repeat = reason != GapReason::Trimmed;
+        let gap = Gap { channel: channel.clone(), reason, last: None, next, missing: None, may_repeat };
         steps.push(Step::Gap { gap, mark: next });
     }
     Some(next)
