@@ -3,13 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::secret::Secret;
+use crate::form::{Form, OnDisk};
 use crate::text::IpText;
 
 /// The admin listener: health, metrics and, with a token, inspection and control. Never put it on an ingress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Admin {
+#[serde(rename_all = "camelCase", deny_unknown_fields, default, bound = "")]
+#[schemars(bound = "")]
+pub struct Admin<F: Form = OnDisk> {
     /// IP address to listen on.
     pub address: IpText,
     /// Port to listen on; 0 takes any free one.
@@ -18,10 +19,10 @@ pub struct Admin {
     /// The bearer token that everything but `/live`, `/ready` and `/metrics` asks for, at least 16 bytes. Absent:
     /// nothing else exists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<Secret>,
+    pub token: Option<F::Secret>,
 }
 
-impl Default for Admin {
+impl<F: Form> Default for Admin<F> {
     fn default() -> Self {
         Self { address: "0.0.0.0".into(), port: 9090, token: None }
     }

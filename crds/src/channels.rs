@@ -4,11 +4,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, HOUR, SECOND};
+use crate::rule::{Rule, rule};
 use crate::text::{ChannelName, ChannelPattern};
+
+const RULES: &[Rule] = &[rule(
+    "self.all || !has(self.defaults) || !('all' in self.defaults)",
+    "defaults names the channel all, which does not exist while all is false",
+)];
 
 /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend("x-kubernetes-validations" = RULES))]
 pub struct Channels {
     /// Channels that are public: whatever goes to them also goes to `all`. Absent: every channel, as long as no identity is
     /// configured.
@@ -18,7 +25,7 @@ pub struct Channels {
     /// Whether the channel `all` exists, which carries every event of public channels.
     pub all: bool,
     /// Channels of a request that names none. Empty: such a request is refused.
-    #[schemars(length(max = 12))]
+    #[schemars(length(max = 12), extend("x-kubernetes-list-type" = "set"))]
     pub defaults: Vec<ChannelName>,
     /// What a channel's backlog keeps; whichever bound is met first.
     pub retention: Retention,

@@ -4,10 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, MINUTE, SECOND};
+use crate::rule::{Rule, rule};
+
+const RULES: &[Rule] = &[rule("duration(self.settle) < duration(self.timeout)", "settle must be less than timeout")];
 
 /// How a replica hands over when it is told to stop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend("x-kubernetes-validations" = RULES))]
 pub struct Drain {
     /// How long it may take in all; what is open then is closed at once. Stay below the pod's grace period.
     pub timeout: Duration<SECOND, { 60 * MINUTE }>,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::admin::Admin;
 use crate::channels::Channels;
 use crate::drain::Drain;
+use crate::form::{Form, OnDisk};
 use crate::kafka::Kafka;
 use crate::limits::Limits;
 use crate::listen::Listen;
@@ -18,17 +19,18 @@ use crate::streams::Streams;
 
 /// Configuration of Events Gateway.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Gateway {
+#[serde(rename_all = "camelCase", deny_unknown_fields, default, bound = "")]
+#[schemars(bound = "")]
+pub struct Gateway<F: Form = OnDisk> {
     /// The public listener: where browsers subscribe.
-    pub listen: Listen,
+    pub listen: Listen<F>,
     /// The admin listener: health, metrics and, with a token, inspection and control. Never put it on an ingress.
-    pub admin: Admin,
+    pub admin: Admin<F>,
     /// Where events are kept and announced to the other replicas.
-    pub redis: Redis,
+    pub redis: Redis<F>,
     /// Where events come from.
     #[schemars(extend("x-required" = true))]
-    pub kafka: Kafka,
+    pub kafka: Kafka<F>,
     /// How records that aren't in the default envelope become events: named routes that bindings refer to.
     #[schemars(length(max = 64))]
     pub routes: Vec<Route>,
@@ -46,7 +48,7 @@ pub struct Gateway {
     pub replica: Replica,
 }
 
-impl Gateway {
+impl Gateway<OnDisk> {
     /// The same configuration, fit to be printed: every inline secret is replaced.
     #[must_use]
     pub fn redacted(&self) -> Self {

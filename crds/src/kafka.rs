@@ -1,6 +1,7 @@
 //! Kafka: where events come from.
 
 pub mod binding;
+pub mod client_setting;
 pub mod security;
 
 use std::collections::BTreeMap;
@@ -9,60 +10,39 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, MINUTE, SECOND};
+use crate::form::{Form, OnDisk};
+use crate::rule::{Rule, rule};
 use crate::text::{HostPort, Identifier, SettingValue, Topic};
 pub use binding::{Binding, Isolation, Kind, Start};
+pub use client_setting::CLIENT_SETTINGS;
 pub use security::{Oauth, Sasl, SaslMechanism, Security, SecurityProtocol};
 
-/// The settings of librdkafka that `clientSettings` takes. None of them names a file, a command, a plugin or a URL (whoever
-/// writes those runs code or reads files), none is the gateway's own business (commits, assignment, identity).
-pub const CLIENT_SETTINGS: &[&str] = &[
-    "api.version.request.timeout.ms",
-    "broker.address.family",
-    "broker.address.ttl",
-    "check.crcs",
-    "client.dns.lookup",
-    "client.rack",
-    "compression.codec",
-    "connections.max.idle.ms",
-    "fetch.error.backoff.ms",
-    "fetch.max.bytes",
-    "fetch.message.max.bytes",
-    "fetch.min.bytes",
-    "fetch.queue.backoff.ms",
-    "fetch.wait.max.ms",
-    "linger.ms",
-    "log.connection.close",
-    "max.poll.interval.ms",
-    "message.max.bytes",
-    "metadata.max.age.ms",
-    "queued.max.messages.kbytes",
-    "queued.min.messages",
-    "receive.message.max.bytes",
-    "reconnect.backoff.max.ms",
-    "reconnect.backoff.ms",
-    "retry.backoff.max.ms",
-    "retry.backoff.ms",
-    "socket.connection.setup.timeout.ms",
-    "socket.keepalive.enable",
-    "socket.nagle.disable",
-    "socket.receive.buffer.bytes",
-    "socket.send.buffer.bytes",
-    "socket.timeout.ms",
-    "topic.metadata.propagation.max.ms",
-    "topic.metadata.refresh.interval.ms",
+const RULES: &[Rule] = &[
+    rule("self.maxPendingBytes >= self.maxRecordBytes", "maxPendingBytes must be at least maxRecordBytes"),
+    rule("duration(self.retryMax) >= duration(self.retryBase)", "retryMax must be at least retryBase"),
+    rule(
+        "!has(self.deadLetters) || !self.bindings.exists(b, self.deadLetters.topic in b.topics)",
+        "deadLetters.topic is read by a binding: dead letters would come back for ever",
+    ),
+    rule(
+        "self.bindings.all(b, self.bindings.exists_one(c, (has(c.groupId) ? c.groupId : 'events-gateway-' + c.name) \
+         == (has(b.groupId) ? b.groupId : 'events-gateway-' + b.name)))",
+        "two bindings have one consumer group: give each a groupId of its own",
+    ),
 ];
 
 /// Where events come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Kafka {
+#[serde(rename_all = "camelCase", deny_unknown_fields, default, bound = "")]
+#[schemars(bound = "", extend("x-kubernetes-validations" = RULES))]
+pub struct Kafka<F: Form = OnDisk> {
     /// Some brokers of the cluster; the others are found through them.
-    #[schemars(length(min = 1, max = 32), extend("x-required" = true))]
+    #[schemars(length(min = 1, max = 32), extend("x-required" = true, "x-kubernetes-list-type" = "set"))]
     pub bootstrap: Vec<HostPort>,
     /// What the brokers know the gateway by: in their logs and quotas.
     pub client_id: Identifier,
     /// How the brokers are reached and who the gateway is to them.
-    pub security: Security,
+    pub security: Security<F>,
     /// Which protocol the consumer groups speak.
     pub protocol: GroupProtocol,
     /// How long the brokers wait for a silent member before its partitions go to others. Only the classic protocol takes it
@@ -70,7 +50,10 @@ pub struct Kafka {
     /// changed). Below 6 s only where the brokers' `group.min.session.timeout.ms` allows it.
     pub session_timeout: Duration<SECOND, { 30 * MINUTE }>,
     /// Which topics are read, as what, by which consumer group.
-    #[schemars(length(min = 1, max = 32), extend("x-required" = true))]
+    #[schemars(
+        length(min = 1, max = 32),
+        extend("x-required" = true, "x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub bindings: Vec<Binding>,
     /// Where records go that can't become events. Absent: they are counted and logged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,11 +72,11 @@ pub struct Kafka {
     /// Longest wait before a failed append is tried again.
     pub retry_max: Duration<10, { 10 * MINUTE }>,
     /// Further settings of librdkafka, by its own names, from the list below the table.
-    #[schemars(extend("maxProperties" = 64))]
+    #[schemars(extend("maxProperties" = 64, "x-properties" = client_setting::properties()))]
     pub client_settings: BTreeMap<String, SettingValue>,
 }
 
-impl Default for Kafka {
+impl<F: Form> Default for Kafka<F> {
     fn default() -> Self {
         Self {
             bootstrap: Vec::new(),

@@ -4,12 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, HOUR, SECOND};
-use crate::text::{FilePath, IpText, Origin, PathPrefix};
+use crate::form::{Form, OnDisk};
+use crate::rule::{Rule, rule};
+use crate::text::{IpText, Origin, PathPrefix};
 
 /// The public listener: where browsers subscribe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Listen {
+#[serde(rename_all = "camelCase", deny_unknown_fields, default, bound = "")]
+#[schemars(bound = "")]
+pub struct Listen<F: Form = OnDisk> {
     /// IP address to listen on; `::` takes IPv4 too.
     pub address: IpText,
     /// Port to listen on; 0 takes any free one.
@@ -30,12 +33,12 @@ pub struct Listen {
     pub head_timeout: Duration<SECOND, { 60 * SECOND }>,
     /// Serves TLS (1.2 and 1.3) instead of plain HTTP. Absent: plain, for use behind an ingress.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<ServerTls>,
+    pub tls: Option<ServerTls<F>>,
     /// Which web pages of other origins may read the answers.
     pub cors: Cors,
 }
 
-impl Default for Listen {
+impl<F: Form> Default for Listen<F> {
     fn default() -> Self {
         Self {
             address: "0.0.0.0".into(),
@@ -53,21 +56,34 @@ impl Default for Listen {
 
 /// The certificate that a listener shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ServerTls {
+#[serde(rename_all = "camelCase", deny_unknown_fields, bound = "")]
+#[schemars(bound = "")]
+pub struct ServerTls<F: Form = OnDisk> {
     /// PEM file with the certificate and the chain above it.
-    pub cert_file: FilePath,
+    pub cert_file: F::File,
     /// PEM file with the private key.
-    pub key_file: FilePath,
+    pub key_file: F::File,
 }
+
+const CORS_RULES: &[Rule] = &[
+    rule(
+        "!self.credentials || !has(self.origins) || !('*' in self.origins)",
+        "credentials must be false while origins has *: any page could act for the user",
+    ),
+    rule(
+        "!has(self.origins) || size(self.origins) <= 1 || !('*' in self.origins)",
+        "* stands for every origin: nothing can stand beside it",
+    ),
+];
 
 /// Cross-origin requests (Fetch standard, section CORS). Without origins, browsers let only pages of the gateway's own
 /// origin read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend("x-kubernetes-validations" = CORS_RULES))]
 pub struct Cors {
     /// Origins that may read, compared exactly; `*` allows every page, and then `credentials` must be false.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub origins: Vec<Origin>,
     /// Whether browsers may send cookies and read answers to requests that carried them.
     pub credentials: bool,

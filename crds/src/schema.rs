@@ -2,10 +2,12 @@
 //!
 //! Beside JSON Schema's own keywords it holds `x-bounds` (least and greatest duration), `x-kind` (what to call the
 //! type) and `x-expected` (what to tell people when the pattern is missed). Everything is inline: no `$ref`.
+//! What only the API server of Kubernetes reads (`x-kubernetes-…`, and `x-properties`: the keys of a map, where they are
+//! known) stands on the same types and is left out of the file's schema.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use crate::Gateway;
@@ -13,10 +15,29 @@ use crate::Gateway;
 /// The schema of [`Gateway`]: no nulls, and enumerations as plain lists whose meanings stand in the description.
 #[must_use]
 pub fn gateway() -> Value {
+    let mut schema = plain::<Gateway>();
+    without_kubernetes(&mut schema);
+    schema["title"] = json!("Events Gateway configuration");
+    schema
+}
+
+/// The schema of any type of this vocabulary, with all that stands on the types.
+#[must_use]
+pub fn plain<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).for_deserialize();
-    let mut schema = settings.with_transform(Plain).into_generator().into_root_schema_for::<Gateway>();
-    schema.insert("title".into(), json!("Events Gateway configuration"));
-    schema.to_value()
+    settings.with_transform(Plain).into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Takes out what only the API server reads.
+fn without_kubernetes(node: &mut Value) {
+    match node {
+        Value::Object(map) => {
+            map.retain(|key, _| !key.starts_with("x-kubernetes-") && key != "x-properties");
+            map.values_mut().for_each(without_kubernetes);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_kubernetes),
+        _ => {}
+    }
 }
 
 /// Writes enumerations as `enum`, takes null out (an absent value is not written), and lists as required what a type
@@ -132,8 +153,9 @@ mod tests {
 
     #[test]
     fn defaults_are_written_back_without_nulls() {
-        let text = serde_json::to_string(&Gateway::default()).unwrap();
+        let defaults: Gateway = Gateway::default();
+        let text = serde_json::to_string(&defaults).unwrap();
         assert!(!text.contains("null"), "{text}");
-        assert_eq!(serde_json::from_str::<Gateway>(&text).unwrap(), Gateway::default());
+        assert_eq!(serde_json::from_str::<Gateway>(&text).unwrap(), defaults);
     }
 }

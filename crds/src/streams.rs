@@ -4,10 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, HOUR, MINUTE, SECOND};
+use crate::rule::{Rule, rule};
+
+const RULES: &[Rule] =
+    &[rule("duration(self.maxAgeJitter) < duration(self.maxAge)", "maxAgeJitter must be less than maxAge")];
 
 /// What holds for each stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(extend("x-kubernetes-validations" = RULES))]
 pub struct Streams {
     /// How long a stream may be silent before a heartbeat goes out.
     pub heartbeat: Duration<SECOND, { 5 * MINUTE }>,

@@ -7,16 +7,20 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::duration::{format_millis, parse_millis};
+use crate::rule::{Rule, rule};
 use crate::text::{Identifier, Label, Topic};
+
+const RULES: &[Rule] = &[rule("self.topics.all(t, t != '.' && t != '..')", "'.' and '..' are no names of topics")];
 
 /// Topics that are read by one consumer group as one kind of message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = RULES))]
 pub struct Binding {
     /// Its name, unique. Positions are remembered under it: renaming it makes the records new ones.
     pub name: Label,
     /// The topics; no other binding may read them.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub topics: Vec<Topic>,
     /// The consumer group, unique. Absent: `events-gateway-` and the binding's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

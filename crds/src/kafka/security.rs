@@ -3,22 +3,39 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::form::{Form, OnDisk};
 use crate::redis::ClientTls;
-use crate::secret::Secret;
-use crate::text::{FilePath, Identifier, Url};
+use crate::rule::{Rule, rule};
+use crate::text::{Identifier, Url};
+
+const RULES: &[Rule] = &[
+    rule(
+        "!has(self.tls) || self.protocol in ['ssl', 'sasl-ssl']",
+        "tls goes only with protocol ssl or sasl-ssl: change the protocol or take tls out",
+    ),
+    rule(
+        "has(self.sasl) || !(self.protocol in ['sasl-plaintext', 'sasl-ssl'])",
+        "sasl is required with protocol sasl-plaintext or sasl-ssl",
+    ),
+    rule(
+        "!has(self.sasl) || self.protocol in ['sasl-plaintext', 'sasl-ssl']",
+        "sasl goes only with protocol sasl-plaintext or sasl-ssl: change the protocol or take sasl out",
+    ),
+];
 
 /// How brokers are reached, and who the gateway is to them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Security {
+#[serde(rename_all = "camelCase", deny_unknown_fields, default, bound = "")]
+#[schemars(bound = "", extend("x-kubernetes-validations" = RULES))]
+pub struct Security<F: Form = OnDisk> {
     /// Whether connections are encrypted, and whether the gateway names itself.
     pub protocol: SecurityProtocol,
     /// How the brokers' certificates are checked, with protocols `ssl` and `sasl-ssl`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls: Option<ClientTls>,
+    pub tls: Option<ClientTls<F>>,
     /// Who the gateway is. Required with protocols `sasl-plaintext` and `sasl-ssl`, refused otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sasl: Option<Sasl>,
+    pub sasl: Option<Sasl<F>>,
 }
 
 /// Kafka's `security.protocol`.
@@ -36,21 +53,35 @@ pub enum SecurityProtocol {
     SaslSsl,
 }
 
+const SASL_RULES: &[Rule] = &[
+    rule("self.mechanism != 'OAUTHBEARER' || has(self.oauth)", "oauth is required with OAUTHBEARER"),
+    rule("self.mechanism == 'OAUTHBEARER' || !has(self.oauth)", "oauth goes only with OAUTHBEARER"),
+    rule(
+        "self.mechanism == 'OAUTHBEARER' || (has(self.username) && has(self.password))",
+        "username and password are required with PLAIN and SCRAM",
+    ),
+    rule(
+        "self.mechanism != 'OAUTHBEARER' || !(has(self.username) || has(self.password))",
+        "username and password go only with PLAIN and SCRAM",
+    ),
+];
+
 /// Who the gateway is to the brokers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sasl {
+#[serde(rename_all = "camelCase", deny_unknown_fields, bound = "")]
+#[schemars(bound = "", extend("x-kubernetes-validations" = SASL_RULES))]
+pub struct Sasl<F: Form = OnDisk> {
     /// The mechanism.
     pub mechanism: SaslMechanism,
     /// The user, with PLAIN and SCRAM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<Secret>,
+    pub username: Option<F::Secret>,
     /// The user's password, with PLAIN and SCRAM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<Secret>,
+    pub password: Option<F::Secret>,
     /// Where tokens come from, with OAUTHBEARER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oauth: Option<Oauth>,
+    pub oauth: Option<Oauth<F>>,
 }
 
 /// Kafka's `sasl.mechanism`.
@@ -70,21 +101,27 @@ pub enum SaslMechanism {
     Oauthbearer,
 }
 
+const OAUTH_RULES: &[Rule] = &[rule(
+    r"!self.tokenEndpoint.startsWith('http://') || self.tokenEndpoint.matches('^http://(localhost|127[.][0-9.]+|\\[::1\\])(:[0-9]+)?(/.*)?$')",
+    "tokenEndpoint must be https: the client's secret is sent there",
+)];
+
 /// OAuth 2.0 client credentials (RFC 6749, section 4.4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Oauth {
+#[serde(rename_all = "camelCase", deny_unknown_fields, bound = "")]
+#[schemars(bound = "", extend("x-kubernetes-validations" = OAUTH_RULES))]
+pub struct Oauth<F: Form = OnDisk> {
     /// URL that gives tokens; https, unless its host is this machine.
     pub token_endpoint: Url,
     /// The client's id.
     pub client_id: Identifier,
     /// The client's secret.
-    pub client_secret: Secret,
+    pub client_secret: F::Secret,
     /// Scope to ask for; several are separated by spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     pub scope: Option<String>,
     /// PEM file with the authorities that the endpoint's certificate is checked against. Absent: the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<FilePath>,
+    pub ca_file: Option<F::File>,
 }

@@ -1,0 +1,9 @@
+//! `events-gateway-operator`: runs gateways on Kubernetes.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}
