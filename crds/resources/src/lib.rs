@@ -7,6 +7,9 @@
 //! This is a crate of its own, and no feature of `events-gateway-crds`, so that no build of the gateway compiles kube: a
 //! feature would be switched on for everybody in builds of the whole workspace.
 
+// kube's printer columns name the same keys, each for itself.
+#![allow(clippy::duplicated_attributes)]
+
 pub mod condition;
 pub mod definition;
 pub mod form;

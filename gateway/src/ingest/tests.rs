@@ -74,9 +74,9 @@ fn start(log: &MemoryLog, fake: &Fake, options: Options) -> Running {
         breaks: Arc::default(),
         dead_letters: Arc::new(fake.clone()),
     };
-    let topics: Vec<&str> =
-        if options.topics.is_empty() { vec!["t"] } else { options.topics.iter().map(|topic| &**topic).collect() };
-    let ingest = Ingest::new(log.source(&options.group, &topics), ports, options.clone());
+    let topics: Vec<Arc<str>> = if options.topics.is_empty() { vec!["t".into()] } else { options.topics.clone() };
+    let topics: Vec<&str> = topics.iter().map(|topic| &**topic).collect();
+    let ingest = Ingest::new(log.source(&options.group, &topics), ports, options);
     let monitor = ingest.monitor();
     let (stop, stopped) = watch::channel(false);
     let (control, controlled) = watch::channel(Control::default());
