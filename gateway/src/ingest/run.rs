@@ -179,6 +179,7 @@ impl<S: Source> Run<S> {
     }
 
     fn obey(&mut self, control: Control, first: bool) {
+        // Not left to whoever else gathers them: the first append must know.
         if self.errands.tears {
             self.ports.breaks.raise(&self.options.group, control.breaks);
         }
