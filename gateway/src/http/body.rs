@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use bytes::Bytes;
 use futures_util::Stream;
 
@@ -98,6 +100,36 @@ impl<S> Drop for StreamBody<S> {
             ended_by = if self.ended { "gateway" } else { "peer" },
             "stream closed"
         );
+    }
+}
+
+/// An event stream's head, with this body.
+///
+/// `Connection: close`, because an `EventSource` that reconnects over the same connection would meet the same replica
+/// again, drained or full as it is. So the body is what comes until the connection's end (RFC 9112, 6.3), in no chunks: they
+/// cost a copy and two lines for each event, and say nothing that the stream doesn't, whose last event tells why it ends and
+/// whose readers drop an event that was cut off (WHATWG, 9.2.6).
+pub(super) fn stream_response(body: impl MessageBody + 'static) -> HttpResponse {
+    let mut response = HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")))
+        .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
+        .force_close()
+        .body(body);
+    response.head_mut().no_chunking(true);
+    response
+}
+
+/// The answer to a HEAD: the stream's head alone.
+pub(super) struct NoBody;
+
+impl MessageBody for NoBody {
+    type Error = std::convert::Infallible;
+    fn size(&self) -> BodySize {
+        BodySize::None
+    }
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
     }
 }
 

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use actix_web::http::header::{ACCEPT, ALLOW, HeaderValue, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events_gateway_core::disconnect::DisconnectReason;
 
 use super::access::{self, Policy};
-use super::body::StreamBody;
+use super::body::{NoBody, StreamBody, stream_response};
 use super::cors::Cors;
 use super::intake::Intake;
 use super::problem::{Kind, Problem};
@@ -183,39 +182,6 @@ fn accepts<'a>(values: impl Iterator<Item = &'a str>) -> bool {
         }
     }
     best.map_or(!any, |(_, wanted)| wanted)
-}
-
-/// An event stream's head, with this body.
-///
-/// `Connection: close`, because an `EventSource` that reconnects over the same connection would meet the same replica
-/// again, drained or full as it is. So the body is what comes until the connection's end (RFC 9112, 6.3), in no chunks: they
-/// cost a copy and two lines for each event, and say nothing that the stream doesn't, whose last event tells why it ends and
-/// whose readers drop an event that was cut off (WHATWG, 9.2.6).
-pub(super) fn stream_response(body: impl MessageBody + 'static) -> HttpResponse {
-    let mut response = HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")))
-        .insert_header(("x-accel-buffering", HeaderValue::from_static("no")))
-        .force_close()
-        .body(body);
-    response.head_mut().no_chunking(true);
-    response
-}
-
-/// The answer to a HEAD: the stream's head alone.
-struct NoBody;
-
-impl MessageBody for NoBody {
-    type Error = std::convert::Infallible;
-    fn size(&self) -> BodySize {
-        BodySize::None
-    }
-    fn poll_next(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<bytes::Bytes, Self::Error>>> {
-        std::task::Poll::Ready(None)
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use rand::Rng as _;
 use tokio::time::{Instant, Sleep};
 
-use super::events::stream_response;
+use super::body::stream_response;
 use super::problem::Kind;
 
 /// Refused clients are asked to wait so long that about this many of them return in a second.
