@@ -8,7 +8,7 @@ use events_gateway_core::source::{Generation, Origin, SourceId};
 use events_gateway_core::{Channel, Event};
 use futures_util::{StreamExt as _, stream};
 
-use crate::servers::Cluster;
+use crate::servers::{Cluster, Sentinels};
 use crate::suite::{batch, channel, now, token};
 use crate::world::{Ear, Limits, Standalone, World, until};
 
@@ -111,6 +111,16 @@ async fn measure_subscriptions_standalone() {
     let world = Standalone::start();
     fifty_thousand(&world, || {
         drop(world.server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn measure_subscriptions_sentinel() {
+    let world = Sentinels::start();
+    fifty_thousand(&world, || {
+        world.nodes.iter().for_each(|node| drop(node.command(&["CLIENT", "KILL", "TYPE", "pubsub"])));
     })
     .await;
 }
