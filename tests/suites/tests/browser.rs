@@ -41,7 +41,7 @@ async fn an_event_source_misses_nothing_while_its_replicas_are_killed_and_draine
     let script = format!(
         "window.seen = []; window.other = []; window.opened = 0; window.failed = false;
          window.source = new EventSource('{url}');
-         source.onopen = () => opened++;
+         source.addEventListener('gateway.open', () => opened++);
          source.onerror = () => {{ if (source.readyState === EventSource.CLOSED) failed = true; }};
          source.addEventListener('order.created', event => seen.push(JSON.parse(event.data).number));
          source.addEventListener('gateway.gap', event => other.push(event.data));
