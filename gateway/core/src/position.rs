@@ -21,7 +21,13 @@ impl Position {
         Self(self.0 + 1)
     }
 
-    /// An epoch that starts here began then or earlier: starts lie at or above the server's time in 1/64 ms since 2026.
+    /// Where an epoch that begins now starts at least: the time in 1/64 ms since 2026.
+    #[must_use]
+    pub fn begun_at(now: Timestamp) -> Self {
+        Self(now.0.saturating_sub(BIRTH) * 64)
+    }
+
+    /// An epoch that starts here began then or earlier.
     #[must_use]
     pub fn begun_by(self) -> Timestamp {
         Timestamp(BIRTH + self.0 / 64)
@@ -178,6 +184,14 @@ mod tests {
         assert!(!known.continue_from(Position(8)));
         assert!(!known.continue_from(Position(20)), "the lost tail of a failed-over server");
         assert!(!known.continue_from(Position(205)));
+    }
+
+    #[test]
+    fn an_epoch_tells_when_it_began_at_the_latest() {
+        let time = Timestamp(1_800_000_000_123);
+        assert_eq!(Position::begun_at(time).begun_by(), time);
+        assert_eq!(Position(Position::begun_at(time).0 + 63).begun_by(), time);
+        assert_eq!(Position::begun_at(Timestamp(0)), Position(0), "a clock before 2026");
     }
 
     #[test]

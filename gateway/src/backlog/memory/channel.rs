@@ -12,8 +12,6 @@ use crate::backlog::{Appended, BacklogError, Batch, Breaks, MAX_PAGE_BYTES, Toke
 
 /// A new epoch starts at least so far above what is known.
 const EPOCH_STEP: u64 = 1 << 20;
-/// 2026-01-01 in milliseconds.
-const BIRTH: u64 = 1_767_225_600_000;
 /// Ids remembered per channel, and for how many milliseconds.
 const IDS: (usize, u64) = (1_000, 600_000);
 
@@ -78,7 +76,7 @@ impl Stored {
         let is_new = |meta: &Meta| breaks.iter().any(|(group, number)| number > meta.breaks.number(group));
         let torn = self.meta.as_ref().is_some_and(is_new).then_some(Torn::Source);
         if torn.is_some() || self.meta.as_ref().is_none_or(|meta| meta.identity != moment.identity) {
-            let mut start = (moment.now.0.saturating_sub(BIRTH) * 64).max(moment.floor).max(1);
+            let mut start = Position::begun_at(moment.now).0.max(moment.floor).max(1);
             if self.top > 0 {
                 start = start.max(self.top + EPOCH_STEP);
             }
