@@ -94,8 +94,7 @@ pub fn main() -> ExitCode {
 
 /// Loads a configuration for a command, with every rule.
 fn load(path: &std::path::Path) -> Result<Config, ExitCode> {
-    crate::config::load(path, &crate::config::environment(), &crate::gateway::rules::routes_compile)
-        .map_err(|problems| tell(&path.display(), &problems))
+    crate::config::load(path, &crate::config::environment()).map_err(|problems| tell(&path.display(), &problems))
 }
 
 /// Prints problems, one a line.

@@ -3,9 +3,9 @@
 pub mod channels;
 pub mod consumers;
 mod edges;
+mod files;
 pub mod kafka;
 pub mod redis;
-pub mod rules;
 
 use std::io;
 use std::net::SocketAddr;

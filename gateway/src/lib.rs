@@ -3,7 +3,6 @@
 pub mod backlog;
 pub mod cli;
 pub mod clock;
-pub mod config;
 pub mod console;
 pub mod dead_letters;
 pub mod dev;
@@ -16,3 +15,5 @@ pub mod replica;
 pub mod source;
 pub mod task;
 pub mod telemetry;
+
+pub use events_gateway_config as config;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use super::tell;
 use crate::config;
-use crate::gateway::rules;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -23,7 +22,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn check(options: &Options) -> ExitCode {
-    match config::check(&options.config, &config::environment(), &rules::routes_compile) {
+    match config::check(&options.config, &config::environment()) {
         Ok(config) => {
             if options.print {
                 print!("{}", config.to_yaml());

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::config::kafka::Kind;
 use crate::console::{self, Console, Types};
 use crate::dev::{Banner, Kafka, Publisher, Sample, sample};
-use crate::gateway::{Gateway, rules};
+use crate::gateway::Gateway;
 use crate::http::public::Extra;
 
 /// Partitions of each topic of the built-in Kafka: enough to see that several are read side by side.
@@ -50,7 +50,7 @@ pub(super) fn dev(options: &Options) -> ExitCode {
             environment.insert(variable.to_owned(), port.to_string());
         }
     }
-    let dev_config = |bootstrap: &str| config::dev::config(bootstrap, &environment, &rules::routes_compile);
+    let dev_config = |bootstrap: &str| config::dev::config(bootstrap, &environment);
     // Which topics there have to be says the configuration, before there is a Kafka to name in it.
     let planned = match dev_config("127.0.0.1:9092") {
         Ok(planned) => planned,

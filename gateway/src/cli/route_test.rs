@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 
 use super::{exit, failed, load};
 use crate::clock;
+use crate::config;
 use crate::config::kafka::{Binding, Kind};
-use crate::gateway::rules;
 
 /// Largest record file: the largest record that can be configured, in base64.
 const MAX_FILE: u64 = 256 << 20;
@@ -119,7 +119,7 @@ pub(super) fn test(options: &Options) -> ExitCode {
         headers: &headers,
         value: value.as_deref(),
     };
-    let decoder = match rules::decoder_of(&config, binding.route.as_deref()) {
+    let decoder = match config::decoder::of(&config, binding.route.as_deref()) {
         Ok(decoder) => decoder,
         Err(error) => return failed(&error),
     };

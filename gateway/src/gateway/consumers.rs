@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::{GatewayError, Ports, kafka, rules};
+use super::{GatewayError, Ports, kafka};
 use crate::backlog::KnownBreaks;
-use crate::config::Config;
 use crate::config::kafka::{Binding, Kind};
+use crate::config::{self, Config};
 use crate::dead_letters::kafka::KafkaDeadLetters;
 use crate::dead_letters::{DeadLetters, Silent};
 use crate::hub::Hub;
@@ -217,7 +217,7 @@ impl Consumers {
 }
 
 fn kind(config: &Config, binding: &Binding) -> Result<ingest::Kind, GatewayError> {
-    let decoder = rules::decoder_of(config, binding.route.as_deref())?;
+    let decoder = config::decoder::of(config, binding.route.as_deref()).map_err(GatewayError::Config)?;
     Ok(match binding.kind {
         Kind::Events => {
             let public = config.channels.all.then(|| {

@@ -7,7 +7,7 @@ use actix_web::web;
 use events_gateway_core::cursor::ChannelSet;
 
 use super::GatewayError;
-use super::rules::secret;
+use super::files::secret;
 use crate::config::listen::Origins;
 use crate::config::{Config, Place, Problems};
 use crate::http::access::Policy;

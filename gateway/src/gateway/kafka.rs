@@ -6,7 +6,7 @@ use std::path::Path;
 use events_gateway_core::Timestamp;
 
 use super::GatewayError;
-use super::rules::{readable, secret};
+use super::files::{readable, secret};
 use crate::clock;
 use crate::config::kafka::{Authentication, Binding, GroupProtocol, Isolation, Scram, Start};
 use crate::config::{Config, Secret};

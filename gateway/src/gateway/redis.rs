@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::GatewayError;
-use super::rules::{readable, secret};
+use super::files::{readable, secret};
 use crate::backlog::Listener;
 use crate::backlog::redis::{Address, Credentials, Mode, Options, RedisBacklog, Tls};
 use crate::config::text::HostPort;

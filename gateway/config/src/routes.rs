@@ -1,4 +1,4 @@
-//! Routes. Templates and expressions are compiled by whoever uses them, through [`Rules`](super::Rules).
+//! Routes. Their templates and expressions are compiled by [`decoder`](super::decoder).
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,11 @@
 //! The configuration: from a file and the environment to proven values, or to everything that is wrong, at once.
 //!
 //! Steps: read and parse the file (`document`), put the environment's overrides in (`overrides`), compare with the schema
-//! (`structure`), then prove each section: rules that join fields, addresses, patterns. Secrets and certificates are
+//! (`structure`), then prove each section: rules that join fields, addresses, patterns, templates. Secrets and certificates are
 //! looked at only by [`load`], so that a file can be checked where they aren't.
 
 pub mod channels;
+pub mod decoder;
 pub mod dev;
 pub mod document;
 pub mod effective;
@@ -69,13 +70,6 @@ pub struct Config {
     raw: Box<raw::Gateway>,
 }
 
-/// Further rules that the configuration must keep, such as that templates and expressions compile. Called once all else
-/// could be read; names its places with [`Place`].
-pub type Rules<'a> = &'a dyn Fn(&Config, &mut Problems);
-
-/// No further rules.
-pub fn no_rules(_: &Config, _: &mut Problems) {}
-
 /// The environment of this process.
 #[must_use]
 pub fn environment() -> Environment {
@@ -84,20 +78,20 @@ pub fn environment() -> Environment {
 
 /// What `run` uses: reads the file, applies the environment, proves everything, and makes sure that every secret and
 /// certificate can be read.
-pub fn load(path: &Path, environment: &Environment, rules: Rules<'_>) -> Result<Config, Problems> {
-    let config = check(path, environment, rules)?;
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, Problems> {
+    let config = check(path, environment)?;
     let unreadable = files::unreadable(&config);
     if unreadable.is_empty() { Ok(config) } else { Err(unreadable) }
 }
 
 /// What `check-config` uses: as [`load`], but secrets and certificates needn't be there.
-pub fn check(path: &Path, environment: &Environment, rules: Rules<'_>) -> Result<Config, Problems> {
+pub fn check(path: &Path, environment: &Environment) -> Result<Config, Problems> {
     let text = document::read(path).map_err(|error| whole(&error))?;
-    parse(&text, environment, rules)
+    parse(&text, environment)
 }
 
 /// As [`check`], from text. Reads no file.
-pub fn parse(text: &str, environment: &Environment, rules: Rules<'_>) -> Result<Config, Problems> {
+pub fn parse(text: &str, environment: &Environment) -> Result<Config, Problems> {
     let mut document = document::parse(text).map_err(|error| whole(&error))?;
     let schema = raw::schema::gateway();
     let mut problems = Problems::default();
@@ -106,7 +100,7 @@ pub fn parse(text: &str, environment: &Environment, rules: Rules<'_>) -> Result<
     structure::check(&mut document, &schema, &mut problems);
     let config = read_raw(document, &mut problems).and_then(|raw| {
         let config = Config::prove(raw, environment, &mut problems)?;
-        rules(&config, &mut problems);
+        decoder::prove(&config, &mut problems);
         Some(config)
     });
     problems.reword(|problem| {

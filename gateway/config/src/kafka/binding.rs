@@ -7,8 +7,8 @@ use std::time::Duration;
 use events_gateway_crds as raw;
 use raw::kafka::{Isolation, Kind};
 
-use crate::config::problem::{Place, Problems};
-use crate::config::text;
+use crate::problem::{Place, Problems};
+use crate::text;
 
 /// Topics that are read by one consumer group as one kind of message.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +88,7 @@ pub(super) fn prove(
         if let Some(route) = &binding.route
             && !routes.contains(&**route)
         {
-            let near = crate::config::suggest::closest(route, routes.iter().copied());
+            let near = crate::suggest::closest(route, routes.iter().copied());
             let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
             problems.add(at.key("route"), format!("names no route{near}"));
         }

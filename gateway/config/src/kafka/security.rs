@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use events_gateway_crds as raw;
 use raw::kafka::{SaslMechanism, SecurityProtocol};
 
-use crate::config::overrides::Environment;
-use crate::config::problem::{Place, Problems};
-use crate::config::redis::ClientTls;
-use crate::config::secret::Secret;
+use crate::overrides::Environment;
+use crate::problem::{Place, Problems};
+use crate::redis::ClientTls;
+use crate::secret::Secret;
 
 /// How brokers are reached.
 #[derive(Debug, Clone, PartialEq)]

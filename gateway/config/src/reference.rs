@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_page_in_the_repository_is_the_one_made_from_the_code() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
         if std::env::var_os("UPDATE").is_some_and(|update| update == "1") {
             std::fs::write(&path, page()).unwrap();
         }

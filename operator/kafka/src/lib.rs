@@ -1,0 +1,1 @@
+//! What the operator sees to in Kafka: consumer groups, their settings and offsets, topics.
