@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::form::{Form, OnDisk};
+use crate::form::{Form, OnDisk, Translate};
 use crate::text::IpText;
 
 /// The admin listener: health, metrics and, with a token, inspection and control. Never put it on an ingress.
@@ -25,5 +25,16 @@ pub struct Admin<F: Form = OnDisk> {
 impl<F: Form> Default for Admin<F> {
     fn default() -> Self {
         Self { address: "0.0.0.0".into(), port: 9090, token: None }
+    }
+}
+
+impl<F: Form> Admin<F> {
+    /// The same in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> Admin<T> {
+        Admin {
+            address: self.address.clone(),
+            port: self.port,
+            token: self.token.as_ref().map(|token| leaves.secret(token)),
+        }
     }
 }

@@ -17,6 +17,15 @@ pub trait Form: Debug + Clone + PartialEq + Default + 'static {
     type File: Part;
 }
 
+/// Says what the leaves of one form are in another. Sections are rewritten by their own `translate`, so that a leaf that is
+/// added and not translated doesn't compile.
+pub trait Translate<From: Form, To: Form> {
+    /// A secret text.
+    fn secret(&mut self, secret: &From::Secret) -> To::Secret;
+    /// A PEM file.
+    fn file(&mut self, file: &From::File) -> To::File;
+}
+
 /// What a leaf of the configuration can do.
 pub trait Part: Debug + Clone + PartialEq + Serialize + DeserializeOwned + JsonSchema + 'static {}
 

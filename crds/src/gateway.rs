@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::admin::Admin;
 use crate::channels::Channels;
 use crate::drain::Drain;
-use crate::form::{Form, OnDisk};
+use crate::form::{Form, OnDisk, Translate};
 use crate::kafka::Kafka;
 use crate::limits::Limits;
 use crate::listen::Listen;
@@ -46,6 +46,25 @@ pub struct Gateway<F: Form = OnDisk> {
     pub log: Log,
     /// Who this replica is, and its claim to be alive.
     pub replica: Replica,
+}
+
+impl<F: Form> Gateway<F> {
+    /// The same configuration in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> Gateway<T> {
+        Gateway {
+            listen: self.listen.translate(leaves),
+            admin: self.admin.translate(leaves),
+            redis: self.redis.translate(leaves),
+            kafka: self.kafka.translate(leaves),
+            routes: self.routes.clone(),
+            channels: self.channels.clone(),
+            streams: self.streams.clone(),
+            drain: self.drain.clone(),
+            limits: self.limits.clone(),
+            log: self.log.clone(),
+            replica: self.replica.clone(),
+        }
+    }
 }
 
 impl Gateway<OnDisk> {

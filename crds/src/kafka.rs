@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, MINUTE, SECOND};
-use crate::form::{Form, OnDisk};
+use crate::form::{Form, OnDisk, Translate};
 use crate::rule::{Rule, rule};
 use crate::text::{HostPort, Identifier, SettingValue, Topic};
 pub use binding::{Binding, Isolation, Kind, Start};
@@ -92,6 +92,27 @@ impl<F: Form> Default for Kafka<F> {
             retry_base: Duration::millis(100),
             retry_max: Duration::millis(10 * SECOND),
             client_settings: BTreeMap::new(),
+        }
+    }
+}
+
+impl<F: Form> Kafka<F> {
+    /// The same in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> Kafka<T> {
+        Kafka {
+            bootstrap: self.bootstrap.clone(),
+            client_id: self.client_id.clone(),
+            security: self.security.translate(leaves),
+            protocol: self.protocol,
+            session_timeout: self.session_timeout,
+            bindings: self.bindings.clone(),
+            dead_letters: self.dead_letters.clone(),
+            max_record_bytes: self.max_record_bytes,
+            max_pending_bytes: self.max_pending_bytes,
+            revoke_timeout: self.revoke_timeout,
+            retry_base: self.retry_base,
+            retry_max: self.retry_max,
+            client_settings: self.client_settings.clone(),
         }
     }
 }

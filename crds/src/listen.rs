@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, HOUR, SECOND};
-use crate::form::{Form, OnDisk};
+use crate::form::{Form, OnDisk, Translate};
 use crate::rule::{Rule, rule};
 use crate::text::{IpText, Origin, PathPrefix};
 
@@ -50,6 +50,26 @@ impl<F: Form> Default for Listen<F> {
             head_timeout: Duration::millis(10 * SECOND),
             tls: None,
             cors: Cors::default(),
+        }
+    }
+}
+
+impl<F: Form> Listen<F> {
+    /// The same in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> Listen<T> {
+        Listen {
+            address: self.address.clone(),
+            port: self.port,
+            path_prefix: self.path_prefix.clone(),
+            max_connections: self.max_connections,
+            workers: self.workers,
+            keep_alive: self.keep_alive,
+            head_timeout: self.head_timeout,
+            tls: self
+                .tls
+                .as_ref()
+                .map(|tls| ServerTls { cert_file: leaves.file(&tls.cert_file), key_file: leaves.file(&tls.key_file) }),
+            cors: self.cors.clone(),
         }
     }
 }

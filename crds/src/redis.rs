@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, MINUTE, SECOND};
-use crate::form::{Form, OnDisk};
+use crate::form::{Form, OnDisk, Translate};
 use crate::rule::{Rule, rule};
 use crate::text::{HostPort, Identifier, KeyPrefix};
 
@@ -72,6 +72,27 @@ impl<F: Form> Default for Redis<F> {
     }
 }
 
+impl<F: Form> Redis<F> {
+    /// The same in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> Redis<T> {
+        Redis {
+            mode: self.mode,
+            nodes: self.nodes.clone(),
+            sentinel: self.sentinel.as_ref().map(|sentinel| Sentinel {
+                master: sentinel.master.clone(),
+                username: sentinel.username.as_ref().map(|name| leaves.secret(name)),
+                password: sentinel.password.as_ref().map(|password| leaves.secret(password)),
+            }),
+            username: self.username.as_ref().map(|name| leaves.secret(name)),
+            password: self.password.as_ref().map(|password| leaves.secret(password)),
+            tls: self.tls.as_ref().map(|tls| tls.translate(leaves)),
+            prefix: self.prefix.clone(),
+            connect_timeout: self.connect_timeout,
+            command_timeout: self.command_timeout,
+        }
+    }
+}
+
 /// How Redis is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -123,5 +144,16 @@ pub struct ClientTls<F: Form = OnDisk> {
 impl<F: Form> Default for ClientTls<F> {
     fn default() -> Self {
         Self { ca_file: None, cert_file: None, key_file: None }
+    }
+}
+
+impl<F: Form> ClientTls<F> {
+    /// The same in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> ClientTls<T> {
+        ClientTls {
+            ca_file: self.ca_file.as_ref().map(|file| leaves.file(file)),
+            cert_file: self.cert_file.as_ref().map(|file| leaves.file(file)),
+            key_file: self.key_file.as_ref().map(|file| leaves.file(file)),
+        }
     }
 }

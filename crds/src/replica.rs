@@ -13,7 +13,8 @@ pub struct Replica {
     /// What people know it by. Absent: the environment's `POD_NAME`, else `HOSTNAME`, else `gateway`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Identifier>,
-    /// Where its public listener is reached, told to others in its lease. Absent: the address that it listens on.
+    /// Where its public listener is reached, told to others in its lease. Absent: the
+    /// environment's `POD_IP` with `listen.port`, else the address that it listens on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<HostPort>,
     /// How long its lease holds without renewal; it is renewed three times as often.

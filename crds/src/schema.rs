@@ -5,6 +5,8 @@
 //! What only the API server of Kubernetes reads (`x-kubernetes-…`, and `x-properties`: the keys of a map, where they are
 //! known) stands on the same types and is left out of the file's schema.
 
+use std::sync::LazyLock;
+
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
@@ -12,9 +14,14 @@ use serde_json::{Value, json};
 
 use crate::Gateway;
 
-/// The schema of [`Gateway`]: no nulls, and enumerations as plain lists whose meanings stand in the description.
+/// The schema of [`Gateway`]: no nulls, and enumerations as plain lists whose meanings stand in the description. Made once.
 #[must_use]
-pub fn gateway() -> Value {
+pub fn gateway() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(make);
+    &SCHEMA
+}
+
+fn make() -> Value {
     let mut schema = plain::<Gateway>();
     without_kubernetes(&mut schema);
     schema["title"] = json!("Events Gateway configuration");
@@ -113,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_text_list_map_and_number_is_bounded_and_structural() {
-        walk("", &gateway(), &mut |at, node| {
+        walk("", gateway(), &mut |at, node| {
             let bound = |keyword: &str| assert!(node[keyword].is_number(), "{at} has no {keyword}");
             match node["type"].as_str() {
                 Some("string") if node["enum"].is_array() => {}
@@ -144,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_key_is_described() {
-        walk("", &gateway(), &mut |at, node| {
+        walk("", gateway(), &mut |at, node| {
             if !at.ends_with("[]") {
                 assert!(node["description"].as_str().is_some_and(|text| !text.is_empty()), "{at} is not described");
             }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::form::{Form, OnDisk};
+use crate::form::{Form, OnDisk, Translate};
 use crate::redis::ClientTls;
 use crate::rule::{Rule, rule};
 use crate::text::{Identifier, Url};
@@ -36,6 +36,17 @@ pub struct Security<F: Form = OnDisk> {
     /// Who the gateway is. Required with protocols `sasl-plaintext` and `sasl-ssl`, refused otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sasl: Option<Sasl<F>>,
+}
+
+impl<F: Form> Security<F> {
+    /// The same in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> Security<T> {
+        Security {
+            protocol: self.protocol,
+            tls: self.tls.as_ref().map(|tls| tls.translate(leaves)),
+            sasl: self.sasl.as_ref().map(|sasl| sasl.translate(leaves)),
+        }
+    }
 }
 
 /// Kafka's `security.protocol`.
@@ -82,6 +93,24 @@ pub struct Sasl<F: Form = OnDisk> {
     /// Where tokens come from, with OAUTHBEARER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oauth: Option<Oauth<F>>,
+}
+
+impl<F: Form> Sasl<F> {
+    /// The same in another form.
+    pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> Sasl<T> {
+        Sasl {
+            mechanism: self.mechanism,
+            username: self.username.as_ref().map(|name| leaves.secret(name)),
+            password: self.password.as_ref().map(|password| leaves.secret(password)),
+            oauth: self.oauth.as_ref().map(|oauth| Oauth {
+                token_endpoint: oauth.token_endpoint.clone(),
+                client_id: oauth.client_id.clone(),
+                client_secret: leaves.secret(&oauth.client_secret),
+                scope: oauth.scope.clone(),
+                ca_file: oauth.ca_file.as_ref().map(|file| leaves.file(file)),
+            }),
+        }
+    }
 }
 
 /// Kafka's `sasl.mechanism`.

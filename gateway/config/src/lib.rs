@@ -95,9 +95,9 @@ pub fn parse(text: &str, environment: &Environment) -> Result<Config, Problems> 
     let mut document = document::parse(text).map_err(|error| whole(&error))?;
     let schema = raw::schema::gateway();
     let mut problems = Problems::default();
-    structure::drop_absent(&mut document, &schema);
-    let origins = overrides::apply(&mut document, &schema, environment, &mut problems);
-    structure::check(&mut document, &schema, &mut problems);
+    structure::drop_absent(&mut document, schema);
+    let origins = overrides::apply(&mut document, schema, environment, &mut problems);
+    structure::check(&mut document, &mut problems);
     let config = read_raw(document, &mut problems).and_then(|raw| {
         let config = Config::prove(raw, environment, &mut problems)?;
         decoder::prove(&config, &mut problems);
@@ -147,7 +147,7 @@ impl Config {
         let streams = Streams::prove(&raw.streams, &raw.kafka, &root.key("streams"), problems);
         let drain = Drain::prove(&raw.drain, &root.key("drain"), problems);
         let limits = Limits::prove(&raw.limits, &raw.listen, &root.key("limits"), problems);
-        let replica = Replica::prove(&raw.replica, environment, &root.key("replica"), problems);
+        let replica = Replica::prove(&raw.replica, &raw.listen, environment, &root.key("replica"), problems);
         Some(Self {
             listen: listen?,
             admin: admin?,

@@ -166,7 +166,7 @@ mod tests {
     fn applied(mut document: Value, variables: &[(&str, &str)]) -> (Value, String) {
         let environment = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let mut problems = Problems::default();
-        apply(&mut document, &events_gateway_crds::schema::gateway(), &environment, &mut problems);
+        apply(&mut document, events_gateway_crds::schema::gateway(), &environment, &mut problems);
         (document, problems.to_string())
     }
 

@@ -1,5 +1,6 @@
 //! Who this replica is.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use events_gateway_crds as raw;
@@ -13,7 +14,7 @@ use super::text::HostPort;
 pub struct Replica {
     /// What people know it by: not unique over time, unlike a replica's id.
     pub name: String,
-    /// Where its public listener is reached; `None`: where it listens.
+    /// Where its public listener is reached: as configured, or at the pod's address; `None`: where it listens.
     pub address: Option<HostPort>,
     /// How long its lease holds.
     pub lease: Duration,
@@ -26,13 +27,14 @@ pub struct Replica {
 impl Replica {
     pub(super) fn prove(
         raw: &raw::replica::Replica,
+        listen: &raw::listen::Listen,
         environment: &Environment,
         place: &Place,
         problems: &mut Problems,
     ) -> Option<Self> {
         let address = match &raw.address {
             Some(address) => problems.take(place.key("address"), address.parse()).map(Some),
-            None => Some(None),
+            None => Some(in_pod(environment, listen)),
         };
         let named =
             ["POD_NAME", "HOSTNAME"].into_iter().find_map(|name| environment.get(name).filter(|name| !name.is_empty()));
@@ -45,4 +47,11 @@ impl Replica {
             redis_patience: raw.redis_patience.get(),
         })
     }
+}
+
+/// Where a pod is reached: its own address, which only Kubernetes knows, and the public listener's port.
+fn in_pod(environment: &Environment, listen: &raw::listen::Listen) -> Option<HostPort> {
+    let address: IpAddr = environment.get("POD_IP")?.parse().ok()?;
+    let port = u16::try_from(listen.port).ok().filter(|port| *port != 0)?;
+    Some(HostPort { host: address.to_string(), port })
 }

@@ -1,6 +1,9 @@
 //! The document against the schema: unknown keys, wrong types, values out of bounds, each told in plain words.
 
+use std::sync::LazyLock;
+
 use events_gateway_crds::duration::{self, BOUNDS_KEYWORD};
+use events_gateway_crds::schema::gateway;
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::{Location, LocationSegment};
 use jsonschema::{Keyword, ValidationError, Validator};
@@ -25,10 +28,11 @@ pub(super) fn drop_absent(document: &mut Value, schema: &Value) {
 }
 
 /// Notes every problem, and takes out of the document what would keep the rest from being read.
-pub(super) fn check(document: &mut Value, schema: &Value, problems: &mut Problems) {
-    let validator = compile(schema);
+pub(super) fn check(document: &mut Value, problems: &mut Problems) {
+    static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| compile(gateway()));
+    let schema = gateway();
     let mut unreadable = Vec::new();
-    for error in validator.iter_errors(document) {
+    for error in VALIDATOR.iter_errors(document) {
         let place = place(error.instance_path());
         let node = parent(schema, error.schema_path());
         match error.kind() {

@@ -63,7 +63,8 @@ fn the_minimal_sample_has_the_defaults_that_the_types_have() {
     assert_eq!(config.kafka.max_record_bytes.get(), (1 << 20) + (64 << 10));
     assert!(config.streams.heartbeat + config.streams.peer_timeout <= Duration::from_secs(30), "silent peers");
     assert_eq!(config.replica.name, "gateway");
-    let named = parse(MINIMAL, &environment(&[("HOSTNAME", "h"), ("POD_NAME", "p")])).unwrap();
+    let named = parse(MINIMAL, &environment(&[("HOSTNAME", "h"), ("POD_NAME", "p"), ("POD_IP", "fd00::7")])).unwrap();
+    assert_eq!(named.replica.address.unwrap().to_string(), "[fd00::7]:8080");
     assert_eq!(named.replica.name, "p");
 }
 
@@ -288,12 +289,12 @@ fn no_secret_is_ever_printed() {
         }
     }
     let mut variables = Vec::new();
-    secrets(&raw::schema::gateway(), "EVENTS_GATEWAY", &mut variables);
+    secrets(raw::schema::gateway(), "EVENTS_GATEWAY", &mut variables);
     assert!(variables.len() >= 8, "{variables:?}");
     // With the marker in every one of them the file contradicts itself, so what is looked at is the raw configuration.
     let environment = variables.iter().map(|variable| (variable.clone(), "marker-of-a-secret".to_owned())).collect();
     let (mut document, schema) = (document::parse(FULL).unwrap(), raw::schema::gateway());
-    overrides::apply(&mut document, &schema, &environment, &mut Problems::default());
+    overrides::apply(&mut document, schema, &environment, &mut Problems::default());
     assert_eq!(document.to_string().matches("marker-of-a-secret").count(), variables.len());
     let raw: raw::Gateway = serde_json::from_value(document).unwrap();
     let shown = format!("{raw:?}{}", serde_saphyr::to_string(&raw.redacted()).unwrap());
@@ -323,7 +324,7 @@ fn a_slow_subscriber_is_treated_by_the_first_pattern_that_fits() {
 fn any_value() -> impl Strategy<Value = Value> {
     let schema = raw::schema::gateway();
     let mut keys = std::collections::BTreeSet::new();
-    collect_keys(&schema, &mut keys);
+    collect_keys(schema, &mut keys);
     let keys: Vec<String> = keys.into_iter().collect();
     let leaf = prop_oneof![
         Just(Value::Null),
