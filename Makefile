@@ -63,6 +63,7 @@ advisories: tools ## Checks dependencies against the RustSec database, which is 
 generate: ## Writes every generated file again; CI fails when one differs
 	$(CARGO) run --locked --package events-gateway --bin events-gateway -- generate
 	$(CARGO) run --locked --package events-gateway-operator -- crd --into crds
+	$(CARGO) run --locked --package events-gateway-operator -- generate
 	EVENTS_GATEWAY_WRITE_GOLDEN=1 $(CARGO) test --quiet $(WORKSPACE) --test golden
 
 .PHONY: tools

@@ -1,6 +1,15 @@
 //! `events-gateway-operator`: runs gateways on Kubernetes.
 
+mod admin;
 mod cli;
+mod context;
+mod controller;
+mod kinds;
+mod leader;
+mod metrics;
+mod notices;
+mod settings;
+mod watches;
 
 use std::process::ExitCode;
 

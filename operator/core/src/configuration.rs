@@ -45,6 +45,14 @@ impl Configuration {
     }
 }
 
+/// The Secrets that a resource refers to.
+#[must_use]
+pub fn references(gateway: &Gateway<InCluster>) -> SecretKeys {
+    let mut files = Files::default();
+    gateway.translate(&mut files);
+    files.secrets
+}
+
 /// Where pods find a key of a Secret.
 #[must_use]
 pub fn path(key: &SecretKey) -> String {

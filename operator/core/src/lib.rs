@@ -9,6 +9,8 @@ pub mod digest;
 pub mod kind;
 pub mod labels;
 pub mod names;
+pub mod scaling;
+pub mod status;
 pub mod validate;
 
 pub use build::{Objects, build};

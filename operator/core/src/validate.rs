@@ -9,7 +9,7 @@ use events_gateway_config::Environment;
 use events_gateway_resources::gateway::image::ImageUpdates;
 use events_gateway_resources::{EventsGateway, EventsGatewaySpec};
 
-use crate::configuration::{Configuration, SecretKeys};
+use crate::configuration::{Configuration, SecretKeys, references};
 use crate::kind::Kind;
 use crate::names;
 
@@ -167,7 +167,7 @@ fn restarting(spec: &EventsGatewaySpec, surroundings: &Surroundings) -> BTreeMap
     }
     let mut without_listener = spec.configuration();
     without_listener.listen.tls = None;
-    let read_once = Configuration::render(&without_listener).secrets;
+    let read_once = references(&without_listener);
     let versions = surroundings.secrets.iter().flatten();
     let versions = versions.filter(|(name, _)| read_once.contains_key(*name));
     versions.map(|(name, version)| (name.clone(), version.clone())).collect()

@@ -1,0 +1,213 @@
+//! The conditions: one table of their types and reasons. `docs/operator/troubleshooting.md` explains each.
+
+use events_gateway_resources::condition::{Condition, ConditionStatus};
+use events_gateway_resources::gateway::EventsGatewayStatus;
+use events_gateway_resources::text::{Reason, Timestamp};
+
+use super::Observation;
+use super::pods::Answer;
+use crate::validate;
+
+use ConditionStatus::{False, True, Unknown};
+
+/// A condition before it has a time.
+type Said = (&'static str, ConditionStatus, &'static str, String);
+
+/// Longest message.
+const MAX_MESSAGE: usize = 1_000;
+
+/// All conditions, as they follow from what was seen. Those whose status is what it was keep their time.
+#[must_use]
+pub fn conditions(seen: &Observation<'_>, now: &EventsGatewayStatus, before: &EventsGatewayStatus) -> Vec<Condition> {
+    let said = [
+        ready(seen, now),
+        degraded(seen, now),
+        redis_ready(seen),
+        kafka_ready(seen),
+        exposed(seen),
+        autoscaling_active(seen),
+        draining(now),
+        paused(seen),
+    ];
+    said.into_iter().map(|said| condition(said, seen, before)).collect()
+}
+
+fn condition(said: Said, seen: &Observation<'_>, before: &EventsGatewayStatus) -> Condition {
+    let (kind, status, reason, message) = said;
+    let same = before.conditions.iter().find(|known| known.kind.0 == kind && known.status == status);
+    let time = same.map(|known| known.last_transition_time.clone());
+    Condition {
+        kind: Reason(kind.into()),
+        status,
+        reason: Reason(reason.into()),
+        message: cut(&message).as_str().into(),
+        last_transition_time: time.unwrap_or_else(|| Timestamp(seen.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())),
+        observed_generation: seen.gateway.metadata.generation,
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= MAX_MESSAGE).map(|(_, c)| c).collect()
+}
+
+/// Whether a client can connect to what the spec asks for.
+fn ready(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
+    let (ready, updated) = (now.ready_replicas.unwrap_or(0), now.updated_replicas.unwrap_or(0));
+    if let Err(problems) = seen.proven {
+        let all: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
+        let is_invalid = problems.iter().any(|problem| problem.reason == validate::Reason::InvalidSpec);
+        let serving = if ready > 0 { format!(" ({ready} replicas go on with what they have)") } else { String::new() };
+        let reason = if is_invalid { "InvalidSpec" } else { "SecretMissing" };
+        return ("Ready", False, reason, format!("{}{serving}", all.join("; ")));
+    }
+    if let Some(failure) = seen.failure
+        && ready == 0
+    {
+        return ("Ready", False, "ReconcileFailed", failure.into());
+    }
+    if seen.wanted == 0 {
+        return ("Ready", False, "ScaledToZero", "no replicas are wanted".into());
+    }
+    let deployed = now.replicas.unwrap_or(0);
+    if ready == 0 {
+        return ("Ready", False, "NoReadyReplicas", format!("0 of {deployed} replicas are ready{}", troubles(seen)));
+    }
+    let is_rolling = seen.deployment.is_none_or(|deployment| {
+        let observed = deployment.status.as_ref().and_then(|status| status.observed_generation);
+        observed < deployment.metadata.generation || updated < deployed
+    });
+    if is_rolling {
+        let text = format!("{updated} of {deployed} replicas run what is wanted, {ready} are ready");
+        return ("Ready", True, "RollingOut", text);
+    }
+    ("Ready", True, "Serving", format!("{ready} of {deployed} replicas are ready"))
+}
+
+/// What keeps pods from running.
+fn troubles(seen: &Observation<'_>) -> String {
+    let mut all: Vec<String> =
+        seen.pods.iter().filter_map(|pod| Some(format!("{}: {}", pod.name, pod.trouble.as_ref()?))).collect();
+    all.truncate(3);
+    if all.is_empty() { String::new() } else { format!("; {}", all.join("; ")) }
+}
+
+/// Whether something is not as it should be, although clients may be served.
+fn degraded(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
+    if let Some(failure) = seen.failure {
+        return ("Degraded", True, "ReconcileFailed", failure.into());
+    }
+    if let Ok(validated) = seen.proven
+        && let Some((_, text)) = validated.missing_kinds.first()
+    {
+        return ("Degraded", True, "KindMissing", text.clone());
+    }
+    let conditions = seen.deployment.and_then(|deployment| deployment.status.as_ref()?.conditions.as_deref());
+    let stuck = conditions.unwrap_or_default().iter().find(|condition| {
+        condition.type_ == "Progressing" && condition.status == "False"
+            || condition.type_ == "ReplicaFailure" && condition.status == "True"
+    });
+    if let Some(stuck) = stuck {
+        let message = format!("{}{}", stuck.message.clone().unwrap_or_default(), troubles(seen));
+        return ("Degraded", True, "RolloutStuck", message);
+    }
+    let broken = seen.pods.iter().filter(|pod| !pod.ending && pod.trouble.is_some()).count();
+    if broken > 0 {
+        return ("Degraded", True, "PodsFailing", format!("{broken} pods don't run{}", troubles(seen)));
+    }
+    let silent = seen.pods.iter().filter(|pod| pod.ready && matches!(pod.answer, Answer::None(_)));
+    let silent: Vec<String> = silent
+        .filter_map(|pod| match &pod.answer {
+            Answer::None(why) => Some(format!("{}: {why}", pod.name)),
+            _ => None,
+        })
+        .collect();
+    if let Some(first) = silent.first() {
+        let text = format!("{} ready replicas don't answer the operator; {first}", silent.len());
+        return ("Degraded", True, "ReplicasSilent", text);
+    }
+    let (ready, deployed) = (now.ready_replicas.unwrap_or(0), now.replicas.unwrap_or(0));
+    if ready < deployed && seen.proven.is_ok() {
+        return ("Degraded", True, "ReplicasMissing", format!("{ready} of {deployed} replicas are ready"));
+    }
+    ("Degraded", False, "AsExpected", String::new())
+}
+
+fn redis_ready(seen: &Observation<'_>) -> Said {
+    let answers: Vec<bool> = seen.pods.iter().filter_map(|pod| Some(pod.answer.known()?.redis.up)).collect();
+    let up = answers.iter().filter(|up| **up).count();
+    match (answers.len(), up) {
+        (0, _) => ("RedisReady", Unknown, "NoAnswer", "no replica answers".into()),
+        (all, up) if up == all => ("RedisReady", True, "Connected", format!("{all} replicas reach Redis")),
+        (all, 0) => ("RedisReady", False, "Unreachable", format!("none of {all} replicas reaches Redis")),
+        (all, up) => ("RedisReady", False, "PartlyReachable", format!("{up} of {all} replicas reach Redis")),
+    }
+}
+
+fn kafka_ready(seen: &Observation<'_>) -> Said {
+    if let Some(why) = &seen.consumption_paused {
+        return ("KafkaReady", False, "Paused", why.clone());
+    }
+    if !seen.kafka_problems.is_empty() {
+        return ("KafkaReady", False, "KafkaProblem", seen.kafka_problems.join("; "));
+    }
+    let bindings: Vec<_> = seen.pods.iter().filter_map(|pod| pod.answer.known()).flat_map(|one| &one.kafka).collect();
+    let mut down: Vec<&str> =
+        bindings.iter().filter(|binding| !binding.up && !binding.paused).map(|one| one.binding.as_str()).collect();
+    down.sort_unstable();
+    down.dedup();
+    if bindings.is_empty() {
+        return ("KafkaReady", Unknown, "NoAnswer", "no replica answers".into());
+    }
+    if down.is_empty() {
+        return ("KafkaReady", True, "Consuming", "all bindings are consumed".into());
+    }
+    ("KafkaReady", False, "ConsumersFailing", format!("consumers of {} complain", down.join(", ")))
+}
+
+fn exposed(seen: &Observation<'_>) -> Said {
+    if !seen.exposure.problems.is_empty() {
+        return ("Exposed", False, "NotExposed", seen.exposure.problems.join("; "));
+    }
+    if !seen.exposure.waiting.is_empty() {
+        return ("Exposed", False, "Waiting", seen.exposure.waiting.join("; "));
+    }
+    if seen.exposure.endpoints.is_empty() {
+        return ("Exposed", Unknown, "NotLooked", "nothing was made yet".into());
+    }
+    ("Exposed", True, "Exposed", seen.exposure.endpoints.join(" "))
+}
+
+fn autoscaling_active(seen: &Observation<'_>) -> Said {
+    let kind = "AutoscalingActive";
+    if !seen.is_autoscaled() {
+        return (kind, False, "Off", "spec.replicas is the count".into());
+    }
+    if let Some(writer) = &seen.autoscaler.second_writer {
+        let text = format!(
+            "{writer} writes spec.replicas beside the autoscaler: leave it out of what is applied; the count is held between \
+             minReplicas and maxReplicas"
+        );
+        return (kind, False, "SecondWriter", text);
+    }
+    match seen.autoscaler.active {
+        Some(true) => (kind, True, "Active", seen.autoscaler.message.clone()),
+        Some(false) => (kind, False, "NoMetrics", format!("{}; the count is held", seen.autoscaler.message)),
+        None => (kind, Unknown, "Waiting", "the autoscaler hasn't said anything yet".into()),
+    }
+}
+
+fn draining(now: &EventsGatewayStatus) -> Said {
+    if now.draining.is_empty() {
+        return ("Draining", False, "NoneDraining", String::new());
+    }
+    let connections: i32 = now.draining.iter().map(|one| one.connections).sum();
+    let text = format!("{} replicas drain, {connections} connections are left", now.draining.len());
+    ("Draining", True, "ScalingDown", text)
+}
+
+fn paused(seen: &Observation<'_>) -> Said {
+    match seen.paused {
+        Some(why) => ("ReconciliationPaused", True, "Paused", format!("{why}: nothing is changed, status is kept")),
+        None => ("ReconciliationPaused", False, "NotPaused", String::new()),
+    }
+}

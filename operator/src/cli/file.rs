@@ -1,0 +1,66 @@
+//! Resources in files, as `check` and `render` read them.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use events_gateway_operator_core::{Kind, Surroundings};
+use events_gateway_resources::EventsGateway;
+use serde_json::Value;
+
+/// Largest file that is read.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// Why a file can't be read as resources.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error("failed to read {path}: {source}")]
+    Read { path: String, source: std::io::Error },
+    #[error("failed to read {path}: it is larger than 4 MiB")]
+    TooLarge { path: String },
+    #[error("failed to parse {path}: {source}")]
+    Parse { path: String, source: serde_saphyr::Error },
+    #[error("{path} has no EventsGateway in it")]
+    Empty { path: String },
+    #[error("{path}: EventsGateway {name}: {source}")]
+    Resource { path: String, name: String, source: serde_json::Error },
+}
+
+/// All gateways of a file with one or more YAML documents; `-` is standard input. Other kinds are passed over.
+pub(super) fn gateways(path: &Path) -> Result<Vec<EventsGateway>, FileError> {
+    let shown = path.display().to_string();
+    let mut bytes = Vec::new();
+    let read = if shown == "-" {
+        std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|source| FileError::Read { path: shown.clone(), source })?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(FileError::TooLarge { path: shown });
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(&text).map_err(|source| FileError::Parse { path: shown.clone(), source })?;
+    let gateways = documents.into_iter().filter(|document| document["kind"] == "EventsGateway");
+    let gateways: Vec<EventsGateway> = gateways
+        .map(|document| {
+            let name = document["metadata"]["name"].as_str().unwrap_or("(without a name)").to_owned();
+            serde_json::from_value(document).map_err(|source| FileError::Resource { path: shown.clone(), name, source })
+        })
+        .collect::<Result<_, _>>()?;
+    if gateways.is_empty() {
+        return Err(FileError::Empty { path: shown });
+    }
+    Ok(gateways)
+}
+
+/// What is taken for the surroundings where no cluster is asked.
+pub(super) fn surroundings(image: &str) -> Surroundings {
+    Surroundings {
+        default_image: image.into(),
+        may_update_image: true,
+        operator_namespace: Some("events-gateway".into()),
+        kinds: Kind::ALL.into(),
+        secrets: None,
+    }
+}

@@ -1,0 +1,145 @@
+//! `run`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::Layer;
+use tracing_subscriber::prelude::*;
+
+use crate::admin::{self, Health};
+use crate::context::Context;
+use crate::controller;
+use crate::kinds::Kinds;
+use crate::leader::Leadership;
+use crate::metrics::Metrics;
+use crate::notices::Notices;
+use crate::settings::{LogFormat, Settings};
+use crate::watches;
+
+pub(super) const EXAMPLES: &str = "Examples:
+  events-gateway-operator run --gateway-image registry.example.org/events-gateway:1.0.0
+  events-gateway-operator run --namespaces shop,desk --gateway-image …    only these namespaces
+  events-gateway-operator run --leader-election false --log-format text   on your own machine, as you";
+
+/// How long passes that are under way may take to finish.
+const GRACE: Duration = Duration::from_secs(8);
+
+pub(super) fn run(settings: Settings) -> Result<()> {
+    log(&settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.context("failed to start")?;
+    let result = runtime.block_on(operate(settings));
+    runtime.shutdown_background();
+    result
+}
+
+fn log(settings: &Settings) -> Result<()> {
+    let filter = EnvFilter::try_new(&settings.log_level).context("failed to read --log-level")?;
+    let layer = match settings.log_format {
+        LogFormat::Json => Layer::default().json().flatten_event(true).boxed(),
+        LogFormat::Text => Layer::default().boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(layer).try_init().context("failed to log")
+}
+
+async fn operate(settings: Settings) -> Result<()> {
+    // An error says that there is a provider already: the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let metrics = Arc::new(Metrics::new().context("failed to register metrics")?);
+    let ready = Arc::new(AtomicBool::new(false));
+    let health = Health { ready: ready.clone(), metrics: metrics.clone() };
+    let server = admin::serve(settings.admin_address, health)
+        .with_context(|| format!("failed to listen on {}", settings.admin_address))?;
+    let mut admin = tokio::spawn(server);
+    let identity = settings.identity.clone().unwrap_or_else(|| format!("{:016x}", rand::random::<u64>()));
+    let mut stop = stopped()?;
+    let client = Client::try_default().await.context("failed to find the cluster")?;
+    let kinds = Kinds::find(client.clone()).await.context("failed to ask the API server what there is")?;
+    tokio::spawn(kinds.clone().follow());
+    tracing::info!(identity, version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
+
+    let leadership =
+        Leadership::new(client.clone(), &settings.lease_namespace, settings.lease_name.clone(), identity.clone());
+    // Another one leading is no reason not to be ready: this one is, to take over.
+    ready.store(true, Ordering::Relaxed);
+    if settings.leader_election {
+        tokio::select! {
+            () = leadership.acquire() => tracing::info!("leading"),
+            _ = stop.changed() => return Ok(()),
+        }
+    }
+    metrics.leader.set(1);
+    let notices = Notices::new(client.clone(), identity);
+    let namespaces: Vec<Option<String>> = if settings.namespaces.is_empty() {
+        vec![None]
+    } else {
+        settings.namespaces.iter().cloned().map(Some).collect()
+    };
+    let scopes: Vec<_> = namespaces
+        .into_iter()
+        .map(|namespace| {
+            let (stores, streams) = watches::watch(&client, namespace.as_deref());
+            let context = Arc::new(Context {
+                client: client.clone(),
+                settings: settings.clone(),
+                kinds: kinds.clone(),
+                metrics: metrics.clone(),
+                notices: notices.clone(),
+                stores,
+                applied: Default::default(),
+                surveys: Default::default(),
+                failures: Default::default(),
+                told: Default::default(),
+            });
+            let mut stop = stop.clone();
+            tokio::spawn(controller::run(context, streams, async move {
+                let _ = stop.wait_for(|stopped| *stopped).await;
+            }))
+        })
+        .collect();
+    let mut passes = futures_util::future::join_all(scopes);
+    let hold = async {
+        if settings.leader_election {
+            leadership.hold().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        // What isn't ours to write any more must not be written: whoever starts us again starts anew.
+        () = hold => bail!("another operator may act now: this one ends"),
+        ended = &mut passes => bail!("a watch ended by itself: {ended:?}"),
+        ended = &mut admin => bail!("the admin port ended by itself: {ended:?}"),
+        _ = stop.changed() => {}
+    }
+    tracing::info!("stopping");
+    if timeout(GRACE, passes).await.is_err() {
+        tracing::warn!("passes are left unfinished: the next operator makes them again");
+    }
+    metrics.leader.set(0);
+    if settings.leader_election {
+        leadership.release().await;
+    }
+    Ok(())
+}
+
+/// Turns true with SIGTERM or SIGINT.
+fn stopped() -> Result<watch::Receiver<bool>> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate()).context("failed to listen to SIGTERM")?,
+        signal(SignalKind::interrupt()).context("failed to listen to SIGINT")?,
+    );
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}

@@ -1,0 +1,116 @@
+//! What replicas say of themselves, asked seldom while nothing happens and often while some drain.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use events_gateway_operator_core::build::pod;
+use events_gateway_operator_core::status::Answer;
+use events_gateway_operator_replicas::Client;
+use k8s_openapi::api::core::v1::Pod;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::context::Key;
+
+/// How old an answer may be while nothing happens.
+pub(crate) const STEADY: Duration = Duration::from_secs(30);
+/// How old an answer may be while a scale-down is under way.
+pub(crate) const BUSY: Duration = Duration::from_millis(500);
+
+/// What is known of each gateway's replicas.
+#[derive(Debug, Default)]
+pub(crate) struct Surveys {
+    /// The last answers, by the pods' identities.
+    answers: Mutex<HashMap<Key, HashMap<String, (Answer, Instant)>>>,
+    /// Clients, with the Secret, key and version that their token is from.
+    clients: Mutex<HashMap<Key, (String, Client)>>,
+}
+
+impl Surveys {
+    /// What each pod says, in the order of the pods; asked again where what is known is older than `age`.
+    pub(crate) async fn ask(&self, key: &Key, client: Option<&Client>, pods: &[Pod], age: Duration) -> Vec<Answer> {
+        let known = self.answers.lock().remove(key).unwrap_or_default();
+        let fresh = |pod: &Pod| {
+            let (answer, at) = known.get(pod.metadata.uid.as_deref()?)?;
+            // Silence is asked again soon: a replica that starts answers a moment later.
+            let age = if matches!(answer, Answer::Some(_)) { age } else { age.min(Duration::from_secs(5)) };
+            (at.elapsed() < age).then(|| (answer.clone(), *at))
+        };
+        let asked: Vec<(usize, SocketAddr)> = pods
+            .iter()
+            .enumerate()
+            .filter(|(_, pod)| fresh(pod).is_none())
+            .filter_map(|(index, pod)| Some((index, address(pod)?)))
+            .collect();
+        let addresses: Vec<SocketAddr> = asked.iter().map(|(_, address)| *address).collect();
+        let answers = match client {
+            Some(client) => client.survey(&addresses).await.into_iter().map(Some).collect(),
+            None => addresses.iter().map(|_| None).collect::<Vec<_>>(),
+        };
+        let mut answered: HashMap<usize, Answer> = asked
+            .iter()
+            .zip(answers)
+            .map(|((index, _), answer)| {
+                let answer = match answer {
+                    Some(Ok(status)) => Answer::Some(Box::new(status)),
+                    Some(Err(error)) => Answer::None(error.to_string()),
+                    None => Answer::None("the admin token isn't known".into()),
+                };
+                (*index, answer)
+            })
+            .collect();
+        let mut kept = HashMap::new();
+        let mut all = Vec::with_capacity(pods.len());
+        for (index, pod) in pods.iter().enumerate() {
+            let (answer, at) = match answered.remove(&index) {
+                Some(answer) => (answer, Instant::now()),
+                None => fresh(pod).unwrap_or((Answer::NotAsked, Instant::now())),
+            };
+            if answer != Answer::NotAsked {
+                kept.insert(pod.metadata.uid.clone().unwrap_or_default(), (answer.clone(), at));
+            }
+            all.push(answer);
+        }
+        self.answers.lock().insert(key.clone(), kept);
+        all
+    }
+
+    /// Forgets what a pod said: it was told something since.
+    pub(crate) fn forget_pod(&self, key: &Key, uid: &str) {
+        if let Some(answers) = self.answers.lock().get_mut(key) {
+            answers.remove(uid);
+        }
+    }
+
+    /// The client that has this very token.
+    pub(crate) fn client(&self, key: &Key, secret: &str, data_key: &str, version: &str) -> Option<Client> {
+        let clients = self.clients.lock();
+        let (from, client) = clients.get(key)?;
+        (*from == format!("{secret}/{data_key}@{version}")).then(|| client.clone())
+    }
+
+    /// Keeps the client for as long as its Secret is what it was.
+    pub(crate) fn keep_client(&self, key: &Key, secret: &str, data_key: &str, version: &str, client: Client) {
+        self.clients.lock().insert(key.clone(), (format!("{secret}/{data_key}@{version}"), client));
+    }
+
+    /// Forgets a resource that is gone.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.answers.lock().remove(key);
+        self.clients.lock().remove(key);
+    }
+}
+
+/// Where a pod's admin listener is, once its process runs.
+pub(crate) fn address(pod: &Pod) -> Option<SocketAddr> {
+    let status = pod.status.as_ref()?;
+    let is_running = status.container_statuses.iter().flatten().any(|container| {
+        container.name == pod::CONTAINER && container.state.as_ref().is_some_and(|state| state.running.is_some())
+    });
+    let ip: IpAddr = status.pod_ip.as_deref().filter(|_| is_running)?.parse().ok()?;
+    // The port of this pod: another one may be wanted by now.
+    let ports = pod.spec.as_ref()?.containers.first()?.ports.as_ref()?;
+    let port = ports.iter().find(|port| port.name.as_deref() == Some(pod::ADMIN_PORT))?.container_port;
+    Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
+}

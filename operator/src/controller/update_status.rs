@@ -1,0 +1,89 @@
+//! Step 5: what was seen is told, when it is worth a write.
+
+use std::time::Duration;
+
+use events_gateway_operator_core::labels;
+use events_gateway_operator_core::status::worth_writing;
+use events_gateway_resources::condition::ConditionStatus;
+use events_gateway_resources::{EventsGateway, EventsGatewayStatus};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::error::Failure;
+use crate::context::{Context, Key};
+
+/// Writes the status, if it says more than the last one.
+pub(crate) async fn update_status(
+    context: &Context,
+    key: &Key,
+    gateway: &EventsGateway,
+    about: &ObjectReference,
+    status: EventsGatewayStatus,
+) -> Result<(), Failure> {
+    let told = context.told.lock().get(key).cloned();
+    let watched = gateway.status.clone().unwrap_or_default();
+    // What was written last may not have come back yet; what came back may be older or another's.
+    let (before, age) = match told {
+        Some((told, at)) if at.elapsed() < Duration::from_secs(5) => (told, at.elapsed()),
+        Some((_, at)) => (watched, at.elapsed()),
+        None => (watched, Duration::MAX),
+    };
+    if !worth_writing(&before, &status, age) {
+        return Ok(());
+    }
+    write(context, key, &status).await?;
+    for (condition, reason) in [("Ready", "NotReady"), ("Degraded", "Degraded")] {
+        notify(context, about, &before, &status, condition, reason).await;
+    }
+    context.told.lock().insert(key.clone(), (status, Instant::now()));
+    Ok(())
+}
+
+/// Writes a status as it is.
+pub(crate) async fn write(context: &Context, key: &Key, status: &EventsGatewayStatus) -> Result<(), Failure> {
+    let gateways: Api<EventsGateway> = Api::namespaced(context.client.clone(), &key.0);
+    let object = json!({
+        "apiVersion": "eventsgateway.dev/v1alpha1",
+        "kind": "EventsGateway",
+        "metadata": { "name": key.1 },
+        "status": status,
+    });
+    let parameters = PatchParams::apply(labels::MANAGER).force();
+    match gateways.patch_status(&key.1, &parameters, &Patch::Apply(&object)).await {
+        Ok(_) => {
+            context.metrics.writes.with_label_values(&["EventsGateway"]).inc();
+            Ok(())
+        }
+        // It was deleted meanwhile.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(Failure::Status(source)),
+    }
+}
+
+/// Gives a notice when a condition turned bad, or good again.
+async fn notify(
+    context: &Context,
+    about: &ObjectReference,
+    before: &EventsGatewayStatus,
+    now: &EventsGatewayStatus,
+    kind: &str,
+    bad: &str,
+) {
+    let find = |status: &EventsGatewayStatus| status.conditions.iter().find(|one| one.kind.0 == kind).cloned();
+    let Some(condition) = find(now) else { return };
+    let was = find(before).map(|condition| condition.status);
+    if was == Some(condition.status) {
+        return;
+    }
+    let is_bad = (kind == "Ready") == (condition.status != ConditionStatus::True);
+    let text = format!("{}: {}", condition.reason.0, condition.message.0);
+    if is_bad {
+        context.notices.warning(about, bad, &text).await;
+    } else if was.is_some() {
+        let good = if kind == "Ready" { "Ready" } else { "Recovered" };
+        context.notices.normal(about, good, &text).await;
+    }
+}

@@ -1,0 +1,146 @@
+//! What is watched, and the stores that hold it: no more of an object than is looked at.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use events_gateway_operator_core::{Kind, labels};
+use events_gateway_resources::EventsGateway;
+use futures_util::Stream;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::api::{DynamicObject, PartialObjectMeta};
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+
+/// A resource that may be unreadable: it doesn't keep the others from being read.
+pub(crate) type Guarded = DeserializeGuard<EventsGateway>;
+
+/// Kinds of children that are watched, by metadata only. Optional kinds aren't: they may not exist.
+pub(crate) const WATCHED: [Kind; 7] = [
+    Kind::ServiceAccount,
+    Kind::ConfigMap,
+    Kind::Service,
+    Kind::NetworkPolicy,
+    Kind::PodDisruptionBudget,
+    Kind::Ingress,
+    Kind::HorizontalPodAutoscaler,
+];
+
+/// What is known of the cluster.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) gateways: Store<Guarded>,
+    pub(crate) deployments: Store<Deployment>,
+    pub(crate) pods: Store<Pod>,
+    pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
+    pub(crate) children: HashMap<Kind, Store<PartialObjectMeta<DynamicObject>>>,
+}
+
+/// Objects as they are touched.
+pub(crate) type Touched<K> = std::pin::Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
+
+/// The streams that fill the stores.
+pub(crate) struct Streams {
+    pub(crate) gateways: Touched<Guarded>,
+    pub(crate) deployments: Touched<Deployment>,
+    pub(crate) pods: Touched<Pod>,
+    pub(crate) secrets: Touched<PartialObjectMeta<Secret>>,
+    pub(crate) children: Vec<(Kind, Touched<PartialObjectMeta<DynamicObject>>)>,
+}
+
+/// Begins to watch one namespace, or all.
+pub(crate) fn watch(client: &Client, namespace: Option<&str>) -> (Stores, Streams) {
+    let labelled = || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
+    let (gateways, gateways_stream) = full(api::<Guarded>(client, namespace), watcher::Config::default(), |_| {});
+    let (deployments, deployments_stream) = full(api(client, namespace), labelled(), |deployment: &mut Deployment| {
+        deployment.managed_fields_mut().clear();
+        if let Some(spec) = &mut deployment.spec {
+            spec.template = Default::default();
+        }
+    });
+    let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
+    let (secrets, secrets_stream) = metadata(api::<Secret>(client, namespace), watcher::Config::default(), ());
+    let mut stores = HashMap::new();
+    let mut children = Vec::new();
+    for kind in WATCHED {
+        let resource = kind.resource();
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
+        let (store, stream) = metadata(api, labelled(), resource);
+        stores.insert(kind, store);
+        children.push((kind, stream));
+    }
+    (
+        Stores { gateways, deployments, pods, secrets, children: stores },
+        Streams {
+            gateways: gateways_stream,
+            deployments: deployments_stream,
+            pods: pods_stream,
+            secrets: secrets_stream,
+            children,
+        },
+    )
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+fn full<K>(api: Api<K>, config: watcher::Config, trim: impl FnMut(&mut K) + Send + 'static) -> (Store<K>, Touched<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let stream = watcher::watcher(api, config).default_backoff().modify(trim).reflect(writer).touched_objects();
+    (reader, Box::pin(stream))
+}
+
+fn metadata<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    dynamic: K::DynamicType,
+) -> (Store<PartialObjectMeta<K>>, Touched<PartialObjectMeta<K>>)
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Debug + Send + Sync + Unpin,
+{
+    let writer = reflector::store::Writer::<PartialObjectMeta<K>>::new(dynamic);
+    let reader = writer.as_reader();
+    #[allow(deprecated)]
+    let stream = watcher::metadata_watcher(api, config)
+        .default_backoff()
+        .modify(|object| {
+            object.managed_fields_mut().clear();
+            object.annotations_mut().clear();
+        })
+        .reflect(writer)
+        .touched_objects();
+    (reader, Box::pin(stream))
+}
+
+/// What is looked at of a pod: labels and annotations, ports, node, state.
+fn trim_pod(pod: &mut Pod) {
+    pod.managed_fields_mut().clear();
+    let Some(spec) = &mut pod.spec else { return };
+    let node = spec.node_name.take();
+    let containers = spec.containers.iter_mut().map(|container| k8s_openapi::api::core::v1::Container {
+        name: std::mem::take(&mut container.name),
+        ports: container.ports.take(),
+        ..Default::default()
+    });
+    let containers = containers.collect();
+    *spec = k8s_openapi::api::core::v1::PodSpec { node_name: node, containers, ..Default::default() };
+}
