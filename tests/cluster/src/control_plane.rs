@@ -1,6 +1,6 @@
 //! etcd and kube-apiserver as processes, with nothing in them; and the controllers, for suites that need them.
 
-mod access;
+pub(crate) mod access;
 mod commands;
 pub mod settings;
 

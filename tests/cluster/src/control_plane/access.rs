@@ -14,6 +14,10 @@ pub(super) const ADMINISTRATOR: &str = "administrator";
 pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 /// The scheduler.
 pub(super) const SCHEDULER: &str = "system:kube-scheduler";
+/// The kubelet of the node of [`crate::Cluster`].
+pub(crate) const KUBELET: &str = "system:node:node";
+/// What leads from Services to pods.
+pub(crate) const PROXY: &str = "system:kube-proxy";
 
 /// Certificates of the servers, and a kubeconfig for each user.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ impl Access {
             User::new(ADMINISTRATOR, &["system:masters"]),
             User::new(CONTROLLER_MANAGER, &[]),
             User::new(SCHEDULER, &[]),
+            User::new(KUBELET, &["system:nodes"]),
+            User::new(PROXY, &[]),
         ];
         let mut tokens = String::new();
         for (number, user) in own.iter().chain(&settings.users).enumerate() {
