@@ -1,6 +1,6 @@
 //! A client that shows what the API server answered: status, body, and warnings, which client libraries pass over.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,6 +18,7 @@ const MANAGER: &str = "suite";
 /// A client of one API server.
 #[derive(Clone)]
 pub struct Api {
+    path: PathBuf,
     kubeconfig: Arc<kube::config::Kubeconfig>,
 }
 
@@ -57,7 +58,13 @@ impl Api {
     pub fn connect(kubeconfig: &Path) -> Result<Self> {
         // An error says that there is a provider already: the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { kubeconfig: Arc::new(read_kubeconfig(kubeconfig)?) })
+        Ok(Self { path: kubeconfig.to_path_buf(), kubeconfig: Arc::new(read_kubeconfig(kubeconfig)?) })
+    }
+
+    /// The kubeconfig that it was made of.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads what is at a path.
@@ -99,6 +106,14 @@ impl Api {
     pub async fn apply(&self, path: &str, object: &Value) -> Result<Answer> {
         let path = format!("{path}?fieldManager={MANAGER}");
         self.call(Method::PATCH, &path, "application/apply-patch+yaml", Some(object)).await
+    }
+
+    /// Deletes the object at a path; what it owns goes after it.
+    ///
+    /// # Errors
+    /// When the server can't be asked.
+    pub async fn delete(&self, path: &str) -> Result<Answer> {
+        self.call(Method::DELETE, path, "application/json", None).await
     }
 
     async fn call(&self, method: Method, path: &str, content_type: &str, body: Option<&Value>) -> Result<Answer> {

@@ -1,9 +1,26 @@
-//! Kubernetes as processes: etcd and the API server, built by `tests/tools/install`, without a node.
+//! Kubernetes as processes, built by `tests/tools/install`: a control plane, nodes, and clients of it.
 //!
 //! This is a crate of its own so that no other suite compiles kube.
 
 pub mod api;
+pub mod cluster;
+pub mod condition;
 pub mod control_plane;
+pub mod helm;
+pub mod image;
+pub mod kubectl;
+pub mod namespace;
+pub mod node;
+pub mod program;
+mod run;
+pub mod simulated_nodes;
 
 pub use api::{Answer, Api};
+pub use cluster::Cluster;
 pub use control_plane::ControlPlane;
+pub use helm::Helm;
+pub use image::Image;
+pub use kubectl::Kubectl;
+pub use namespace::Namespace;
+pub use node::Node;
+pub use simulated_nodes::SimulatedNodes;

@@ -14,6 +14,15 @@ pub struct Certificates {
     directory: Directory,
 }
 
+/// A certificate and its key.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The certificate's file.
+    pub certificate: PathBuf,
+    /// The key's file.
+    pub key: PathBuf,
+}
+
 impl Certificates {
     /// Makes new ones with the openssl program, valid for a day.
     ///
@@ -30,8 +39,9 @@ impl Certificates {
             ]
             .concat(),
         )?;
-        this.issue("server", "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")?;
-        this.issue("client", "extendedKeyUsage=clientAuth\n")?;
+        let names = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n";
+        this.issue("server", "/CN=server", names)?;
+        this.issue("client", "/CN=client", "extendedKeyUsage=clientAuth\n")?;
         let both = [std::fs::read(this.path("server.key")), std::fs::read(this.path("server.pem"))];
         let both: Vec<Vec<u8>> = both.into_iter().collect::<std::io::Result<_>>().context("failed to read back")?;
         std::fs::write(this.path("server.both.pem"), both.concat()).context("failed to join key and certificate")?;
@@ -42,6 +52,12 @@ impl Certificates {
     #[must_use]
     pub fn authority(&self) -> PathBuf {
         self.path("ca.pem")
+    }
+
+    /// The authority's key.
+    #[must_use]
+    pub fn authority_key(&self) -> PathBuf {
+        self.path("ca.key")
     }
 
     /// The server's certificate.
@@ -74,19 +90,24 @@ impl Certificates {
         self.path("client.key")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
-    }
-
-    fn issue(&self, name: &str, extensions: &str) -> Result<()> {
+    /// Issues one more: for a server of other names, or a client of a group. `subject` is `/O=…/CN=…`, `extensions` are
+    /// lines as openssl reads them.
+    ///
+    /// # Errors
+    /// When openssl fails.
+    pub fn issue(&self, name: &str, subject: &str, extensions: &str) -> Result<Issued> {
         let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
         self.directory.write(&format!("{name}.ext"), extensions)?;
-        let subject = format!("/CN={name}");
-        self.openssl(&["req", "-newkey", "rsa:2048", "-nodes", "-subj", &subject, "-keyout", &key, "-out", &request])?;
+        self.openssl(&["req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", &key, "-out", &request])?;
         let extensions = format!("{name}.ext");
         let authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-sha256"];
         let files = ["x509", "-req", "-in", &request, "-out", &certificate, "-extfile", &extensions];
-        self.openssl(&[&files[..], &authority[..]].concat())
+        self.openssl(&[&files[..], &authority[..]].concat())?;
+        Ok(Issued { certificate: self.path(&certificate), key: self.path(&key) })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
     }
 
     fn openssl(&self, arguments: &[&str]) -> Result<()> {

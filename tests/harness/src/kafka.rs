@@ -76,6 +76,15 @@ impl Kafka {
         format!("127.0.0.1:{}", self.ports.plain)
     }
 
+    /// `host:port` of the listener at [`Settings::outside`].
+    ///
+    /// # Panics
+    /// When the broker was started without.
+    #[must_use]
+    pub fn outside(&self) -> String {
+        self.ports.outside.expect("a broker started with Settings::outside").to_string()
+    }
+
     /// `host:port` of a secured listener; see [`Settings::secured`].
     ///
     /// # Panics

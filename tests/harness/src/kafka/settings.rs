@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 
 use rand::RngCore as _;
@@ -48,6 +49,8 @@ impl Listener {
 pub struct Settings {
     /// Also open the listeners of [`Listener`], with [`USERS`].
     pub secured: bool,
+    /// Also listen on this address of this machine, for clients in another network namespace, without encryption.
+    pub outside: Option<Ipv4Addr>,
     /// Check access-control lists. Everybody may do what no list forbids; `User:ANONYMOUS` may do everything.
     pub access_control: bool,
     /// Further broker properties; they win over the ones below.
@@ -63,6 +66,10 @@ impl Settings {
 
         let mut listeners = format!("PLAIN://127.0.0.1:{}", ports.plain);
         let mut protocols = "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+        if let Some(address) = ports.outside {
+            let _ = write!(listeners, ",OUTSIDE://{address}");
+            protocols += ",OUTSIDE:PLAINTEXT";
+        }
         for (listener, port) in &ports.secured {
             let (name, protocol) = (listener.name(), listener.protocol());
             let _ = write!(listeners, ",{name}://localhost:{port}");
@@ -154,6 +161,7 @@ fn logins() -> [(&'static str, String); 4] {
 #[derive(Debug)]
 pub(super) struct Ports {
     pub(super) plain: u16,
+    pub(super) outside: Option<SocketAddrV4>,
     pub(super) secured: BTreeMap<Listener, u16>,
     controller: u16,
 }
@@ -163,6 +171,7 @@ impl Ports {
         let secured = if settings.secured { Listener::ALL.as_slice() } else { &[] };
         Self {
             plain: port::free(),
+            outside: settings.outside.map(|address| SocketAddrV4::new(address, port::free())),
             secured: secured.iter().map(|listener| (*listener, port::free())).collect(),
             controller: port::free(),
         }

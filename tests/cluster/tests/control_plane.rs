@@ -1,0 +1,9 @@
+//! The house of the other suites: that its control plane acts as a real one.
+
+mod control_plane {
+    mod api_server;
+    mod charts;
+    mod lab;
+    mod users;
+    mod workloads;
+}

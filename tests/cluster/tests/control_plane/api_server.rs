@@ -1,0 +1,32 @@
+//! An API server that goes and comes back.
+
+use anyhow::{Context as _, Result, ensure};
+use events_gateway_cluster::{ControlPlane, Namespace};
+
+use super::lab::{deployment, until};
+
+#[tokio::test]
+async fn what_it_held_is_there_after_a_restart_and_controllers_go_on() -> Result<()> {
+    let mut control_plane = ControlPlane::with_controllers().await?;
+    let api = control_plane.api()?;
+    let namespace = Namespace::create(&api, "restart").await?;
+    let deployments = namespace.path("apps/v1", "deployments");
+    let before = api.create(&deployments, &deployment("before", 1)).await?.success()?.body;
+
+    control_plane.stop_api_server().await?;
+    ensure!(api.get("/readyz").await.is_err(), "a stopped server answers");
+    control_plane.resume_api_server().await?;
+    let after = api.get(&format!("{deployments}/before")).await?.success()?.body;
+    assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
+
+    control_plane.kill_api_server();
+    control_plane.resume_api_server().await?;
+    api.create(&deployments, &deployment("after", 1)).await?.success()?;
+    let path = format!("{deployments}/after");
+    let observed = until(&api, &path, "the controllers", |object| object["status"]["observedGeneration"] == 1).await;
+    observed.with_context(|| control_plane.logs())?;
+    // There is no node.
+    let pods = api.get(&namespace.path("v1", "pods")).await?.success()?.body;
+    assert_eq!(pods["items"][0]["status"]["phase"], "Pending");
+    Ok(())
+}
