@@ -1,5 +1,8 @@
 //! A group's own settings, which the brokers keep for it (KIP-848): with the protocol `consumer` they replace what a client
 //! of the classic one says itself.
+//!
+//! Brokers take them for any group, also for one that speaks the classic protocol and where the new one is switched off
+//! (seen with 4.1); they have no effect there. [`Group::protocol`](crate::Group) tells what a group speaks.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,8 +20,7 @@ const HEARTBEAT_INTERVAL: &str = "consumer.heartbeat.interval.ms";
 /// How long brokers may take to learn of new values.
 const KNOWN_WITHIN: Duration = Duration::from_secs(2);
 /// What brokers need.
-const NEEDED: &str = "a group's own settings need brokers of Kafka 4.0 or later with the protocol `consumer` enabled \
-                      (KIP-848, feature group.version 1)";
+const NEEDED: &str = "a group's own settings need brokers of Kafka 4.0 or later (KIP-848)";
 
 /// Settings that a group should have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
