@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use events_gateway_kafka_client::log::log;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -11,8 +12,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::time::{Instant, sleep};
 
 use super::{Buried, DeadLetter, DeadLetters, Silent, headers};
-use crate::source::kafka::context::{log, token};
-use crate::source::kafka::oauth::OAuth;
+use crate::source::kafka::oauth::{self, OAuth};
 use crate::source::kafka::options::{Client, ForbiddenSetting};
 
 /// How long a refusal that may pass is retried (design, section 4).
@@ -54,7 +54,7 @@ impl ClientContext for Context {
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        token(self.oauth.as_ref())
+        oauth::token(self.oauth.as_ref())
     }
 }
 

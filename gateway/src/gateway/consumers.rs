@@ -120,11 +120,11 @@ impl Consumers {
 
     async fn consume(self: Arc<Self>, index: usize, mut stopped: watch::Receiver<bool>) {
         let binding = &self.config.kafka.bindings[index];
-        // What the group is to do must be known before it is joined: a replica that starts may not end a pause.
+        // What the group is to do must be known before it is joined: a replica that starts may not end a pause, nor take part
+        // for a moment in a group whose offsets are being set.
         let Some(control) = self.keeper.control(&binding.group_id) else { return };
-        let mut reach = self.keeper.reach();
         tokio::select! {
-            reached = reach.wait_for(|reach| *reach == crate::replica::lease::Reach::Reached) => drop(reached),
+            () = self.keeper.heard(&binding.group_id) => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
         let source = loop {

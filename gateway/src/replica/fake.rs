@@ -17,6 +17,7 @@ struct State {
     leases: BTreeMap<String, Lease>,
     connections: BTreeMap<String, BTreeMap<String, ConnectionEntry>>,
     controls: BTreeMap<String, Control>,
+    hides_controls: bool,
 }
 
 pub(crate) struct FakeDirectory(Mutex<State>);
@@ -29,6 +30,11 @@ impl FakeDirectory {
     /// All calls fail from now on, or no longer.
     pub(crate) fn away(&self, away: bool) {
         self.0.lock().away = away;
+    }
+
+    /// Controls can't be read from now on, or can be again.
+    pub(crate) fn hide_controls(&self, hidden: bool) {
+        self.0.lock().hides_controls = hidden;
     }
 
     /// All leases lapse.
@@ -114,7 +120,11 @@ impl Directory for FakeDirectory {
     }
 
     async fn control(&self, group: &str) -> Result<Control, BacklogError> {
-        Ok(self.state()?.controls.get(group).copied().unwrap_or_default())
+        let state = self.state()?;
+        if state.hides_controls {
+            return Err(BacklogError::Unavailable("hidden".to_owned()));
+        }
+        Ok(state.controls.get(group).copied().unwrap_or_default())
     }
 
     async fn set_paused(&self, group: &str, paused: bool) -> Result<(), BacklogError> {

@@ -66,6 +66,8 @@ pub struct Keeper {
     reach: watch::Sender<Reach>,
     leases: watch::Sender<Vec<Lease>>,
     controls: Vec<watch::Sender<Control>>,
+    /// Which controls were read at least once.
+    heard: Vec<watch::Sender<bool>>,
     released: watch::Sender<bool>,
 }
 
@@ -80,6 +82,7 @@ impl Keeper {
     #[must_use]
     pub fn new(replica: Arc<Replica>, directory: Arc<dyn Directory>, options: Options) -> Self {
         let controls = options.groups.iter().map(|_| watch::Sender::new(Control::default())).collect();
+        let heard = options.groups.iter().map(|_| watch::Sender::new(false)).collect();
         Self {
             replica,
             directory,
@@ -87,6 +90,7 @@ impl Keeper {
             reach: watch::Sender::new(Reach::Never),
             leases: watch::Sender::default(),
             controls,
+            heard,
             released: watch::Sender::new(false),
         }
     }
@@ -108,6 +112,16 @@ impl Keeper {
     pub fn control(&self, group: &str) -> Option<watch::Receiver<Control>> {
         let at = self.options.groups.iter().position(|known| known == group)?;
         Some(self.controls[at].subscribe())
+    }
+
+    /// Waits until a group's control has been read: before, what [`Self::control`] shows is no more than a guess. A group that
+    /// isn't among the options' is never heard of. Can be dropped.
+    pub async fn heard(&self, group: &str) {
+        let Some(at) = self.options.groups.iter().position(|known| known == group) else {
+            return std::future::pending().await;
+        };
+        // The sender lives as long as we do.
+        let _ = self.heard[at].subscribe().wait_for(|heard| *heard).await;
     }
 
     /// Takes the lease and renews it for ever: every third of its lifetime, every second while draining, and at once when
@@ -189,10 +203,11 @@ impl Keeper {
     }
 
     async fn read_controls(&self) {
-        for (group, sender) in self.options.groups.iter().zip(&self.controls) {
+        for ((group, sender), heard) in self.options.groups.iter().zip(&self.controls).zip(&self.heard) {
             match timeout(self.options.ttl / 3, self.directory.control(group)).await {
                 Ok(Ok(control)) => {
                     sender.send_if_modified(|known| std::mem::replace(known, control) != control);
+                    heard.send_if_modified(|heard| !std::mem::replace(heard, true));
                 }
                 // What was known stays: the next renewal reads again.
                 Ok(Err(error)) => tracing::warn!(group, %error, "failed to read the group's control"),
@@ -302,6 +317,21 @@ mod tests {
         directory.set_paused("orders", true).await.unwrap();
         pass(Duration::from_secs(5)).await;
         assert!(control.borrow().paused);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_heard_of_a_group_before_its_control_could_be_read() {
+        let directory = FakeDirectory::new();
+        let keeper = keeper(&directory);
+        directory.set_paused("orders", true).await.unwrap();
+        directory.hide_controls(true);
+        tokio::spawn(keeper.clone().run());
+        pass(Duration::from_secs(20)).await;
+        assert_eq!(*keeper.reach().borrow(), Reach::Reached, "leases are taken meanwhile");
+        assert!(timeout(Duration::from_secs(1), keeper.heard("orders")).await.is_err());
+        directory.hide_controls(false);
+        timeout(Duration::from_secs(6), keeper.heard("orders")).await.expect("with the next renewal");
+        assert!(keeper.control("orders").unwrap().borrow().paused);
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,11 +17,11 @@ use identities::Identities;
 pub(crate) mod context;
 mod identities;
 mod native;
-pub mod oauth;
-pub mod options;
 mod poll;
 pub(crate) mod reader;
 mod survey;
+
+pub use events_gateway_kafka_client::{oauth, options};
 
 /// How long closing waits for the thread, which leaves the group meanwhile.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);

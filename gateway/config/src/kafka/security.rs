@@ -162,6 +162,10 @@ fn prove_oauth(
 /// Whether what follows `http://` names a loopback host.
 fn is_this_machine(rest: &str) -> bool {
     let authority = rest.split('/').next().unwrap_or_default();
+    // A user's part would make the rest, and not this, the host.
+    if authority.contains('@') {
+        return false;
+    }
     let host = match authority.strip_prefix('[') {
         Some(inner) => inner.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -178,8 +182,16 @@ mod tests {
         for host in ["localhost/token", "localhost:80/", "127.0.0.1:1", "[::1]:80/token"] {
             assert!(is_this_machine(host), "{host}");
         }
-        for host in ["localhost.example.org/", "127.0.0.1.example.org/", "10.0.0.1/", "example.org/localhost", "[::2]/"]
-        {
+        let others = [
+            "localhost.example.org/",
+            "127.0.0.1.example.org/",
+            "10.0.0.1/",
+            "example.org/localhost",
+            "[::2]/",
+            "localhost:80@example.org/",
+            "127.0.0.1@example.org/",
+        ];
+        for host in others {
             assert!(!is_this_machine(host), "{host}");
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use events_gateway_kafka_client::log::{log, reason};
 use parking_lot::{Condvar, Mutex};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
@@ -14,7 +15,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::util::Timeout;
 use tokio::sync::mpsc;
 
-use super::oauth::OAuth;
+use super::oauth::{self, OAuth};
 use crate::source::{Signal, TopicPartition};
 
 /// A partition that is played.
@@ -146,35 +147,8 @@ impl ClientContext for Context {
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        token(self.oauth.as_ref()).inspect_err(|error| *self.shared.reason.lock() = Some(error.to_string()))
+        oauth::token(self.oauth.as_ref()).inspect_err(|error| *self.shared.reason.lock() = Some(error.to_string()))
     }
-}
-
-/// What of a log line of a failed connection stays the same while it goes on failing: not the thread, nor how long it took.
-fn reason(line: &str) -> &str {
-    let line = line.split_once("]: ").map_or(line, |(_, rest)| rest);
-    line.split_once(" (after ").map_or(line, |(reason, _)| reason)
-}
-
-pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
-            tracing::warn!(target: "librdkafka", facility, "{message}");
-        }
-        RDKafkaLogLevel::Warning => tracing::info!(target: "librdkafka", facility, "{message}"),
-        _ => tracing::debug!(target: "librdkafka", facility, "{message}"),
-    }
-}
-
-pub(crate) fn token(oauth: Option<&OAuth>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-    let Some(oauth) = oauth else {
-        return Err("no token endpoint is configured".into());
-    };
-    oauth.token().map_err(|error| {
-        tracing::warn!(%error, "failed to get a Kafka token; it is asked for again");
-        // The client library turns the text into a C string: no NUL may stand in it.
-        error.to_string().replace('\0', " ").into()
-    })
 }
 
 impl ConsumerContext for Context {
@@ -201,17 +175,5 @@ impl ConsumerContext for Context {
 
     fn main_queue_min_poll_interval(&self) -> Timeout {
         Timeout::After(Duration::from_millis(100))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_reason_is_the_same_however_long_the_failure_took() {
-        let line = "[thrd:sasl_plaintext://kafka:9092/bootstrap]: sasl_plaintext://kafka:9092/bootstrap: SASL authentication \
-                    error: invalid credentials (after 386ms in state AUTH_REQ, 1 identical error(s) suppressed)";
-        let reason = "sasl_plaintext://kafka:9092/bootstrap: SASL authentication error: invalid credentials";
-        assert_eq!(super::reason(line), reason);
-        assert_eq!(super::reason("plain"), "plain");
     }
 }

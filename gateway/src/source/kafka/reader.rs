@@ -1,13 +1,13 @@
 //! A bare reader of a topic, outside any group: for tools.
 
+use events_gateway_kafka_client::log::log;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 
-use super::context::{log, token};
-use super::oauth::OAuth;
+use super::oauth::{self, OAuth};
 use super::options::Client;
 use crate::source::{OwnedRecord, TopicPartition};
 
@@ -33,7 +33,7 @@ impl ClientContext for Context {
     }
 
     fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        token(self.oauth.as_ref())
+        oauth::token(self.oauth.as_ref())
     }
 }
 

@@ -1,10 +1,12 @@
 //! Tokens for SASL OAUTHBEARER: the client-credentials grant (RFC 6749, section 4.4).
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rdkafka::client::OAuthToken;
+use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// The whole call, connecting included. It runs on the client's polling thread, which can't rebalance meanwhile.
@@ -15,7 +17,7 @@ const MOST_BYTES: u64 = 64 << 10;
 const DEFAULT_LIFETIME: u64 = 300;
 
 /// Where and as whom to ask for tokens.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct OAuth {
     /// The token endpoint's URL.
     pub endpoint: String,
@@ -41,6 +43,9 @@ impl std::fmt::Debug for OAuth {
 /// Why there is no token. The client library asks again after some seconds.
 #[derive(Debug, thiserror::Error)]
 pub enum OAuthError {
+    /// The endpoint's URL is neither https nor of this machine: the secret would be sent in the clear.
+    #[error("failed to ask for a token: the endpoint must be https")]
+    Insecure,
     /// No answer, or none within the bounds.
     #[error("failed to reach the token endpoint")]
     Reach(#[from] ureq::Error),
@@ -62,8 +67,25 @@ struct Answer {
 }
 
 impl OAuth {
+    /// Whether the endpoint is named as one of this machine: `localhost`, or an address of loopback.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        let url = self.endpoint.parse::<Uri>();
+        let host = url.ok().and_then(|url| url.host().map(str::to_owned)).unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+
+    fn is_secure(&self) -> bool {
+        self.is_on_this_machine() || self.endpoint.parse::<Uri>().is_ok_and(|url| url.scheme_str() == Some("https"))
+    }
+
     /// Asks for a token. Blocks for at most 10 s.
     pub fn token(&self) -> Result<OAuthToken, OAuthError> {
+        if !self.is_secure() {
+            return Err(OAuthError::Insecure);
+        }
         let mut config = ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .max_redirects(0)
@@ -105,6 +127,18 @@ impl OAuth {
             lifetime_ms: i64::try_from((now + lifetime).as_millis()).unwrap_or(i64::MAX),
         })
     }
+}
+
+/// What the client library's callback for tokens gives: a token, or a text that it may show.
+pub fn token(oauth: Option<&OAuth>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+    let Some(oauth) = oauth else {
+        return Err("no token endpoint is configured".into());
+    };
+    oauth.token().map_err(|error| {
+        tracing::warn!(%error, "failed to get a Kafka token; it is asked for again");
+        // The client library turns the text into a C string: no NUL may stand in it.
+        error.to_string().replace('\0', " ").into()
+    })
 }
 
 /// `application/x-www-form-urlencoded`.
@@ -168,6 +202,32 @@ mod tests {
             "{asked}"
         );
         assert!(asked.ends_with("grant_type=client_credentials&scope=kafka"), "{asked}");
+    }
+
+    #[test]
+    fn a_secret_leaves_this_machine_encrypted_or_not_at_all() {
+        let here = [
+            "http://localhost/token",
+            "http://LOCALHOST.:80/",
+            "https://127.0.0.9/",
+            "http://[::1]:80/",
+            "http://[::ffff:127.0.0.1]/",
+        ];
+        for url in here {
+            assert!(oauth(url.into()).is_on_this_machine(), "{url}");
+        }
+        let there = [
+            "http://localhost:80@192.0.2.1/",
+            "http://localhost.example.org/",
+            "http://192.0.2.1/",
+            "ftp://192.0.2.1/",
+            "",
+        ];
+        for url in there {
+            assert!(!oauth(url.into()).is_on_this_machine(), "{url}");
+            assert!(matches!(oauth(url.into()).token(), Err(OAuthError::Insecure)), "{url}");
+        }
+        assert!(oauth("https://192.0.2.1/".into()).is_secure());
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! How to reach Kafka, as a client of it.
+//! Where the brokers are, and who we are to them.
 
 use std::collections::BTreeMap;
 
 use rdkafka::config::ClientConfig;
 
-use super::oauth::OAuth;
+use crate::oauth::OAuth;
 
 /// Whether a further client setting may be given: those of the configuration, and the client's name. None names a file, a
 /// command, a plugin or an address: with those, whoever writes a configuration could read files or run code in the gateway.
@@ -14,7 +14,7 @@ pub fn is_further_setting(name: &str) -> bool {
 }
 
 /// TLS towards the brokers. PEM text, not file names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Tls {
     /// Certificate authorities; without them those of the system.
     pub authorities: Option<String>,
@@ -23,7 +23,7 @@ pub struct Tls {
 }
 
 /// A client certificate.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// With its chain.
     pub certificate: String,
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Identity {
 }
 
 /// A user's name and password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Login {
     /// The name.
     pub username: String,
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Login {
 }
 
 /// How to authenticate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Sasl {
     /// `PLAIN`.
     Plain(Login),
@@ -65,8 +65,9 @@ pub enum Sasl {
     OAuthBearer(OAuth),
 }
 
-/// How to reach the brokers; shared by consumers and producers.
-#[derive(Debug, Clone, Default)]
+/// How to reach the brokers; shared by consumers, producers and administrators. Two that are equal reach the same brokers as
+/// the same user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Client {
     /// `host:port`, joined by `,`.
     pub bootstrap: String,
@@ -131,7 +132,9 @@ impl Client {
         config
     }
 
-    pub(crate) fn oauth(&self) -> Option<&OAuth> {
+    /// Where tokens come from, if any are needed.
+    #[must_use]
+    pub fn oauth(&self) -> Option<&OAuth> {
         match &self.sasl {
             Some(Sasl::OAuthBearer(oauth)) => Some(oauth),
             _ => None,
