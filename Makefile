@@ -63,6 +63,7 @@ advisories: tools ## Checks dependencies against the RustSec database, which is 
 generate: ## Writes every generated file again; CI fails when one differs
 	$(CARGO) run --locked --package events-gateway --bin events-gateway -- generate
 	$(CARGO) run --locked --package events-gateway-operator -- crd --into crds
+	charts/generate
 
 .PHONY: tools
 tools: ## Installs the servers and programs that tests and checks run
