@@ -25,9 +25,9 @@ LABEL org.opencontainers.image.title="events-gateway" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /events-gateway /usr/local/bin/events-gateway
+COPY --from=build /events-gateway /usr/bin/events-gateway
 # A number: Kubernetes can't prove of a name that it isn't root.
 USER 65532:65532
 EXPOSE 8080 9090
-ENTRYPOINT ["/usr/local/bin/events-gateway"]
+ENTRYPOINT ["/usr/bin/events-gateway"]
 CMD ["run", "--config", "/etc/events-gateway/config.yaml"]

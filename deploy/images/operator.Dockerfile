@@ -25,9 +25,9 @@ LABEL org.opencontainers.image.title="events-gateway-operator" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /events-gateway-operator /usr/local/bin/events-gateway-operator
+COPY --from=build /events-gateway-operator /usr/bin/events-gateway-operator
 # A number: Kubernetes can't prove of a name that it isn't root.
 USER 65532:65532
 EXPOSE 8081
-ENTRYPOINT ["/usr/local/bin/events-gateway-operator"]
+ENTRYPOINT ["/usr/bin/events-gateway-operator"]
 CMD ["run"]

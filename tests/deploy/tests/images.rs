@@ -68,8 +68,8 @@ fn images_run_as_a_numbered_user_what_was_built() -> Result<()> {
         for wanted in [
             "USER 65532:65532",
             &format!("--bin {binary} "),
-            &format!("COPY --from=build /{binary} /usr/local/bin/{binary}"),
-            &format!("ENTRYPOINT [\"/usr/local/bin/{binary}\"]"),
+            &format!("COPY --from=build /{binary} /usr/bin/{binary}"),
+            &format!("ENTRYPOINT [\"/usr/bin/{binary}\"]"),
             &format!("org.opencontainers.image.title=\"{binary}\""),
         ] {
             ensure!(has(wanted), "{recipe} has no {wanted}");
