@@ -65,6 +65,7 @@ generate: ## Writes every generated file again; CI fails when one differs
 	$(CARGO) run --locked --package events-gateway-operator -- crd --into crds
 	$(CARGO) run --locked --package events-gateway-operator -- generate
 	EVENTS_GATEWAY_WRITE_GOLDEN=1 $(CARGO) test --quiet $(WORKSPACE) --test golden
+	charts/generate
 
 .PHONY: tools
 tools: ## Installs the servers and programs that tests and checks run

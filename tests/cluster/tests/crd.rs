@@ -8,5 +8,6 @@ mod crd {
     mod lab;
     mod refusing;
     mod resetting;
+    mod samples;
     mod scaling;
 }
