@@ -6,6 +6,7 @@ mod file;
 mod generate;
 mod render;
 mod run;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,9 @@ enum Command {
     /// Prints the objects that would be made of resources in files.
     #[command(after_help = render::EXAMPLES)]
     Render(render::Options),
+    /// Looks whether an operator that was installed works: its pods are ready and its definitions are served.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::Options),
     /// Prints the CustomResourceDefinitions, or writes them into files.
     #[command(after_help = crd::EXAMPLES)]
     Crd(crd::Options),
@@ -58,6 +62,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(settings) => run::run(*settings),
         Command::Check(options) => check::check(&options),
         Command::Render(options) => render::render(&options),
+        Command::Verify(options) => verify::verify(&options),
         Command::Crd(options) => crd::crd(&options).map_err(anyhow::Error::from),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), NAME, &mut std::io::stdout());

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use events_gateway_operator_core::status::{ExposureView, Observation, wanted};
 use events_gateway_operator_core::{build, configuration, labels, names, validate};
-use events_gateway_resources::EventsGateway;
+use events_gateway_resources::condition::ConditionStatus;
 use events_gateway_resources::gateway::status::Draining;
 use events_gateway_resources::text::Timestamp as Time;
+use events_gateway_resources::{EventsGateway, EventsGatewayStatus};
 use futures_util::StreamExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{Action, Config, Controller};
@@ -179,6 +180,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         now: Timestamp::now(),
     };
     let status = observation.status();
+    tell_ready(context, &status);
     update_status::update_status(context, key, gateway, &about, status).await?;
     if let Some(failure) = failure {
         return Err(failure);
@@ -189,6 +191,24 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     };
     // Jitter: passes over many gateways don't fall on one moment.
     Ok((Action::requeue(again.mul_f64(0.9 + rand::random::<f64>() * 0.2)), proven.is_ok()))
+}
+
+/// How many gateways are ready, as their statuses say.
+fn tell_ready(context: &Context, now: &EventsGatewayStatus) {
+    let word = |status: &EventsGatewayStatus| {
+        let ready = status.conditions.iter().find(|condition| condition.kind.0 == "Ready");
+        ready.is_some_and(|condition| condition.status == ConditionStatus::True)
+    };
+    let all = context.stores.gateways.state();
+    let known = all.iter().filter_map(|gateway| gateway.0.as_ref().ok()?.status.as_ref());
+    let ready = known.clone().filter(|status| word(status)).count();
+    // The one that is looked at right now may not have said anything before.
+    let ready = if all.len() == 1 { usize::from(word(now)) } else { ready };
+    let told = |ready: &str, count: usize| {
+        context.metrics.resources.with_label_values(&[ready]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    };
+    told("true", ready);
+    told("false", all.len() - ready);
 }
 
 fn paused(gateway: &EventsGateway) -> Option<&'static str> {

@@ -25,7 +25,12 @@ pub(crate) const TABLE: [(&str, &str, &[&str], &str); 9] = [
         &["namespace", "name"],
         "When the last pass over a gateway succeeded, in seconds since 1970.",
     ),
-    ("resources", "gauge", &["ready"], "Gateways, by their Ready condition: True, False, Unknown."),
+    (
+        "resources",
+        "gauge",
+        &["ready"],
+        "Gateways that are ready (`true`), and that are not (`false`), as their statuses said last.",
+    ),
     ("writes_total", "counter", &["kind"], "Objects of gateways that were written."),
     ("start_time_seconds", "gauge", &[], "When the operator started, in seconds since 1970."),
 ];

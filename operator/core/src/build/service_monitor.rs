@@ -21,6 +21,11 @@ pub(super) fn service_monitor(gateway: &Validated) -> Option<Value> {
             "endpoints": [{
                 "port": pod::ADMIN_PORT,
                 "path": "/metrics",
+                // Dashboards and alerts tell gateways apart by it.
+                "relabelings": [{
+                    "sourceLabels": ["__meta_kubernetes_service_label_app_kubernetes_io_instance"],
+                    "targetLabel": "gateway",
+                }],
                 "interval": format!("{}s", wanted.interval.get().as_secs()),
             }],
         },

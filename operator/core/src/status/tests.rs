@@ -40,7 +40,7 @@ fn pod(name: &str, connections: u64) -> PodView {
 }
 
 impl World {
-    fn observed(&self, change: impl FnOnce(&mut Observation<'_>)) -> EventsGatewayStatus {
+    fn observed<'a>(&'a self, change: impl FnOnce(&mut Observation<'a>)) -> EventsGatewayStatus {
         let surroundings = Surroundings { default_image: "gateway:1".into(), ..Surroundings::default() };
         let proven = validate(&self.gateway, &surroundings);
         let deployment: Deployment = serde_json::from_value(self.deployment.clone()).unwrap();
@@ -161,9 +161,9 @@ fn the_autoscalers_bounds_clamp_the_count_and_its_troubles_are_told() {
 
 #[test]
 fn every_status_that_is_told_fits_the_schema() {
+    let long = "x".repeat(5_000);
     let mut world = world();
     world.pods = vec![pod("a", 3)];
-    let long = "x".repeat(5_000);
     let status = world.observed(|seen| {
         seen.failure = Some(&long);
         seen.paused = Some("spec.paused");

@@ -37,9 +37,8 @@ async fn a_gateway_gets_its_objects_and_they_belong_to_it() -> Result<()> {
     }
     let token = place.until(&place.path("secrets", "events-admin"), "the token", |object| object.is_object()).await?;
     assert!(token["data"]["token"].as_str().is_some_and(|token| token.len() > 60));
-    let deployment =
-        place.until(&place.path("apps/v1/deployments", "events"), "pods", |object| object["status"]["replicas"] == 3);
-    let deployment = deployment.await?;
+    let deployment = place.path("apps/v1/deployments", "events");
+    let deployment = place.until(&deployment, "pods", |object| object["status"]["replicas"] == 3).await?;
     assert_eq!(deployment["spec"]["replicas"], 3);
     place.until_condition("events", "Ready", "NoReadyReplicas").await?;
     let gateway =
