@@ -3,6 +3,7 @@
 mod control_plane {
     mod api_server;
     mod charts;
+    mod definitions;
     mod lab;
     mod users;
     mod workloads;
