@@ -81,7 +81,11 @@ async fn one(
         // Always with its number: a field that was applied and is left out goes back to its default.
         value["spec"]["replicas"] = json!(replicas);
     }
-    let written = api.patch(name, &parameters, &Patch::Apply(&value)).await.map_err(failed)?;
+    let written = match api.patch(name, &parameters, &Patch::Apply(&value)).await {
+        Err(refused) if is_invalid(&refused) => overwrite(&api, name, &value, refused).await,
+        written => written,
+    };
+    let written = written.map_err(failed)?;
     context.metrics.writes.with_label_values(&[kind.names().2]).inc();
     tracing::debug!(kind = kind.names().2, name, "applied");
     let version = if *kind == Kind::Deployment {
@@ -96,6 +100,25 @@ async fn one(
     }
     context.applied.remember(key, object.clone(), digest, version);
     Ok(())
+}
+
+fn is_invalid(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 422)
+}
+
+/// What others put into a list of ours stays when ours is applied; where both together are invalid, ours takes its place.
+async fn overwrite(
+    api: &Api<DynamicObject>,
+    name: &str,
+    value: &Value,
+    refused: kube::Error,
+) -> Result<DynamicObject, kube::Error> {
+    let parameters = PatchParams { field_manager: Some(labels::MANAGER.into()), ..PatchParams::default() };
+    if api.patch(name, &parameters, &Patch::Merge(value)).await.is_err() {
+        return Err(refused);
+    }
+    tracing::warn!(name, "overwritten: what others had put into it made it invalid");
+    api.patch(name, &PatchParams::apply(labels::MANAGER).force(), &Patch::Apply(value)).await
 }
 
 /// Whether there is an object of that name that the gateway didn't make.

@@ -55,6 +55,7 @@ impl Operator {
         let mut command = Command::new(binary()?);
         command
             .env("KUBECONFIG", kubeconfig)
+            .env("NO_COLOR", "1")
             .args(["run", "--log-format", "text", "--log-level", "info,events_gateway_operator=debug"])
             .args(["--gateway-image", &settings.image])
             .args(["--leader-election", &settings.leader_election.to_string()])

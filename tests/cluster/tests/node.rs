@@ -2,6 +2,7 @@
 
 mod node {
     mod gateway;
+    mod ingress;
     mod leaving;
     mod pods;
     mod turn;

@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package tools names the program that tests/tools/install builds, so that go.mod and go.sum pin it.
+// Package tools names the programs that tests/tools/install builds, so that go.mod and go.sum pin them.
 package tools
 
 import (

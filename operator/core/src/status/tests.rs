@@ -40,7 +40,7 @@ fn pod(name: &str, connections: u64) -> PodView {
 }
 
 impl World {
-    fn observed<'a>(&'a self, change: impl FnOnce(&mut Observation<'a>)) -> EventsGatewayStatus {
+    fn observed(&self, change: impl FnOnce(&mut Observation<'_>)) -> EventsGatewayStatus {
         let surroundings = Surroundings { default_image: "gateway:1".into(), ..Surroundings::default() };
         let proven = validate(&self.gateway, &surroundings);
         let deployment: Deployment = serde_json::from_value(self.deployment.clone()).unwrap();
@@ -164,8 +164,9 @@ fn every_status_that_is_told_fits_the_schema() {
     let long = "x".repeat(5_000);
     let mut world = world();
     world.pods = vec![pod("a", 3)];
+    world.gateway.metadata.annotations = Some([("x".to_owned(), long.clone())].into());
     let status = world.observed(|seen| {
-        seen.failure = Some(&long);
+        seen.failure = seen.gateway.metadata.annotations.as_ref().and_then(|all| all.get("x")).map(String::as_str);
         seen.paused = Some("spec.paused");
     });
     assert!(status.conditions.iter().all(|condition| condition.message.0.len() <= 1_024));

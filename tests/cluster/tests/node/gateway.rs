@@ -1,22 +1,29 @@
 //! A gateway as a pod, with the servers that it needs on this machine.
 
-use anyhow::Result;
-use events_gateway_cluster::Cluster;
-use events_gateway_harness::{Kafka, kafka, redis};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use events_gateway_cluster::{Api, Cluster, Image, Kubectl, Namespace, condition};
+use events_gateway_harness::http::{self, Request, Response};
+use events_gateway_harness::{Kafka, gateway, kafka, redis, wait};
 use serde_json::{Value, json};
 
 /// The image's name.
-pub(crate) const IMAGE: &str = "example.com/events-gateway:test";
+const IMAGE: &str = "example.com/events-gateway:test";
+
+/// How long anything may take on a busy machine.
+pub(crate) const BOUND: Duration = Duration::from_secs(90);
 
 /// Kafka and Redis, which pods of one node reach.
-pub(crate) struct Servers {
+struct Servers {
     _kafka: Kafka,
     _redis: redis::Server,
     config: Value,
 }
 
 impl Servers {
-    pub(crate) async fn start(cluster: &Cluster) -> Result<Self> {
+    async fn start(cluster: &Cluster) -> Result<Self> {
         let host = cluster.node.host();
         let kafka = Kafka::with(&kafka::Settings { outside: Some(host), ..kafka::Settings::default() }).await?;
         let open = redis::Settings::default().set("bind", &format!("127.0.0.1 {host}")).set("protected-mode", "no");
@@ -36,7 +43,7 @@ impl Servers {
     }
 
     /// The gateway's configuration, as pods mount it.
-    pub(crate) fn config(&self) -> Value {
+    fn config(&self) -> Value {
         json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -47,7 +54,7 @@ impl Servers {
 }
 
 /// A pod of the gateway that the strictest admission takes, with a finalizer, so that its end can be looked at.
-pub(crate) fn pod() -> Value {
+fn pod() -> Value {
     let probe = |path: &str| json!({ "httpGet": { "path": path, "port": "admin" }, "periodSeconds": 1 });
     json!({
         "apiVersion": "v1",
@@ -79,12 +86,67 @@ pub(crate) fn pod() -> Value {
     })
 }
 
-/// A Service of the pod's admin listener.
-pub(crate) fn service() -> Value {
+/// A Service of the pod's listeners.
+fn service() -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": { "name": "gateway" },
-        "spec": { "selector": { "app": "gateway" }, "ports": [{ "port": 90, "targetPort": "admin" }] },
+        "spec": { "selector": { "app": "gateway" }, "ports": [
+            { "name": "http", "port": 80, "targetPort": "http" },
+            { "name": "admin", "port": 90, "targetPort": "admin" },
+        ] },
     })
+}
+
+/// A gateway that is ready, in a namespace of its own.
+pub(crate) struct Ready {
+    pub(crate) namespace: Namespace,
+    pub(crate) pod: Value,
+    pub(crate) service: Value,
+    _servers: Servers,
+}
+
+impl Ready {
+    /// The path of the pod.
+    pub(crate) fn path(&self) -> String {
+        self.namespace.path("v1", "pods/gateway")
+    }
+}
+
+/// Imports the image, starts the servers, and runs the gateway until it is ready.
+pub(crate) async fn run(cluster: &Cluster, api: &Api) -> Result<Ready> {
+    let servers = Servers::start(cluster).await?;
+    cluster.node.import(&Image::of(IMAGE, &gateway::binary()?).await?).await?;
+    let namespace = Namespace::restricted(api, "gateway").await?;
+    api.create(&namespace.path("v1", "configmaps"), &servers.config()).await?.success()?;
+    let service = api.create(&namespace.path("v1", "services"), &service()).await?.success()?.body;
+    let created = api.create(&namespace.path("v1", "pods"), &pod()).await?.success()?;
+    ensure!(created.warnings.is_empty(), "{:?}", created.warnings);
+    let path = namespace.path("v1", "pods/gateway");
+    let pod = until(api, &path, "a ready pod", |pod| condition::is_true(pod, "Ready")).await;
+    match pod {
+        Ok(pod) => Ok(Ready { namespace, pod, service, _servers: servers }),
+        Err(error) => {
+            let kubectl = Kubectl::new(&cluster.control_plane.kubeconfig())?;
+            Err(error.context(kubectl.say(&format!("-n {} describe pod gateway", namespace.name())).await?))
+        }
+    }
+}
+
+/// Waits until an object is as wanted.
+pub(crate) async fn until(api: &Api, path: &str, what: &str, held: impl Fn(&Value) -> bool) -> Result<Value> {
+    wait::until(what, BOUND, || async {
+        let object = api.get(path).await?.success()?.body;
+        Ok(held(&object).then_some(object))
+    })
+    .await
+}
+
+/// Waits for an answer with the status 200.
+pub(crate) async fn answers(address: SocketAddr, request: &Request) -> Result<Response> {
+    wait::until(&format!("200 for {} of {address}", request.target), BOUND, || async {
+        Ok(http::send(address, request).await.ok().filter(|answer| answer.status() == 200))
+    })
+    .await
 }
