@@ -1,0 +1,22 @@
+//! Whether the Deployment replaces its pods.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Situation;
+use super::pod::Life;
+
+/// A pod that is still there so long after its grace period is on a node that nobody hears of: it is waited for no longer.
+const LOST: Duration = Duration::from_secs(60);
+
+/// Until the last pod of an older template has ended: those drain as well.
+pub(super) fn is_under_way(situation: &Situation) -> bool {
+    let deployment = &situation.deployment;
+    let live: BTreeSet<&str> = situation.live().map(|pod| pod.template.as_str()).collect();
+    let is_old = |template: &str| !live.is_empty() && !live.contains(template);
+    let ends_late = situation.pods.iter().any(|pod| match pod.life {
+        Life::Ending(until) => is_old(&pod.template) && situation.since(until) < LOST,
+        Life::Live | Life::Over => false,
+    });
+    (deployment.is_observed() && deployment.current > deployment.updated) || live.len() > 1 || ends_late
+}
