@@ -31,6 +31,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::context::{Context, Key};
+use crate::kafka::View;
 use crate::watches::{GatewayStreams, Guarded};
 use error::Failure;
 
@@ -147,6 +148,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     let mut exposed = ExposureView::default();
     let resting = consumption::resting(context, key, gateway);
     let seen = proven.is_ok().then(|| context.kafka.view(key, gateway)).flatten();
+    let lasts = seen.as_ref().map_or(survey::STEADY, View::lasts);
     if let (Ok(validated), None) = (&proven, paused) {
         if gateway.spec.image.reference.is_none() && gateway.status.as_ref().is_none_or(|status| status.image.is_none())
         {
@@ -200,7 +202,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     }
     let again = match &proven {
         Err(_) => INVALID,
-        Ok(_) => decision.and_then(|decision| decision.again).unwrap_or(survey::STEADY).min(survey::STEADY),
+        Ok(_) => decision.and_then(|decision| decision.again).unwrap_or(survey::STEADY).min(lasts),
     };
     // Jitter: passes over many gateways don't fall on one moment.
     Ok((Action::requeue(again.mul_f64(0.9 + rand::random::<f64>() * 0.2)), proven.is_ok()))

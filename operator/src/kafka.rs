@@ -22,6 +22,8 @@ use crate::watches::Guarded;
 
 /// How old a view may be before it is looked again.
 const STEADY: Duration = Duration::from_secs(30);
+/// The same while records wait or a group has nobody.
+const UNSETTLED: Duration = Duration::from_secs(10);
 
 /// What was seen in Kafka.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -66,6 +68,14 @@ struct Entry {
     is_looking: bool,
 }
 
+impl View {
+    /// How long it may be looked at.
+    pub(crate) fn lasts(&self) -> Duration {
+        let is_settled = |group: &Group| group.lag == Some(0) && group.members.is_some_and(|members| members > 0);
+        if self.problems.is_empty() && self.groups.iter().all(is_settled) { STEADY } else { UNSETTLED }
+    }
+}
+
 impl Kafka {
     /// Tells through `touched` when something was seen that wasn't before.
     pub(crate) fn new(client: kube::Client, touched: mpsc::UnboundedSender<ObjectRef<Guarded>>) -> Self {
@@ -77,8 +87,8 @@ impl Kafka {
     pub(crate) fn view(&self, key: &Key, gateway: &EventsGateway) -> Option<View> {
         let mut entries = self.entries.lock();
         let entry = entries.entry(key.clone()).or_default();
-        let is_old =
-            entry.at.is_none_or(|at| at.elapsed() >= STEADY) || entry.generation != gateway.metadata.generation;
+        let lasts = entry.view.as_ref().map_or(STEADY, View::lasts);
+        let is_old = entry.at.is_none_or(|at| at.elapsed() >= lasts) || entry.generation != gateway.metadata.generation;
         if is_old && !entry.is_looking {
             entry.is_looking = true;
             entry.generation = gateway.metadata.generation;

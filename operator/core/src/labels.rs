@@ -16,8 +16,6 @@ pub const PAUSED: &str = "eventsgateway.dev/paused";
 pub const CONFIGURATION: &str = "eventsgateway.dev/configuration";
 /// On pods' templates: the digest of the versions of the Secrets that pods read.
 pub const SECRETS: &str = "eventsgateway.dev/secrets";
-/// On pods: since when one drains that is to go.
-pub const DRAIN_SINCE: &str = "eventsgateway.dev/drain-since";
 
 const NAME: &str = "app.kubernetes.io/name";
 const COMPONENT: &str = "app.kubernetes.io/component";

@@ -73,7 +73,7 @@ pub(crate) async fn dereference(
     let replicas = if pods.is_empty() { None } else { client(context, key, gateway).await? };
     let deployed = deployment.as_ref().and_then(|deployment| deployment.spec.as_ref()?.replicas).unwrap_or(0);
     let is_marked = |pod: &Pod| {
-        pod.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(labels::DRAIN_SINCE))
+        pod.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(scaling::DRAIN_SINCE))
     };
     let busy = wanted < deployed || pods.iter().any(is_marked);
     let age = if busy { survey::BUSY } else { survey::STEADY };

@@ -1,0 +1,101 @@
+//! One gateway, from its first record to a reset and a pause.
+
+use anyhow::{Context as _, Result};
+use events_gateway_harness::kafka::admin::Record;
+use events_gateway_harness::sse::client::{Client, Options};
+use serde_json::{Value, json};
+
+use super::lab::{BOUND, Lab, condition};
+
+/// Records before the reset.
+const RECORDS: usize = 60;
+
+#[tokio::test]
+async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open() -> Result<()> {
+    let lab = Lab::start().await?;
+    // The operator makes the topic.
+    let managed = json!({ "topics": { "mode": "Manage", "partitions": 3, "replicationFactor": 1 } });
+    lab.create("events", "orders", &managed).await?;
+    let gateway = lab.path("eventsgateways", "events");
+    lab.until(&gateway, "Ready", |gateway| condition(gateway, "Ready")["status"] == "True").await?;
+    lab.until(&gateway, "KafkaReady", |gateway| condition(gateway, "KafkaReady")["status"] == "True").await?;
+    assert_eq!(lab.kafka.watermarks("orders", 2).await?, (0, 0), "three partitions");
+
+    let client = Client::opened(Options::new(lab.service("events").await?, "/api/v1/events?channels=orders"), BOUND);
+    let client = client.await?;
+    publish(&lab, 0..RECORDS).await?;
+    client.wait_for_published(RECORDS, BOUND).await.context("the first time")?;
+    let told = lab
+        .until(&gateway, "the group without lag", |gateway| {
+            let group = &gateway["status"]["groups"][0];
+            group["lag"] == 0 && group["members"] == 1 && gateway["status"]["connections"]["total"] == 1
+        })
+        .await?;
+    let group = &told["status"]["groups"][0];
+    assert_eq!((&group["groupId"], &group["state"]), (&json!("events"), &json!("Stable")));
+    assert_eq!(told["status"]["protocol"], "consumer");
+
+    // First only told, then done.
+    let dry = reset(&lab, "dry", json!({ "to": { "position": "Earliest" }, "dryRun": true })).await?;
+    assert_eq!((&dry["status"]["phase"], &dry["status"]["records"]), (&json!("Succeeded"), &json!(RECORDS)));
+    let done = reset(&lab, "again", json!({ "to": { "position": "Earliest" } })).await?;
+    assert_eq!(done["status"]["phase"], "Succeeded", "{:#}", done["status"]);
+    assert_eq!(done["status"]["records"], RECORDS);
+    let partitions = done["status"]["partitions"].as_array().context("no partitions")?;
+    assert!(partitions.len() == 3 && partitions.iter().all(|one| one["done"] == true), "{partitions:#?}");
+    let again = client.wait_for_published(2 * RECORDS, BOUND).await.context("after the reset")?;
+    assert_eq!(again.len(), 2 * RECORDS, "each comes again, once");
+
+    lab.until(&gateway, "commits", |gateway| gateway["status"]["lag"] == 0).await?;
+
+    // A pause by spec: the replicas leave, the stream stays, and what waits is told as lag.
+    let paused = |paused: bool| json!({ "spec": { "consumption": { "paused": paused } } });
+    lab.api.merge(&gateway, &paused(true)).await?.success()?;
+    lab.until(&gateway, "no members", |gateway| {
+        condition(gateway, "KafkaReady")["reason"] == "Paused" && gateway["status"]["groups"][0]["members"] == 0
+    })
+    .await?;
+    publish(&lab, RECORDS..RECORDS + 5).await?;
+    lab.until(&gateway, "lag", |gateway| gateway["status"]["lag"] == 5).await?;
+    assert_eq!(client.published().len(), 2 * RECORDS);
+    lab.api.merge(&gateway, &paused(false)).await?.success()?;
+    client.wait_for_published(2 * RECORDS + 5, BOUND).await.context("after the pause")?;
+    assert_eq!(client.history().connections.len(), 1, "the stream was never closed");
+    lab.until(&gateway, "consuming", |gateway| condition(gateway, "KafkaReady")["status"] == "True").await?;
+
+    // A reset that is deleted while it holds the groups lets them go on.
+    let wrong =
+        json!({ "to": { "position": "Offsets", "offsets": [{ "topic": "orders", "partition": 9, "offset": 1 }] } });
+    let failed = reset(&lab, "wrong", wrong).await?;
+    assert_eq!(failed["status"]["phase"], "Failed");
+    assert_eq!(condition(&failed, "Complete")["reason"], "Impossible", "{failed:#}");
+    publish(&lab, RECORDS + 5..RECORDS + 6).await?;
+    client.wait_for_published(2 * RECORDS + 6, BOUND).await.context("after the failed reset")?;
+    Ok(())
+}
+
+async fn publish(lab: &Lab, numbers: std::ops::Range<usize>) -> Result<()> {
+    let producer = lab.kafka.producer()?;
+    for number in numbers {
+        let event = json!({ "type": "order", "channels": ["orders"], "data": { "number": number } });
+        producer.send("orders", &Record::json(&number.to_string(), &event)).await?;
+    }
+    Ok(())
+}
+
+/// Creates a reset and waits for its end.
+async fn reset(lab: &Lab, name: &str, mut spec: Value) -> Result<Value> {
+    spec["gateway"] = json!("events");
+    let object = json!({
+        "apiVersion": "eventsgateway.dev/v1alpha1",
+        "kind": "EventsGatewayOffsetReset",
+        "metadata": { "name": name },
+        "spec": spec,
+    });
+    let collection = lab.namespace.path("eventsgateway.dev/v1alpha1", "eventsgatewayoffsetresets");
+    lab.api.create(&collection, &object).await?.success()?;
+    lab.until(&lab.path("eventsgatewayoffsetresets", name), "its end", |reset| {
+        ["Succeeded", "Failed"].iter().any(|end| reset["status"]["phase"] == *end)
+    })
+    .await
+}
