@@ -188,7 +188,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         failure: words.as_deref(),
         autoscaler: found.autoscaler.clone(),
         exposure: exposed,
-        groups: seen.as_ref().filter(|seen| !seen.groups.is_empty()).map(|seen| seen.groups.clone()),
+        groups: seen.as_ref().map(|seen| seen.groups.clone()),
         protocol: seen.as_ref().and_then(|seen| seen.protocol.clone()),
         kafka_problems: seen.map(|seen| seen.problems).unwrap_or_default(),
         consumption_paused: resting.values().next().cloned(),

@@ -5,32 +5,30 @@ that it doesn't use.
 {{- define "operator.rules" -}}
 # The resources themselves. Nobody's spec is written; finalizers because owners are named in what is built.
 - apiGroups: [eventsgateway.dev]
-  resources: [eventsgateways]
-  verbs: [get, list, watch]
+  resources: [eventsgateways, eventsgatewayoffsetresets]
+  verbs: [list, watch]
 - apiGroups: [eventsgateway.dev]
-  resources: [eventsgateways/status]
+  resources: [eventsgateways/status, eventsgatewayoffsetresets/status]
   verbs: [patch]
 - apiGroups: [eventsgateway.dev]
   resources: [eventsgateways/finalizers]
   verbs: [update]
-# Their finalizer is set here: a reset that is deleted midway lets consumption go on.
-- apiGroups: [eventsgateway.dev]
-  resources: [eventsgatewayoffsetresets]
-  verbs: [get, list, watch, patch]
-- apiGroups: [eventsgateway.dev]
-  resources: [eventsgatewayoffsetresets/status]
-  verbs: [patch]
-# What a gateway is made of. Secrets: one with the admin token is made, those that a gateway names are read.
+# What every gateway is made of; it goes with the resource, by Kubernetes' own hand.
 - apiGroups: [""]
-  resources: [services, configmaps, serviceaccounts, secrets]
-  verbs: [get, list, watch, create, patch, delete]
+  resources: [services, configmaps, serviceaccounts]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch]
+# One with the admin token is made, and deleted when the gateway names its own; those that a gateway names are read.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, delete]
 # Replicas that are to go are marked; their deletion is the Deployment's.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, patch]
-- apiGroups: [apps]
-  resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, patch]
+# What a gateway may have or not.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
@@ -40,16 +38,16 @@ that it doesn't use.
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
-# Used where they are installed.
+# The same, where it is installed; not watched, since it may come and go.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, create, patch, delete]
 - apiGroups: [monitoring.coreos.com]
   resources: [servicemonitors, prometheusrules]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, create, patch, delete]
 - apiGroups: [keda.sh]
   resources: [scaledobjects]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, create, patch, delete]
 # Notices.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -93,9 +93,9 @@ impl Observation<'_> {
                 .unwrap_or(0),
         });
         let lag = match &self.groups {
-            Some(groups) => groups.iter().map(|group| group.lag).sum(),
+            Some(groups) if !groups.is_empty() => groups.iter().map(|group| group.lag).sum(),
             // What the replicas say of the partitions that they have.
-            None => serving
+            _ => serving
                 .clone()
                 .flat_map(|status| &status.kafka)
                 .map(|one| one.lag)
@@ -125,7 +125,7 @@ impl Observation<'_> {
             connections: connections.or_else(|| before.connections.clone().filter(|_| !self.pods.is_empty())),
             lag,
             protocol: self.protocol.as_deref().map(Into::into).or_else(|| before.protocol.clone()),
-            groups: self.groups.clone().unwrap_or_else(|| before.groups.clone()),
+            groups: self.groups.clone().filter(|groups| !groups.is_empty()).unwrap_or_else(|| before.groups.clone()),
             draining: self.draining.clone(),
             endpoints: self.exposure.endpoints.iter().map(|url| url.as_str().into()).collect(),
             conditions: Vec::new(),

@@ -21,6 +21,8 @@ pub struct Settings {
     pub leader_election: bool,
     /// The namespaces that it looks after; none: all.
     pub namespaces: Vec<String>,
+    /// The Lease, by name and namespace; none: the operator's defaults.
+    pub lease: Option<(String, String)>,
     /// Who it is.
     pub identity: String,
 }
@@ -31,6 +33,7 @@ impl Default for Settings {
             image: "example.com/events-gateway:test".into(),
             leader_election: false,
             namespaces: Vec::new(),
+            lease: None,
             identity: "operator-0".into(),
         }
     }
@@ -63,6 +66,9 @@ impl Operator {
             .args(["--admin-address", &format!("127.0.0.1:{admin}")]);
         if !settings.namespaces.is_empty() {
             command.args(["--namespaces", &settings.namespaces.join(",")]);
+        }
+        if let Some((name, namespace)) = &settings.lease {
+            command.args(["--lease-name", name, "--lease-namespace", namespace]);
         }
         let mut process = Process::start("operator", command, &directory.join("operator.log"))?;
         let ready = || async move {

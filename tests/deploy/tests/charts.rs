@@ -188,7 +188,7 @@ fn only_its_own_lease_is_written() -> Result<()> {
     let role = find(&objects, "Role", &format!("{NAME}-lease"))?;
     assert_eq!(role["metadata"]["namespace"], "system");
     let named = json!({ "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": ["other"],
-        "verbs": ["get", "update", "patch"] });
+        "verbs": ["get", "update"] });
     assert_eq!(role["rules"][1], named);
     assert_eq!(role["rules"][0]["verbs"], json!(["create"]));
     Ok(())

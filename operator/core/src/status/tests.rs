@@ -55,7 +55,7 @@ impl World {
             failure: None,
             autoscaler: AutoscalerView::default(),
             exposure: ExposureView::default(),
-            groups: None,
+            groups: Some(Vec::new()),
             protocol: None,
             kafka_problems: Vec::new(),
             consumption_paused: None,
