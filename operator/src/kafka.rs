@@ -113,6 +113,13 @@ impl Kafka {
         });
     }
 
+    /// What was seen is over: replicas were told to pause or to go on.
+    pub(crate) fn look_again(&self, key: &Key) {
+        if let Some(entry) = self.entries.lock().get_mut(key) {
+            entry.at = None;
+        }
+    }
+
     /// Forgets a resource that is gone.
     pub(crate) fn forget(&self, key: &Key) {
         self.entries.lock().remove(key);

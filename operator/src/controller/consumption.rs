@@ -62,6 +62,7 @@ pub(crate) async fn see_to(context: &Context, key: &Key, found: &Dereferenced, r
             }
         }
     }
+    context.kafka.look_again(key);
     // They are asked again soon: only what they say counts.
     for pod in &found.pods {
         context.surveys.forget_pod(key, pod.metadata.uid.as_deref().unwrap_or_default());
