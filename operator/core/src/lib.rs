@@ -10,6 +10,7 @@ pub mod kind;
 pub mod labels;
 pub mod names;
 pub mod scaling;
+pub mod schema;
 pub mod status;
 pub mod validate;
 

@@ -27,6 +27,20 @@ pub(super) enum FileError {
 
 /// All gateways of a file with one or more YAML documents; `-` is standard input. Other kinds are passed over.
 pub(super) fn gateways(path: &Path) -> Result<Vec<EventsGateway>, FileError> {
+    let read = |object| {
+        let (shown, name) = (path.display().to_string(), name(&object));
+        serde_json::from_value(object).map_err(|source| FileError::Resource { path: shown, name, source })
+    };
+    objects(path)?.into_iter().map(read).collect()
+}
+
+/// What an object calls itself.
+pub(super) fn name(object: &Value) -> String {
+    object["metadata"]["name"].as_str().unwrap_or("(without a name)").to_owned()
+}
+
+/// The same, as they are written.
+pub(super) fn objects(path: &Path) -> Result<Vec<Value>, FileError> {
     let shown = path.display().to_string();
     let mut bytes = Vec::new();
     let read = if shown == "-" {
@@ -41,13 +55,7 @@ pub(super) fn gateways(path: &Path) -> Result<Vec<EventsGateway>, FileError> {
     let text = String::from_utf8_lossy(&bytes);
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(&text).map_err(|source| FileError::Parse { path: shown.clone(), source })?;
-    let gateways = documents.into_iter().filter(|document| document["kind"] == "EventsGateway");
-    let gateways: Vec<EventsGateway> = gateways
-        .map(|document| {
-            let name = document["metadata"]["name"].as_str().unwrap_or("(without a name)").to_owned();
-            serde_json::from_value(document).map_err(|source| FileError::Resource { path: shown.clone(), name, source })
-        })
-        .collect::<Result<_, _>>()?;
+    let gateways: Vec<Value> = documents.into_iter().filter(|document| document["kind"] == "EventsGateway").collect();
     if gateways.is_empty() {
         return Err(FileError::Empty { path: shown });
     }

@@ -1,6 +1,7 @@
 //! What is refused and taken.
 
 use anyhow::{Result, ensure};
+use events_gateway_operator_core::schema;
 use events_gateway_resources::definition::definitions;
 use serde_json::{Value, json};
 
@@ -87,5 +88,21 @@ fn every_rule_has_a_case() {
         let elsewhere = message.starts_with("an offset reset can't be changed");
         let covered = cases.iter().any(|case| message.contains(case.says));
         assert!(made || elsewhere || covered, "no case for: {message}");
+    }
+}
+
+/// What the API server refuses is refused without one, too, and with the same words.
+#[test]
+fn check_refuses_offline_what_the_server_refuses() {
+    for Refused { object, says } in [cases::bounds(), cases::rules()].into_iter().flatten() {
+        let found = schema::check(&object);
+        assert!(!found.is_empty(), "{says}: {object:#}");
+        // Bounds are told in other words.
+        let is_rule = definitions().iter().any(|definition| definition.object.to_string().contains(says));
+        let told = found.iter().any(|problem| problem.contains(says));
+        assert!(told || !is_rule || found.iter().any(|problem| problem.contains("is ")), "{says}: {found:?}");
+    }
+    for object in cases::taken() {
+        assert_eq!(schema::check(&object), Vec::<String>::new(), "{object:#}");
     }
 }
