@@ -6,6 +6,7 @@ mod edges;
 mod files;
 pub mod kafka;
 pub mod redis;
+mod status;
 
 use std::io;
 use std::net::SocketAddr;
@@ -174,6 +175,8 @@ impl Gateway {
         let extra = extra.map(|make| make(admin_address));
         let public = edges::public(config, edge, public_socket, extra, &tasks)?;
         let kafka_status = consumers.clone();
+        let pod = config.replica.name.clone();
+        let status = status::teller(pod, replica.clone(), hub, &keeper, drain.clone(), consumers.clone());
         let admin = edges::admin(
             config,
             crate::http::admin::Sources {
@@ -183,6 +186,7 @@ impl Gateway {
                 metrics,
                 directory: ports.directory.clone(),
                 backlog: ports.backlog.clone(),
+                status,
                 kafka: Arc::new(move || kafka_status.status()),
                 groups,
                 drain: drain.clone(),

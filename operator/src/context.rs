@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::controller::applied::Applied;
 use crate::controller::survey::Surveys;
+use crate::kafka::Kafka;
 use crate::kinds::Kinds;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -29,6 +30,7 @@ pub(crate) struct Context {
     pub(crate) stores: Stores,
     pub(crate) applied: Applied,
     pub(crate) surveys: Surveys,
+    pub(crate) kafka: Kafka,
     /// How often a pass failed since it last succeeded.
     pub(crate) failures: Mutex<HashMap<Key, u32>>,
     /// The status that was written last, and when.
@@ -42,6 +44,7 @@ impl Context {
         self.told.lock().remove(key);
         self.applied.forget(key);
         self.surveys.forget(key);
+        self.kafka.forget(key);
         let _ = self.metrics.last_success.remove_label_values(&[&key.0, &key.1]);
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod applied;
 mod apply;
+mod consumption;
 mod dereference;
 mod error;
 mod exposure;
@@ -26,10 +27,11 @@ use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource as _, ResourceExt as _};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::context::{Context, Key};
-use crate::watches::{Guarded, Streams};
+use crate::watches::{GatewayStreams, Guarded};
 use error::Failure;
 
 /// Passes that run at the same time.
@@ -44,7 +46,8 @@ const INVALID: Duration = Duration::from_secs(120);
 /// Runs until `stop` is ready; passes that are under way are finished then.
 pub(crate) async fn run(
     context: Arc<Context>,
-    streams: Streams,
+    streams: GatewayStreams,
+    touched: mpsc::UnboundedReceiver<ObjectRef<Guarded>>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let stores = context.stores.clone();
@@ -67,19 +70,26 @@ pub(crate) async fn run(
         let users = users.iter().filter(|gateway| gateway.0.as_ref().is_ok_and(uses));
         users.map(|gateway| ObjectRef::from_obj(&**gateway)).collect::<Vec<_>>()
     });
+    controller = controller.watches_stream(streams.resets, |reset| {
+        reset.namespace().map(|namespace| ObjectRef::new(&reset.spec.gateway.0).within(&namespace))
+    });
     for (kind, stream) in streams.children {
         controller = controller.owns_stream_with(stream, kind.resource());
     }
     let kinds = tokio_stream_of(context.kinds.changes());
-    let passes =
-        controller.reconcile_all_on(kinds).graceful_shutdown_on(stop).run(reconcile, on_failure, context).for_each(
-            |result| async move {
-                // Failures of passes were told by `on_failure`; what is left are watches that are made again.
-                if let Err(error @ kube::runtime::controller::Error::QueueError(_)) = result {
-                    tracing::warn!(%error, "failed to watch");
-                }
-            },
-        );
+    let passes = controller
+        .reconcile_all_on(kinds)
+        .reconcile_on(futures_util::stream::unfold(touched, |mut touched| async move {
+            touched.recv().await.map(|gateway| (gateway, touched))
+        }))
+        .graceful_shutdown_on(stop)
+        .run(reconcile, on_failure, context)
+        .for_each(|result| async move {
+            // Failures of passes were told by `on_failure`; what is left are watches that are made again.
+            if let Err(error @ kube::runtime::controller::Error::QueueError(_)) = result {
+                tracing::warn!(%error, "failed to watch");
+            }
+        });
     passes.await;
 }
 
@@ -135,6 +145,8 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     let mut failure = None;
     let mut decision = None;
     let mut exposed = ExposureView::default();
+    let resting = consumption::resting(context, key, gateway);
+    let seen = proven.is_ok().then(|| context.kafka.view(key, gateway)).flatten();
     if let (Ok(validated), None) = (&proven, paused) {
         if gateway.spec.image.reference.is_none() && gateway.status.as_ref().is_none_or(|status| status.image.is_none())
         {
@@ -154,6 +166,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
             _ => Ok(()),
         };
         failure = applied.and(scaled).err();
+        consumption::see_to(context, key, &found, &resting).await;
         match exposure::exposure(context, key, validated).await {
             Ok(view) => exposed = view,
             Err(error) => failure = failure.or(Some(error)),
@@ -173,10 +186,10 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         failure: words.as_deref(),
         autoscaler: found.autoscaler.clone(),
         exposure: exposed,
-        groups: None,
-        protocol: None,
-        kafka_problems: Vec::new(),
-        consumption_paused: None,
+        groups: seen.as_ref().filter(|seen| !seen.groups.is_empty()).map(|seen| seen.groups.clone()),
+        protocol: seen.as_ref().and_then(|seen| seen.protocol.clone()),
+        kafka_problems: seen.map(|seen| seen.problems).unwrap_or_default(),
+        consumption_paused: resting.values().next().cloned(),
         now: Timestamp::now(),
     };
     let status = observation.status();

@@ -4,10 +4,12 @@ mod admin;
 mod cli;
 mod context;
 mod controller;
+mod kafka;
 mod kinds;
 mod leader;
 mod metrics;
 mod notices;
+mod reset;
 mod settings;
 mod watches;
 

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use events_gateway_operator_core::{Kind, labels};
-use events_gateway_resources::EventsGateway;
+use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
 use futures_util::Stream;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -34,6 +34,7 @@ pub(crate) const WATCHED: [Kind; 7] = [
 #[derive(Clone)]
 pub(crate) struct Stores {
     pub(crate) gateways: Store<Guarded>,
+    pub(crate) resets: Store<EventsGatewayOffsetReset>,
     pub(crate) deployments: Store<Deployment>,
     pub(crate) pods: Store<Pod>,
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
@@ -43,9 +44,10 @@ pub(crate) struct Stores {
 /// Objects as they are touched.
 pub(crate) type Touched<K> = std::pin::Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
 
-/// The streams that fill the stores.
-pub(crate) struct Streams {
+/// The streams that fill the stores, for who looks after the gateways.
+pub(crate) struct GatewayStreams {
     pub(crate) gateways: Touched<Guarded>,
+    pub(crate) resets: Touched<EventsGatewayOffsetReset>,
     pub(crate) deployments: Touched<Deployment>,
     pub(crate) pods: Touched<Pod>,
     pub(crate) secrets: Touched<PartialObjectMeta<Secret>>,
@@ -53,9 +55,15 @@ pub(crate) struct Streams {
 }
 
 /// Begins to watch one namespace, or all.
-pub(crate) fn watch(client: &Client, namespace: Option<&str>) -> (Stores, Streams) {
+pub(crate) fn watch(
+    client: &Client,
+    namespace: Option<&str>,
+) -> (Stores, GatewayStreams, Touched<EventsGatewayOffsetReset>) {
     let labelled = || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
     let (gateways, gateways_stream) = full(api::<Guarded>(client, namespace), watcher::Config::default(), |_| {});
+    let (resets, resets_stream) = full(api(client, namespace), watcher::Config::default(), |_| {});
+    // A second watch for who carries them out: there is little of it.
+    let (_, resets_again) = full(api(client, namespace), watcher::Config::default(), |_| {});
     let (deployments, deployments_stream) = full(api(client, namespace), labelled(), |deployment: &mut Deployment| {
         deployment.managed_fields_mut().clear();
         if let Some(spec) = &mut deployment.spec {
@@ -77,14 +85,16 @@ pub(crate) fn watch(client: &Client, namespace: Option<&str>) -> (Stores, Stream
         children.push((kind, stream));
     }
     (
-        Stores { gateways, deployments, pods, secrets, children: stores },
-        Streams {
+        Stores { gateways, resets, deployments, pods, secrets, children: stores },
+        GatewayStreams {
             gateways: gateways_stream,
+            resets: resets_again,
             deployments: deployments_stream,
             pods: pods_stream,
             secrets: secrets_stream,
             children,
         },
+        resets_stream,
     )
 }
 

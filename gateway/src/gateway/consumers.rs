@@ -1,6 +1,9 @@
 //! The consumers of every binding: started, watched, handed over and taken up again together.
 
+mod summary;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events_gateway_core::Channel;
@@ -36,8 +39,21 @@ pub struct Consumers {
     keeper: Arc<Keeper>,
     runtime: Handle,
     running: Mutex<Running>,
-    /// By binding: the monitors of every consumer that ever ran, so that no count goes back.
-    monitors: Mutex<Vec<(String, Monitor)>>,
+    /// Of every consumer that ever ran, so that no count goes back.
+    monitors: Mutex<Vec<Monitored>>,
+}
+
+#[derive(Clone)]
+struct Monitored {
+    binding: String,
+    monitor: Monitor,
+    runs: Arc<AtomicBool>,
+}
+
+impl Monitored {
+    fn runs(&self) -> bool {
+        self.runs.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Default)]
@@ -140,8 +156,11 @@ impl Consumers {
             }
         };
         let ingest = Ingest::new(source, self.ports.clone(), self.options(index));
-        self.monitors.lock().push((binding.name.clone(), ingest.monitor()));
+        let runs = Arc::new(AtomicBool::new(true));
+        let monitored = Monitored { binding: binding.name.clone(), monitor: ingest.monitor(), runs: runs.clone() };
+        self.monitors.lock().push(monitored);
         ingest.run(control, stopped).await;
+        runs.store(false, Ordering::Relaxed);
     }
 
     fn options(&self, index: usize) -> ingest::Options {
@@ -155,22 +174,27 @@ impl Consumers {
         }
     }
 
-    fn monitors_of(&self, binding: &str) -> Vec<Monitor> {
-        let monitors = self.monitors.lock();
-        monitors.iter().filter(|(name, _)| name == binding).map(|(_, monitor)| monitor.clone()).collect()
+    fn monitors_of(&self, binding: &str) -> Vec<Monitored> {
+        self.monitors.lock().iter().filter(|monitored| monitored.binding == binding).cloned().collect()
     }
 
     /// What a binding's consumers counted, added up.
     #[must_use]
     pub fn consumed(&self, binding: &str) -> Consumed {
-        let monitors = self.monitors_of(binding);
+        let monitored = self.monitors_of(binding);
+        let monitors: Vec<_> = monitored.iter().map(|monitored| &monitored.monitor).collect();
         let sum = |counter: fn(&ingest::counters::Counters) -> &Counter| {
             monitors.iter().map(|monitor| counter(monitor.counters()).get()).sum()
         };
         let each = |counters: fn(&ingest::counters::Counters) -> &[Counter], index: usize| {
             monitors.iter().map(|monitor| counters(monitor.counters())[index].get()).sum()
         };
-        let statuses: Vec<_> = monitors.iter().map(Monitor::status).collect();
+        let statuses: Vec<_> = monitors.iter().map(|monitor| monitor.status()).collect();
+        // The complaint of one that was stopped stays with it, and is nobody's any more.
+        let runs: Vec<_> = monitored.iter().map(Monitored::runs).collect();
+        let is_well = |judged: &dyn Fn(bool) -> bool| {
+            statuses.iter().zip(&runs).filter(|(_, runs)| judged(**runs)).all(|(status, _)| status.trouble.is_none())
+        };
         Consumed {
             records: sum(|counters| &counters.records),
             appends: sum(|counters| &counters.appends),
@@ -197,8 +221,23 @@ impl Consumers {
                 .flat_map(|status| &status.partitions)
                 .map(|partition| (partition.topic.clone(), partition.partition, partition.lag))
                 .collect(),
-            is_up: !statuses.is_empty() && statuses.iter().all(|status| status.trouble.is_none()),
+            is_up: if runs.contains(&true) { is_well(&|runs| runs) } else { !runs.is_empty() && is_well(&|_| true) },
         }
+    }
+
+    /// What every binding's consumers do, in short.
+    #[must_use]
+    pub fn bindings(&self) -> Vec<events_gateway_status::Binding> {
+        let of = |binding: &Binding| {
+            let monitored = self.monitors_of(&binding.name);
+            let running: Vec<_> = monitored
+                .iter()
+                .filter(|monitored| monitored.runs())
+                .map(|monitored| monitored.monitor.status())
+                .collect();
+            summary::of(&binding.name, &binding.group_id, &running)
+        };
+        self.config.kafka.bindings.iter().map(of).collect()
     }
 
     /// Where every consumer stands, for operators.
@@ -209,7 +248,7 @@ impl Consumers {
             .monitors
             .lock()
             .iter()
-            .map(|(_, monitor)| monitor.status())
+            .map(|monitored| monitored.monitor.status())
             .filter(|status| running || !status.partitions.is_empty())
             .collect();
         serde_json::json!({ "running": running, "consumers": consumers })

@@ -33,6 +33,9 @@ use tokio::sync::watch;
 /// Decides on readiness when it is asked for.
 pub type Ready = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
 
+/// Tells what this replica does, for who runs it. Asked every few seconds; must not block.
+pub type StatusOf = Arc<dyn Fn() -> events_gateway_status::Status + Send + Sync>;
+
 /// Tells what every binding's consumer is doing: its assignment, positions and lag.
 pub type KafkaStatus = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
 
@@ -50,6 +53,8 @@ pub struct Sources {
     pub directory: Arc<dyn Directory>,
     /// Where channels stand.
     pub backlog: Arc<dyn Backlog>,
+    /// What it does, in short.
+    pub status: StatusOf,
     /// What its consumers do.
     pub kafka: KafkaStatus,
     /// The consumer groups that may be paused.
@@ -96,6 +101,7 @@ pub fn listen(options: Options, sources: web::Data<Sources>, socket: TcpListener
             .service(get("/live", live))
             .service(get("/ready", ready))
             .service(get("/metrics", metrics))
+            .service(get("/status", inspection::status))
             .service(get("/connections", inspection::connections))
             .service(get("/channels/{channel}", inspection::channel))
             .service(get("/kafka", inspection::kafka))

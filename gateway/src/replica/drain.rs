@@ -12,6 +12,7 @@ use std::time::Duration;
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
 use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _};
+use parking_lot::Mutex;
 use rand::Rng as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
@@ -70,6 +71,16 @@ pub enum Drained {
     Undone,
 }
 
+/// A drain of this life. It goes on when whoever carries it out changes, as at a signal: it settles once, and its time
+/// doesn't begin again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Course {
+    /// When it began.
+    pub began: Instant,
+    /// Whether it ran to its end.
+    pub ended: bool,
+}
+
 /// How a process that was told to stop ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -88,6 +99,8 @@ pub struct Drain {
     directory: Arc<dyn Directory>,
     hand_over: HandOver,
     options: Options,
+    /// The drain under way, or the one that ended and wasn't undone.
+    course: Mutex<Option<Course>>,
     /// Whether the process is to end: from then on whoever waits for the signals drains, and nobody else.
     ending: watch::Sender<bool>,
 }
@@ -107,18 +120,29 @@ impl Drain {
         hand_over: HandOver,
         options: Options,
     ) -> Arc<Self> {
-        Arc::new(Self { replica, directory, hand_over, options, ending: watch::Sender::new(false) })
+        let (course, ending) = (Mutex::default(), watch::Sender::new(false));
+        Arc::new(Self { replica, directory, hand_over, options, course, ending })
     }
 
     /// Says that the replica drains (its lease tells others, it is no longer ready, new streams are refused) and leaves the
     /// rest to whoever watches the state with [`Self::follow`].
     pub fn begin(&self) -> bool {
+        let mut course = self.course.lock();
+        course.get_or_insert_with(|| Course { began: Instant::now(), ended: false });
         self.replica.set_state(ReplicaState::Draining)
     }
 
-    /// Says that the replica serves again; a drain under way ends as [`Drained::Undone`].
+    /// Says that the replica serves again; a drain under way ends as [`Drained::Undone`]. A later one begins anew.
     pub fn undo(&self) -> bool {
+        let mut course = self.course.lock();
+        *course = None;
         self.replica.set_state(ReplicaState::Serving)
+    }
+
+    /// The drain under way, or the one that ended; `None` while the replica serves.
+    #[must_use]
+    pub fn course(&self) -> Option<Course> {
+        *self.course.lock()
     }
 
     /// Waits for the first of `signals`, drains, and answers how that ended; the second signal aborts it.
@@ -179,23 +203,32 @@ impl Drain {
         }
     }
 
-    /// Drains to the end. Cancelling it leaves the replica in state draining with the streams that are open.
+    /// Drains to the end, or goes on with what was begun: a drain that has ended isn't done a second time. Cancelling it leaves
+    /// the replica in state draining with the streams that are open.
     pub async fn run(&self) -> Drained {
         self.begin();
         tracing::info!(streams = self.replica.connections().open(), "draining");
-        let deadline = Instant::now() + self.options.timeout;
         let mut states = self.replica.states();
-        tokio::select! {
-            biased;
-            _ = states.wait_for(|state| *state == ReplicaState::Serving) => Drained::Undone,
-            drained = self.drain(deadline) => drained,
+        loop {
+            let began = self.course().map_or_else(Instant::now, |course| course.began);
+            let drained = tokio::select! {
+                biased;
+                _ = states.wait_for(|state| *state == ReplicaState::Serving) => return Drained::Undone,
+                drained = self.drain(began) => drained,
+            };
+            // Undone and begun again faster than the state was looked at: another drain.
+            if let Some(course) = self.course.lock().as_mut().filter(|course| course.began == began) {
+                course.ended = true;
+                return drained;
+            }
         }
     }
 
-    async fn drain(&self, deadline: Instant) -> Drained {
+    async fn drain(&self, began: Instant) -> Drained {
+        let deadline = began + self.options.timeout;
         let hand_over = tokio::time::timeout_at(deadline, (self.hand_over)(true));
         let closing = async {
-            sleep(self.options.settle.min(self.options.timeout)).await;
+            sleep_until(began + self.options.settle.min(self.options.timeout)).await;
             tokio::select! {
                 () = self.close_paced() => 0,
                 () = sleep_until(deadline) => self.close_all(),

@@ -86,7 +86,7 @@ impl Client {
             // It moves the bytes. When it ends first, what it brought is still to be read, and so is its error.
             () = async {
                 let _ = connection.await;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             } => Err(ReplicaError::TimedOut),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Layer;
@@ -16,10 +16,12 @@ use tracing_subscriber::prelude::*;
 use crate::admin::{self, Health};
 use crate::context::Context;
 use crate::controller;
+use crate::kafka::Kafka;
 use crate::kinds::Kinds;
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::reset;
 use crate::settings::{LogFormat, Settings};
 use crate::watches;
 
@@ -85,8 +87,10 @@ async fn operate(settings: Settings) -> Result<()> {
     let scopes: Vec<_> = namespaces
         .into_iter()
         .map(|namespace| {
-            let (stores, streams) = watches::watch(&client, namespace.as_deref());
+            let (stores, streams, resets) = watches::watch(&client, namespace.as_deref());
+            let (touch, touched) = mpsc::unbounded_channel();
             let context = Arc::new(Context {
+                kafka: Kafka::new(client.clone(), touch),
                 client: client.clone(),
                 settings: settings.clone(),
                 kinds: kinds.clone(),
@@ -98,10 +102,12 @@ async fn operate(settings: Settings) -> Result<()> {
                 failures: Default::default(),
                 told: Default::default(),
             });
-            let mut stop = stop.clone();
-            tokio::spawn(controller::run(context, streams, async move {
+            let until = |mut stop: watch::Receiver<bool>| async move {
                 let _ = stop.wait_for(|stopped| *stopped).await;
-            }))
+            };
+            let resets = reset::run(context.clone(), resets, until(stop.clone()));
+            let gateways = controller::run(context, streams, touched, until(stop.clone()));
+            tokio::spawn(async { tokio::join!(resets, gateways) })
         })
         .collect();
     let mut passes = futures_util::future::join_all(scopes);

@@ -48,6 +48,14 @@ async fn post(gateway: &Gateway, path: &str) -> Value {
     answer.json().expect("JSON")
 }
 
+async fn status(gateway: &Gateway) -> Value {
+    let authorization = format!("Bearer {ADMIN_TOKEN}");
+    let request = Request::get("/status").header("Authorization", &authorization);
+    let answer = gateway.ask(&request).await.expect("the admin listener answers");
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.json().expect("JSON")
+}
+
 async fn disconnect(producer: &Producer, platform: &Platform, channel: &str) {
     let command = json!({ "type": "disconnect", "channels": [channel] });
     let topic = platform.config.commands.as_ref().expect("a topic of commands");
@@ -141,6 +149,86 @@ async fn a_signal_closes_two_thousand_streams_at_the_rate_and_ends_with_0() {
     let status = platform.gateways[0].wait_for_end(Duration::from_secs(10)).await.expect("it ends");
     println!("2,000 streams closed in {took:?}, ended after {:?}", began.elapsed());
     assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_that_drain_share_the_rate() {
+    let _turn = turn::take().await;
+    let rate = 200;
+    let plan = Plan {
+        replicas: 2,
+        partitions: 2,
+        overlay: json!({ "drain": { "closesPerSecond": rate, "timeout": "30s", "settle": "2s" } }),
+        ..Plan::default()
+    };
+    let platform = Platform::start("lifecycle", &plan).await.expect("the platform starts");
+    let mut crowds = Vec::new();
+    for (gateway, streams) in platform.gateways.iter().zip([900, 600]) {
+        let targets = (0..streams).map(|index| events_of(&[format!("user:{}", index % 300)]));
+        crowds.push(Crowd::open(gateway.public(), targets, BOUND).await.expect("a crowd opens"));
+    }
+    let began = Instant::now();
+    for gateway in &platform.gateways {
+        assert_eq!(post(gateway, "/drain").await["changed"], true);
+    }
+    let mut ended: Vec<(Duration, u64)> = Vec::new();
+    let all = |crowds: &[Crowd]| crowds.iter().map(Crowd::ended).sum::<u64>();
+    while all(&crowds) < 1_500 {
+        assert!(began.elapsed() < Duration::from_secs(25), "{} of 1,500 have ended", all(&crowds));
+        ended.push((began.elapsed(), all(&crowds)));
+        sleep(Duration::from_millis(25)).await;
+    }
+    let took = began.elapsed();
+    let second = Duration::from_secs(1);
+    let most = ended.iter().filter_map(|(from, before)| {
+        let (_, then) = ended.iter().rev().find(|(at, _)| *at <= *from + second)?;
+        Some(then - before)
+    });
+    let most = most.max().unwrap_or(0);
+    println!("1,500 streams of two replicas closed in {took:?}, at most {most} within a second");
+    // Each by itself would close at the whole rate, so both together at twice as much.
+    assert!(most <= rate * 3 / 2, "{most} streams ended within a second");
+    assert!(took > Duration::from_millis(8_500), "2 s to settle, and 1,500 at {rate} a second: not in {took:?}");
+    for gateway in &platform.gateways {
+        let drained = wait::until("the end of the drain", BOUND, || async {
+            let status = status(gateway).await;
+            Ok((status["drained"] == true).then_some(status))
+        });
+        let status = drained.await.expect("it drains");
+        assert_eq!((&status["state"], &status["connections"]), (&json!("draining"), &json!(0)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_tells_what_a_replica_does() {
+    let _turn = turn::take().await;
+    let platform = one_replica(Value::Null).await;
+    let gateway = &platform.gateways[0];
+    let _client = once(gateway, "user:a").await;
+    let consumes = wait::until("the assignment", BOUND, || async {
+        let told = status(gateway).await;
+        let consumes = |binding: &Value| binding["lag"] == 0 && binding["assigned"] == 1;
+        let all_consume = told["kafka"].as_array().is_some_and(|bindings| bindings.iter().all(consumes));
+        Ok(all_consume.then_some(told))
+    });
+    let told = consumes.await.expect("it consumes");
+    assert_eq!(
+        (&told["state"], &told["drained"], &told["redis"]["up"]),
+        (&json!("serving"), &json!(false), &json!(true))
+    );
+    assert_eq!((&told["connections"], &told["channels"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&told["kafka"][0]["group"], &told["kafka"][0]["assigned"]),
+        (&json!(platform.config.group()), &json!(1))
+    );
+
+    post(gateway, "/kafka/pause").await;
+    let rests = wait::until("the pause", BOUND, || async {
+        let told = status(gateway).await["kafka"][0].clone();
+        Ok((told["paused"] == true && told["assigned"] == 0).then_some(told))
+    });
+    assert_eq!(rests.await.expect("it rests")["lag"], Value::Null);
+    post(gateway, "/kafka/resume").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Most connections in one answer.
 const MOST: usize = 1_000;
 
+/// `GET /status`: this replica's state, streams and consumers, in short.
+pub(super) async fn status(request: HttpRequest, sources: web::Data<Sources>) -> HttpResponse {
+    one_parameter(&request, &[]).map_or_else(|problem| problem.response(), |_| answer(&(sources.status)()))
+}
+
 /// `GET /connections?subject=|channel=`: the open connections of all replicas, as recorded within the last second or so.
 pub(super) async fn connections(request: HttpRequest, sources: web::Data<Sources>) -> HttpResponse {
     let found = timeout(2 * PATIENCE, find(&request, &sources)).await.unwrap_or_else(|_| {

@@ -1,6 +1,7 @@
 //! The admin listener with real sockets.
 
 use events_gateway_core::{Channel, Timestamp};
+use events_gateway_status::{Binding, Redis, State, Status};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,6 +13,28 @@ use crate::backlog::{Breaks, ConnectionEntry, Lease, ReplicaState, Token as Owne
 use crate::http::listener::bind;
 use crate::hub::HubListener;
 use crate::replica::drain;
+
+fn status() -> Status {
+    Status {
+        replica: "r1".to_owned(),
+        pod: "pod-1".to_owned(),
+        version: "1".to_owned(),
+        state: State::Draining,
+        drained: true,
+        draining_ms: Some(7),
+        connections: 2,
+        channels: 1,
+        redis: Redis { up: false },
+        kafka: vec![Binding {
+            binding: "orders".to_owned(),
+            group: "g".to_owned(),
+            up: true,
+            paused: false,
+            lag: None,
+            assigned: 3,
+        }],
+    }
+}
 
 const TOKEN: &str = "correct horse battery staple";
 
@@ -39,6 +62,7 @@ impl Admin {
             metrics,
             directory: backlog.clone(),
             backlog: backlog.clone(),
+            status: Arc::new(status),
             kafka: Arc::new(|| json!([{ "binding": "orders", "partitions": [] }])),
             groups: vec!["orders".to_owned(), "commands".to_owned()],
             drain: drain::Drain::new(
@@ -73,7 +97,8 @@ impl Admin {
     }
 }
 
-const CLOSED: [(&str, &str); 9] = [
+const CLOSED: [(&str, &str); 10] = [
+    ("GET", "/status"),
     ("GET", "/connections"),
     ("GET", "/channels/orders"),
     ("GET", "/kafka"),
@@ -168,7 +193,7 @@ async fn connections_are_found_by_subject_and_channel() {
         assert!(found.iter().all(|found| found["replica"] == "r1"));
         assert_eq!(body["complete"], true);
     }
-    for path in ["/connections?x=1", "/channels/a?x=1", "/kafka?x=1"] {
+    for path in ["/connections?x=1", "/channels/a?x=1", "/kafka?x=1", "/status?x=1"] {
         assert_eq!(admin.act("GET", path).await.1["parameter"], "x", "{path}");
     }
     assert_eq!(admin.act("GET", "/connections?channel=a%20b").await.0, 400);
@@ -212,6 +237,14 @@ async fn draining_and_pausing_are_asked_for_by_post() {
     assert!(!paused("orders").await && !paused("commands").await);
     assert_eq!(admin.act("POST", "/kafka/pause?group=theirs").await.0, 400);
     assert_eq!(admin.act("GET", "/kafka").await.1[0]["binding"], "orders");
+}
+
+#[tokio::test]
+async fn the_status_is_what_its_readers_take() {
+    let admin = Admin::start(Some(TOKEN), Hosts::default());
+    let (code, body) = admin.act("GET", "/status").await;
+    assert_eq!(code, 200);
+    assert_eq!(serde_json::from_value::<Status>(body).unwrap(), status());
 }
 
 #[tokio::test]

@@ -175,6 +175,51 @@ async fn the_first_signal_drains_and_the_second_aborts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_signal_goes_on_with_a_drain_and_repeats_none() {
+    let signal_after = |wait: u64| {
+        let signal = futures_util::stream::once(sleep(Duration::from_secs(wait))).map(|()| ());
+        signal.chain(futures_util::stream::pending())
+    };
+    // (streams, when the signal comes, when the process may end, of the drain's 10 s)
+    for (streams, signal, ends) in [(10_000, 6, 10..13), (100, 6, 6..7), (100, 60, 60..61)] {
+        let (replica, directory) = (Replica::new(10_000), FakeDirectory::new());
+        let held = Held::open(replica.connections(), streams);
+        let options = Options { timeout: Duration::from_secs(10), ..options() };
+        let drain = drain(&replica, &directory, options);
+        tokio::spawn(drain.clone().follow());
+        let began = Instant::now();
+        assert_eq!(drain.course(), None);
+        drain.begin();
+        assert_eq!(drain.course(), Some(Course { began, ended: false }));
+        assert!(matches!(drain.on_signals(signal_after(signal)).await, Ending::Drained(_)));
+        let took = began.elapsed().as_secs();
+        assert!(ends.contains(&took), "{streams} streams, signal after {signal} s: {took} s");
+        assert_eq!(held.count(), streams);
+        assert_eq!(drain.course(), Some(Course { began, ended: true }));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_was_undone_begins_anew() {
+    let (replica, directory) = (Replica::new(1_000), FakeDirectory::new());
+    let drain = drain(&replica, &directory, options());
+    tokio::spawn(drain.clone().follow());
+    for round in 0..2 {
+        let held = Held::open(replica.connections(), 100);
+        let began = Instant::now();
+        assert!(drain.begin());
+        while !drain.course().unwrap().ended {
+            sleep(TICK).await;
+        }
+        assert_eq!(held.count(), 100, "round {round}");
+        assert!(began.elapsed() >= Duration::from_secs(2), "settles in each");
+        assert!(drain.undo());
+        assert_eq!(drain.course(), None);
+        sleep(TICK).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_signal_keeps_the_rate_whoever_else_follows_the_state() {
     for is_draining_already in [false, true] {
         let (replica, directory) = (Replica::new(1_000), FakeDirectory::new());

@@ -10,6 +10,8 @@ use super::{Situation, count, rollout, victims};
 
 /// How often replicas are asked that drain or are taken back.
 const WHILE_DRAINING: Duration = Duration::from_secs(2);
+/// Between a mark and the drain, where nothing goes wrong.
+const AT_ONCE: Duration = Duration::from_secs(10);
 /// How often is looked at what changes tell anyway.
 const WHILE_WAITING: Duration = Duration::from_secs(15);
 
@@ -39,8 +41,12 @@ pub fn decide(situation: &Situation) -> Decision {
     } else {
         Vec::new()
     };
-    begin(situation, &kept, &more, &mut decision);
-    if is_lower && !rolls && deployment.is_observed() {
+    // Until its controller has seen the spec, a rollout may have begun.
+    if deployment.is_observed() {
+        begin(situation, &kept, &more, &mut decision);
+    }
+    // Who was told to drain just now is soon less ready than those that are done.
+    if is_lower && !rolls && deployment.is_observed() && more.is_empty() {
         remove(situation, &kept, &mut decision);
     }
     decision.activity = if situation.wanted > deployment.replicas {
@@ -97,25 +103,35 @@ fn take_back(situation: &Situation, pod: &Pod, decision: &mut Decision) {
 
 /// Marks who is new, and has all drain that don't yet.
 fn begin(situation: &Situation, kept: &[&Pod], more: &[&Pod], decision: &mut Decision) {
-    let mut cost = Mark::next_cost(kept.iter().map(|pod| pod.cost));
-    let mut mark = |pod: &Pod, since| {
-        let mark = Mark { cost, since };
-        cost = cost.saturating_add(1).min(-1);
-        Step::Mark { pod: pod.name.clone(), uid: pod.uid.clone(), mark }
+    let mut next = Mark::next_cost(kept.iter().map(|pod| pod.cost));
+    let mut cost = || {
+        let cost = next;
+        next = next.saturating_add(1).min(-1);
+        cost
+    };
+    let mut mark = |pod: &Pod, mark| {
+        decision.steps.push(Step::Mark { pod: pod.name.clone(), uid: pod.uid.clone(), mark });
     };
     for pod in kept {
-        // Somebody took its cost away: without it another pod would go.
-        if let Some(lost) = pod.mark().filter(|mark| mark.cost >= 0) {
-            decision.steps.push(mark(pod, lost.since));
+        let Some(known) = pod.mark() else { continue };
+        if known.cost >= 0 {
+            // Somebody took its cost away: without it another pod would go.
+            mark(pod, Mark { cost: cost(), ..known });
+        } else if serves(pod) && situation.since(known.since) > AT_ONCE {
+            // It wasn't told when it was marked, or has restarted since: its time begins now.
+            mark(pod, Mark { since: situation.now, ..known });
         }
     }
     for pod in more {
-        decision.steps.push(mark(pod, situation.now));
+        mark(pod, Mark { cost: cost(), since: situation.now });
     }
-    let drains = |pod: &&&Pod| pod.runs && pod.replica.is_none_or(|replica| replica.draining.is_none());
-    for pod in kept.iter().chain(more).filter(drains) {
+    for pod in kept.iter().chain(more).filter(|pod| pod.runs && (pod.replica.is_none() || serves(pod))) {
         decision.steps.push(Step::Drain { pod: pod.name.clone() });
     }
+}
+
+fn serves(pod: &Pod) -> bool {
+    pod.runs && pod.replica.is_some_and(|replica| replica.draining.is_none())
 }
 
 /// Lowers the Deployment as far as it may be.

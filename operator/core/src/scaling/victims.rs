@@ -6,7 +6,7 @@ use super::Situation;
 use super::pod::Pod;
 
 /// Splits the marked pods into the `most` that go on, those that are furthest first, and the rest.
-pub(super) fn keep<'a>(situation: &'a Situation, most: usize) -> (Vec<&'a Pod>, Vec<&'a Pod>) {
+pub(super) fn keep(situation: &Situation, most: usize) -> (Vec<&Pod>, Vec<&Pod>) {
     let mut marked: Vec<_> = situation.live().filter(|pod| pod.since.is_some()).collect();
     marked.sort_by_key(|pod| (!pod.is_done(situation), pod.cost, pod.since, &pod.name));
     let rest = marked.split_off(most.min(marked.len()));

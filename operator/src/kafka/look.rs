@@ -1,0 +1,120 @@
+//! One look at a gateway's Kafka: groups and lag; topics and settings, which are put right where the spec says so.
+
+use std::collections::BTreeSet;
+
+use events_gateway_operator_kafka::settings::GroupSettings;
+use events_gateway_operator_kafka::topics::{self, Wanted};
+use events_gateway_operator_kafka::{Cluster, Clusters};
+use events_gateway_resources::EventsGateway;
+use events_gateway_resources::gateway::status::Group;
+use events_gateway_resources::gateway::topics::TopicMode;
+
+use super::{Trouble, View, client, group_id, readers};
+use crate::context::Key;
+
+pub(super) async fn look(client: &kube::Client, clusters: &Clusters, key: &Key, gateway: &EventsGateway) -> View {
+    let mut view = View::default();
+    if let Err(trouble) = fill(&mut view, client, clusters, key, gateway).await {
+        tracing::warn!(namespace = key.0, name = key.1, error = %trouble, "failed to look at Kafka");
+        view.problems.push(trouble.to_string());
+    }
+    view
+}
+
+async fn fill(
+    view: &mut View,
+    client: &kube::Client,
+    clusters: &Clusters,
+    key: &Key,
+    gateway: &EventsGateway,
+) -> Result<(), Trouble> {
+    let cluster = client::cluster(client, clusters, key, gateway).await?;
+    let bindings = &gateway.spec.kafka.bindings;
+    let names: BTreeSet<String> = bindings.iter().map(group_id).collect();
+    let groups = cluster.groups(names).await?;
+    let lags = cluster.lag(readers(gateway, &[])).await?;
+    for binding in bindings {
+        let id = group_id(binding);
+        let (group, lag) = (groups.get(&id), lags.get(&id));
+        for problem in
+            [group.and_then(|one| one.as_ref().err()), lag.and_then(|one| one.as_ref().err())].into_iter().flatten()
+        {
+            view.problems.push(problem.to_string());
+        }
+        let group = group.and_then(|group| group.as_ref().ok());
+        if let Some(protocol) = group.and_then(|group| group.protocol) {
+            view.protocol.get_or_insert_with(|| protocol.as_str().into());
+        }
+        let lag = lag.and_then(|lag| lag.as_ref().ok());
+        view.groups.push(Group {
+            binding: binding.name.clone(),
+            group_id: id.as_str().into(),
+            state: group.map(|group| group.state.as_str().into()),
+            members: group.map(|group| i32::try_from(group.members.len()).unwrap_or(i32::MAX)),
+            lag: lag.map(|lag| lag.total()),
+        });
+    }
+    settings(view, &cluster, gateway).await;
+    see_to_topics(view, &cluster, gateway).await
+}
+
+/// Puts the groups' own settings right. Each drift is logged; what the brokers can't do is told.
+async fn settings(view: &mut View, cluster: &Cluster, gateway: &EventsGateway) {
+    let consumption = &gateway.spec.consumption;
+    let wanted = GroupSettings {
+        session_timeout: consumption.session_timeout.map(|time| time.get()),
+        heartbeat_interval: consumption.heartbeat_interval.map(|time| time.get()),
+    };
+    if wanted == GroupSettings::default() {
+        return;
+    }
+    for group in gateway.spec.kafka.bindings.iter().map(group_id) {
+        match cluster.set_settings(group.clone(), wanted).await {
+            Ok(drifts) => {
+                for drift in drifts {
+                    tracing::info!(group, setting = drift.name, wanted = drift.wanted, was = drift.was, "set");
+                }
+            }
+            Err(error) => view.problems.push(error.to_string()),
+        }
+    }
+}
+
+async fn see_to_topics(view: &mut View, cluster: &Cluster, gateway: &EventsGateway) -> Result<(), Trouble> {
+    let wanted = &gateway.spec.topics;
+    if wanted.mode == TopicMode::Ignore {
+        return Ok(());
+    }
+    let read = gateway.spec.kafka.bindings.iter().flat_map(|binding| &binding.topics).map(|topic| topic.0.clone());
+    let dead = gateway.spec.kafka.dead_letters.iter().map(|dead| dead.topic.0.clone());
+    let names: BTreeSet<String> = read.chain(dead).collect();
+    let found = cluster.topics(names.clone()).await?;
+    let each: Vec<Wanted> = names
+        .into_iter()
+        .map(|name| Wanted { name, partitions: wanted.partitions, replication_factor: wanted.replication_factor })
+        .collect();
+    for error in found.values().filter_map(|topic| topic.as_ref().err()) {
+        view.problems.push(error.to_string());
+    }
+    let plan = topics::plan(&each, &found);
+    let mut done = BTreeSet::new();
+    if wanted.mode == TopicMode::Manage && !plan.is_empty() {
+        for outcome in cluster.apply_topics(plan.clone()).await? {
+            match outcome.result {
+                Ok(change) => {
+                    tracing::info!(topic = outcome.topic, ?change, "topic managed");
+                    done.insert(outcome.topic);
+                }
+                Err(error) => view.problems.push(error.to_string()),
+            }
+        }
+    }
+    let topic = |shortfall: &topics::Shortfall| match shortfall {
+        topics::Shortfall::Missing { topic } | topics::Shortfall::Partitions { topic, .. } => Some(topic.clone()),
+        // Nothing is done about replicas.
+        topics::Shortfall::Replicas { .. } => None,
+    };
+    let left = plan.shortfalls.iter().filter(|shortfall| topic(shortfall).is_none_or(|topic| !done.contains(&topic)));
+    view.problems.extend(left.map(ToString::to_string));
+    Ok(())
+}
