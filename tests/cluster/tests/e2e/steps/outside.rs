@@ -1,5 +1,7 @@
 //! What others do: strangers, evictions, deletions, an API server that is away.
 
+use std::time::Instant;
+
 use anyhow::{Context as _, Result, ensure};
 use events_gateway_harness::http::{self, Request};
 use events_gateway_harness::wait;
@@ -53,19 +55,29 @@ pub(crate) async fn delete(scene: &mut Scene) -> Result<String> {
     gone(scene, &victim).await
 }
 
-/// The API server is away for a moment.
+/// The API server is away for a moment, and what is wanted then is carried out as soon as it is back.
 pub(crate) async fn restart_the_api_server(scene: &mut Scene) -> Result<String> {
     let before = identities(scene).await?;
+    let mut moments = vec![Instant::now()];
     scene.lab.cluster.control_plane.stop_api_server().await?;
+    moments.push(Instant::now());
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     scene.lab.cluster.control_plane.resume_api_server().await?;
-    // What is changed now is carried out: the operator watches again.
-    scene.scale(3).await?;
-    scene.settled(3).await?;
-    scene.scale(2).await?;
-    scene.settled(2).await?;
+    moments.push(Instant::now());
+    for replicas in [3, 2] {
+        scene.scale(replicas).await?;
+        scene.settled(replicas as usize).await?;
+        moments.push(Instant::now());
+    }
     let after = identities(scene).await?;
-    Ok(format!("{} of {} pods stayed; {}", after.intersection(&before).count(), before.len(), scene.spread().await?))
+    let times: Vec<String> =
+        moments.windows(2).map(|pair| format!("{:.1}", (pair[1] - pair[0]).as_secs_f64())).collect();
+    let [stop, back, up, down] = &times[..] else { unreachable!("five moments") };
+    Ok(format!(
+        "stopped in {stop} s, back after {back} s, a third replica {up} s, gone {down} s; {} of {} pods stayed",
+        after.intersection(&before).count(),
+        before.len()
+    ))
 }
 
 async fn fullest(scene: &Scene) -> Result<Replica> {
