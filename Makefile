@@ -6,7 +6,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 # One selection of packages everywhere: another one would unify features differently and compile dependencies again.
 WORKSPACE := --workspace --locked
-SUITES := $(basename $(notdir $(wildcard tests/suites/tests/*.rs)))
+SUITES := $(basename $(notdir $(wildcard tests/suites/tests/*.rs))) e2e
 DENY := .tools/cargo-deny/bin/cargo-deny
 
 .PHONY: help
@@ -26,7 +26,7 @@ unit: ## Runs the tests beside the code
 	$(CARGO) test $(WORKSPACE) --lib --bins
 
 .PHONY: e2e
-e2e: tools build ## Runs the end-to-end suites; one of them with SUITES=routing
+e2e: tools build ## Runs the end-to-end suites (e2e, on Kubernetes, needs root); one of them with SUITES=routing
 	$(CARGO) test $(WORKSPACE) $(addprefix --test ,$(SUITES)) -- --nocapture
 
 .PHONY: soak

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube::runtime::events::EventType;
 use serde_json::json;
 
 use super::dereference::Dereferenced;
@@ -54,7 +55,8 @@ pub(crate) async fn carry_out(
             Step::Mark { pod, uid, mark } => {
                 let annotations = json!({ DELETION_COST: mark.cost.to_string(), DRAIN_SINCE: mark.since.to_string() });
                 annotate(&pods, pod, uid, &annotations).await?;
-                context.notices.normal(about, "DrainStarted", &format!("replica {pod} drains: fewer are wanted")).await;
+                let text = format!("replica {pod} drains: fewer are wanted");
+                context.notices.of_pod(EventType::Normal, about, pod, "DrainStarted", &text).await;
             }
             Step::Unmark { pod, uid } => {
                 annotate(&pods, pod, uid, &json!({ DELETION_COST: null, DRAIN_SINCE: null })).await?;
@@ -74,7 +76,7 @@ pub(crate) async fn carry_out(
                 context.applied.remember_scale(key, &object, written.metadata.generation.unwrap_or(0));
                 context.applied.remember_deployment(key, written);
                 context.metrics.writes.with_label_values(&["Deployment"]).inc();
-                context.notices.normal(about, "Scaled", &format!("the Deployment has {replicas} replicas now")).await;
+                context.notices.scaled(about, *replicas).await;
             }
         }
     }
@@ -82,12 +84,12 @@ pub(crate) async fn carry_out(
         match notice {
             Notice::PassedOver { pod } => {
                 let text = format!("replica {pod} was to go and Kubernetes took another: it serves again");
-                context.notices.warning(about, "OtherReplicaRemoved", &text).await;
+                context.notices.of_pod(EventType::Warning, about, pod, "OtherReplicaRemoved", &text).await;
             }
             Notice::TimedOut { pod, connections } => {
                 let left = connections.map_or_else(|| "an unknown number of".into(), |left| left.to_string());
                 let text = format!("replica {pod} goes with {left} connections: its drain didn't end in time");
-                context.notices.warning(about, "DrainTimedOut", &text).await;
+                context.notices.of_pod(EventType::Warning, about, pod, "DrainTimedOut", &text).await;
             }
         }
     }

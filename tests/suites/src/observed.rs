@@ -9,9 +9,18 @@ use events_gateway_harness::sse::client::History;
 /// When an event isn't what [`crate::Traffic`] produced, or a gap isn't told as the contract says.
 #[must_use]
 pub fn of(history: &History) -> Vec<Observed> {
+    since(history, 0)
+}
+
+/// [`of`] without the first `seen` events of the history, which were translated before.
+///
+/// # Panics
+/// As [`of`].
+#[must_use]
+pub fn since(history: &History, seen: usize) -> Vec<Observed> {
     let mut observed = Vec::new();
-    let mut connection = 0;
-    for received in &history.events {
+    let mut connection = seen.checked_sub(1).map_or(0, |last| history.events[last].connection);
+    for received in &history.events[seen..] {
         if received.connection > connection {
             connection = received.connection;
             observed.push(Observed::Reconnect);

@@ -146,3 +146,27 @@ async fn a_resource_that_can_not_be_read_stops_no_other() -> Result<()> {
     place.api.delete(&place.gateway("unreadable")).await?.success()?;
     Ok(())
 }
+
+#[tokio::test]
+async fn every_victim_and_every_number_is_told_in_its_own_words() -> Result<()> {
+    let place = place("words").await?;
+    place.create("events", json!({ "replicas": 4 })).await?;
+    let deployment = place.path("apps/v1/deployments", "events");
+    place.until(&deployment, "four pods", |object| object["status"]["replicas"] == 4).await?;
+    place.merge("events", json!({ "spec": { "replicas": 2 } })).await?;
+    place.until(&deployment, "two pods", |object| object["status"]["replicas"] == 2).await?;
+    place.merge("events", json!({ "spec": { "replicas": 3 } })).await?;
+    place.until(&deployment, "three pods", |object| object["status"]["replicas"] == 3).await?;
+    let notices = place.namespace.path("events.k8s.io/v1", "events");
+    let texts = |list: &Value, reason: &str| {
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let told = items.into_iter().filter(|notice| notice["reason"] == reason);
+        told.filter_map(|notice| notice["note"].as_str().map(str::to_owned)).collect::<std::collections::BTreeSet<_>>()
+    };
+    place
+        .until(&notices, "two victims and two numbers", |list| {
+            texts(list, "DrainStarted").len() == 2 && texts(list, "Scaled").len() >= 2
+        })
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! What happens to the operator itself.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use events_gateway_harness::wait;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::replacing::identities;
+use super::scaling::{draining, victims};
+use crate::e2e::lab::{BOUND, name};
+use crate::e2e::manifest::NAME;
+use crate::e2e::scene::{Scene, is_marked};
+
+/// What can be made for a gateway here.
+const CHILDREN: &[(&str, &str)] = &[
+    ("v1", "services"),
+    ("v1", "configmaps"),
+    ("v1", "secrets"),
+    ("v1", "serviceaccounts"),
+    ("apps/v1", "deployments"),
+    ("policy/v1", "poddisruptionbudgets"),
+    ("networking.k8s.io/v1", "ingresses"),
+    ("networking.k8s.io/v1", "networkpolicies"),
+    ("gateway.networking.k8s.io/v1", "httproutes"),
+];
+
+/// A scale-down in whose every phase the operator ends badly: it is killed when the victims are marked, its pod is deleted
+/// without grace while they drain, so that the lease has to lapse, and it is killed when the Deployment was lowered.
+pub(crate) async fn killed_in_a_drain(scene: &mut Scene) -> Result<String> {
+    let before = scene.replicas().await?;
+    let began = Instant::now();
+    scene.scale(2).await?;
+    wait::until("a marked pod", BOUND, || async { Ok(scene.pods().await?.iter().any(is_marked).then_some(())) })
+        .await?;
+    kill(scene).await?;
+    let marked = began.elapsed();
+    let draining = draining(scene).await?;
+    let pod = scene.lab.operator().await?.context("no operator")?;
+    let words = format!("-n {} delete pod {} --grace-period=0 --force", scene.lab.office.name(), name(&pod)?);
+    scene.lab.kubectl.say(&words).await?;
+    let deleted = began.elapsed();
+    wait::until("a lower Deployment", BOUND, || async {
+        let deployment = scene.deployment().await?;
+        Ok(deployment["spec"]["replicas"].as_u64().is_some_and(|replicas| replicas < 4).then_some(()))
+    })
+    .await?;
+    kill(scene).await?;
+    let lowered = began.elapsed();
+    scene.settled(2).await?;
+    let told = victims(scene, &before, &draining).await?;
+    let [marked, deleted, lowered] = [marked, deleted, lowered].map(|time| time.as_secs_f64());
+    Ok(format!("killed at {marked:.1} s, deleted at {deleted:.1} s, killed at {lowered:.1} s; {told}"))
+}
+
+/// Kills (SIGKILL) the operator's process in its container.
+async fn kill(scene: &Scene) -> Result<()> {
+    let pod = scene.lab.operator().await?.context("no operator")?;
+    let uid = pod["metadata"]["uid"].as_str().context("no uid")?;
+    let is_operator = |process: &str| {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+        let path = read("cmdline").split('\0').next().map(str::to_owned);
+        read("cgroup").contains(uid) && path.is_some_and(|path| path.ends_with("-operator"))
+    };
+    let processes = std::fs::read_dir("/proc").context("failed to read /proc")?.flatten();
+    let mut names = processes.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let found = names.find(|process| process.parse::<u32>().is_ok() && is_operator(process)).context("no process")?;
+    let pid = Pid::from_raw(found.parse()?).context("no process")?;
+    kill_process(pid, Signal::KILL).context("failed to kill the operator")
+}
+
+/// The operator is taken away with its chart and installed again: the gateway doesn't notice.
+pub(crate) async fn installed_again(scene: &mut Scene) -> Result<String> {
+    let (pods, children) = (identities(scene).await?, children(scene).await?);
+    let began = Instant::now();
+    scene.lab.uninstall().await?;
+    let uninstalled = began.elapsed();
+    ensure!(identities(scene).await? == pods, "pods went with the operator");
+    scene.lab.install().await?;
+    let installed = began.elapsed();
+    passed(scene).await?;
+    let acted = began.elapsed();
+    scene.settled(2).await?;
+    ensure!(identities(scene).await? == pods, "other pods");
+    unchanged(&children, &self::children(scene).await?)?;
+    let [uninstalled, installed, acted] = [uninstalled, installed, acted].map(|time| time.as_secs_f64());
+    let spread = scene.spread().await?;
+    Ok(format!("uninstalled after {uninstalled:.1} s, installed {installed:.1} s, acted {acted:.1} s; {spread}"))
+}
+
+/// Paused, nothing is carried out; resumed, all is.
+pub(crate) async fn paused(scene: &mut Scene) -> Result<String> {
+    let pods = identities(scene).await?;
+    scene.change(&json!({ "metadata": { "annotations": { "eventsgateway.dev/paused": "true" } } })).await?;
+    until_condition(scene, "ReconciliationPaused", "True").await?;
+    scene.scale(3).await?;
+    wait::until("the spec to be looked at", BOUND, || async {
+        let gateway = scene.gateway().await?;
+        Ok((gateway["status"]["observedGeneration"] == gateway["metadata"]["generation"]).then_some(()))
+    })
+    .await?;
+    ensure!(scene.deployment().await?["spec"]["replicas"] == 2, "it was scaled");
+    ensure!(identities(scene).await? == pods, "other pods");
+    scene.scale(2).await?;
+    scene.change(&json!({ "metadata": { "annotations": { "eventsgateway.dev/paused": null } } })).await?;
+    until_condition(scene, "ReconciliationPaused", "False").await?;
+    scene.settled(2).await?;
+    ensure!(identities(scene).await? == pods, "other pods");
+    scene.spread().await
+}
+
+/// A pass over a gateway that is as it should be writes nothing.
+pub(crate) async fn nothing_is_written(scene: &mut Scene) -> Result<String> {
+    let before = children(scene).await?;
+    scene.change(&json!({ "metadata": { "annotations": { "example.com/touched": "once" } } })).await?;
+    passed(scene).await?;
+    unchanged(&before, &children(scene).await?)?;
+    ensure!(!scene.pods().await?.iter().any(is_marked), "a pod is marked");
+    Ok(format!("{} children unchanged", before.len()))
+}
+
+/// Waits until the operator has made another pass over the gateway.
+async fn passed(scene: &Scene) -> Result<()> {
+    let passes = || scene.lab.metric("events_gateway_operator_reconciles_total", "EventsGateway\"");
+    let before = passes().await?.unwrap_or(0.0);
+    wait::until("a pass", BOUND, || async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok(passes().await?.filter(|now| *now > before).map(drop))
+    })
+    .await
+}
+
+async fn until_condition(scene: &Scene, kind: &str, status: &str) -> Result<()> {
+    let home = scene.lab.home.name();
+    let words = format!("-n {home} wait egw/{NAME} --for=condition={kind}={status} --timeout=60s");
+    scene.lab.kubectl.say(&words).await.map(drop)
+}
+
+/// All that belongs to the gateway, with its generation, or its version where it has none.
+async fn children(scene: &Scene) -> Result<BTreeMap<String, Value>> {
+    let mut children = BTreeMap::new();
+    for (group, plural) in CHILDREN {
+        for object in scene.lab.list(&scene.lab.home, group, plural).await? {
+            if object["metadata"]["ownerReferences"][0]["kind"] != "EventsGateway" {
+                continue;
+            }
+            let metadata = &object["metadata"];
+            let version = if metadata["generation"].is_null() { "resourceVersion" } else { "generation" };
+            children.insert(format!("{plural}/{}", name(&object)?), metadata[version].clone());
+        }
+    }
+    ensure!(children.len() >= 7, "only {children:?}");
+    Ok(children)
+}
+
+fn unchanged(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Result<()> {
+    ensure!(before == after, "written again: before {before:?}, after {after:?}");
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Other numbers of replicas.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, ensure};
+use events_gateway_harness::wait;
+
+use crate::e2e::lab::BOUND;
+use crate::e2e::scene::{Replica, Scene};
+
+/// To four.
+pub(crate) async fn up(scene: &mut Scene) -> Result<String> {
+    scene.scale(4).await?;
+    scene.settled(4).await?;
+    scene.spread().await
+}
+
+/// To two: the emptiest go.
+pub(crate) async fn down(scene: &mut Scene) -> Result<String> {
+    let before = scene.replicas().await?;
+    scene.scale(2).await?;
+    let draining = draining(scene).await?;
+    scene.settled(2).await?;
+    victims(scene, &before, &draining).await
+}
+
+/// Who drains, once two do.
+pub(crate) async fn draining(scene: &Scene) -> Result<BTreeSet<String>> {
+    wait::until("two draining replicas in the status", BOUND, || async {
+        let gateway = scene.gateway().await?;
+        let told = gateway["status"]["draining"].as_array().into_iter().flatten();
+        let pods: BTreeSet<String> = told.filter_map(|one| one["pod"].as_str().map(str::to_owned)).collect();
+        Ok((pods.len() == 2).then_some(pods))
+    })
+    .await
+}
+
+/// Checks that who went was emptier than who stayed, was told to drain, and was named in the status.
+pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeSet<String>) -> Result<String> {
+    let after = scene.replicas().await?;
+    let stays = |one: &&Replica| after.iter().any(|other| other.uid == one.uid);
+    let (stayed, gone): (Vec<&Replica>, Vec<&Replica>) = before.iter().partition(stays);
+    ensure!(before.iter().all(|one| one.is_ready), "not all were ready: {before:?}");
+    ensure!(gone.len() == 2 && stayed.len() == 2, "other pods than before: {before:?}, {after:?}");
+    let fullest = gone.iter().map(|one| one.connections).max();
+    let emptiest = stayed.iter().map(|one| one.connections).min();
+    ensure!(fullest <= emptiest, "gone: {gone:?}, stayed: {stayed:?}");
+    let names: BTreeSet<String> = gone.iter().map(|one| one.pod.clone()).collect();
+    ensure!(names == *draining, "gone: {names:?}, told as draining: {draining:?}");
+    let notices = scene.lab.list(&scene.lab.home, "events.k8s.io/v1", "events").await?;
+    for pod in &names {
+        let told = notices.iter().any(|notice| {
+            notice["reason"] == "DrainStarted" && notice["note"].as_str().is_some_and(|note| note.contains(pod))
+        });
+        ensure!(told, "no notice DrainStarted of {pod}: {notices:?}");
+    }
+    let counts = |ones: &[&Replica]| ones.iter().map(|one| one.connections.to_string()).collect::<Vec<_>>().join("+");
+    Ok(format!("went {}, stayed {}; now {}", counts(&gone), counts(&stayed), scene.spread().await?))
+}
