@@ -17,7 +17,7 @@ pub struct Admin<F: Form = OnDisk> {
     #[schemars(range(min = 0, max = 65_535))]
     pub port: i32,
     /// The bearer token that everything but `/live`, `/ready` and `/metrics` asks for, at least 16 bytes. Absent:
-    /// nothing else exists.
+    /// nothing else exists; on Kubernetes the operator then makes one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<F::Secret>,
 }

@@ -15,7 +15,8 @@ const RULES: &[Rule] = &[rule("duration(self.settle) < duration(self.timeout)", 
 pub struct Drain {
     /// How long it may take in all; what is open then is closed at once. Stay below the pod's grace period.
     pub timeout: Duration<SECOND, { 60 * MINUTE }>,
-    /// How long new connections are still served after readiness fails, until load balancers have noticed.
+    /// How long open streams are left alone after readiness fails, until load balancers have noticed: before, their clients
+    /// would come back to this replica. New streams are refused, retryably, at once.
     pub settle: Duration<0, { 5 * MINUTE }>,
     /// How many streams are closed in a second, by all draining replicas together.
     #[schemars(range(min = 1, max = 100_000))]
