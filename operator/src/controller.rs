@@ -16,6 +16,7 @@ mod update_status;
 use std::sync::Arc;
 use std::time::Duration;
 
+use events_gateway_operator_core::scaling::Decision;
 use events_gateway_operator_core::status::{ExposureView, Observation, wanted};
 use events_gateway_operator_core::{build, configuration, labels, names, validate};
 use events_gateway_resources::condition::ConditionStatus;
@@ -161,7 +162,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         let template_waits = apply::changes_template(context, key, &objects);
         decision = scale::decided(gateway, &found, wanted, template_waits);
         let deployed = found.deployment.as_ref().and_then(|deployment| deployment.spec.as_ref()?.replicas);
-        let holds = decision.as_ref().is_some_and(|decision| decision.holds_template());
+        let holds = decision.as_ref().is_some_and(Decision::holds_template);
         let applied = apply::apply(context, key, validated, &objects, deployed.unwrap_or(wanted), holds).await;
         let scaled = match (&applied, &decision) {
             (Ok(()), Some(decision)) => scale::carry_out(context, key, &about, &found, decision).await,
@@ -245,6 +246,7 @@ fn draining(decided: &[events_gateway_operator_core::scaling::Draining]) -> Vec<
 }
 
 /// Later and later, for each resource by itself.
+#[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(gateway: Arc<Guarded>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = key(&gateway);
     let times = {

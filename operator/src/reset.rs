@@ -54,6 +54,7 @@ async fn reconcile(reset: Arc<EventsGatewayOffsetReset>, context: Arc<Context>) 
     result
 }
 
+#[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(reset: Arc<EventsGatewayOffsetReset>, error: &kube::Error, context: Arc<Context>) -> Action {
     let key = (reset.namespace().unwrap_or_default(), format!("{} (reset)", reset.name_any()));
     let times = {

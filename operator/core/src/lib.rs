@@ -1,6 +1,6 @@
 //! The operator's judgement, pure: what is wrong with a resource, what is to be built for it, which replicas drain.
 //!
-//! [`validate`] takes a resource and what was found out about its surroundings and proves it; [`build`] makes of what is
+//! [`validate()`] takes a resource and what was found out about its surroundings and proves it; [`build()`] makes of what is
 //! proven the objects that are to be, and can't fail. Nothing here asks a server, a clock or the environment.
 
 pub mod build;

@@ -112,10 +112,12 @@ fn holds(rule: &str, value: &Value) -> bool {
 }
 
 /// Only compared with each other: milliseconds will do.
+#[allow(clippy::needless_pass_by_value)] // The interpreter hands arguments over.
 fn duration(text: Arc<String>) -> Result<i64, ExecutionError> {
     parse_millis(&text).map_err(|error| ExecutionError::function_error("duration", error.to_string()))
 }
 
+#[allow(clippy::needless_pass_by_value)] // The interpreter hands arguments over.
 fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> Result<bool, ExecutionError> {
     let pattern = Regex::new(&pattern).map_err(|error| ExecutionError::function_error("matches", error.to_string()))?;
     Ok(pattern.is_match(&text))

@@ -18,7 +18,7 @@ pub(super) enum FileError {
     #[error("failed to read {path}: it is larger than 4 MiB")]
     TooLarge { path: String },
     #[error("failed to parse {path}: {source}")]
-    Parse { path: String, source: serde_saphyr::Error },
+    Parse { path: String, source: Box<serde_saphyr::Error> },
     #[error("{path} has no EventsGateway in it")]
     Empty { path: String },
     #[error("{path}: EventsGateway {name}: {source}")]
@@ -53,8 +53,8 @@ pub(super) fn objects(path: &Path) -> Result<Vec<Value>, FileError> {
         return Err(FileError::TooLarge { path: shown });
     }
     let text = String::from_utf8_lossy(&bytes);
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(&text).map_err(|source| FileError::Parse { path: shown.clone(), source })?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text)
+        .map_err(|source| FileError::Parse { path: shown.clone(), source: Box::new(source) })?;
     let gateways: Vec<Value> = documents.into_iter().filter(|document| document["kind"] == "EventsGateway").collect();
     if gateways.is_empty() {
         return Err(FileError::Empty { path: shown });

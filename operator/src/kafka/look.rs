@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use events_gateway_crds::Duration;
 use events_gateway_operator_kafka::settings::GroupSettings;
 use events_gateway_operator_kafka::topics::{self, Wanted};
-use events_gateway_operator_kafka::{Cluster, Clusters};
+use events_gateway_operator_kafka::{Cluster, Clusters, GroupLag};
 use events_gateway_resources::EventsGateway;
 use events_gateway_resources::gateway::status::Group;
 use events_gateway_resources::gateway::topics::TopicMode;
@@ -51,7 +52,7 @@ async fn fill(
             group_id: id.as_str().into(),
             state: group.map(|group| group.state.as_str().into()),
             members: group.map(|group| i32::try_from(group.members.len()).unwrap_or(i32::MAX)),
-            lag: lag.map(|lag| lag.total()),
+            lag: lag.map(GroupLag::total),
         });
     }
     settings(view, &cluster, gateway).await;
@@ -62,8 +63,8 @@ async fn fill(
 async fn settings(view: &mut View, cluster: &Cluster, gateway: &EventsGateway) {
     let consumption = &gateway.spec.consumption;
     let wanted = GroupSettings {
-        session_timeout: consumption.session_timeout.map(|time| time.get()),
-        heartbeat_interval: consumption.heartbeat_interval.map(|time| time.get()),
+        session_timeout: consumption.session_timeout.map(Duration::get),
+        heartbeat_interval: consumption.heartbeat_interval.map(Duration::get),
     };
     if wanted == GroupSettings::default() {
         return;

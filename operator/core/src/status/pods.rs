@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    fn trouble_of(status: serde_json::Value) -> Option<String> {
+    fn trouble_of(status: &serde_json::Value) -> Option<String> {
         let pod: Pod = serde_json::from_value(json!({ "metadata": { "name": "a" }, "status": status })).unwrap();
         PodView::of(&pod, Answer::NotAsked).trouble
     }
@@ -98,12 +98,12 @@ mod tests {
                 "state": { "waiting": { "reason": reason, "message": "no such image" } },
             }] })
         };
-        assert_eq!(trouble_of(waiting("ImagePullBackOff")).unwrap(), "ImagePullBackOff: no such image");
-        assert_eq!(trouble_of(waiting("ContainerCreating")), None);
+        assert_eq!(trouble_of(&waiting("ImagePullBackOff")).unwrap(), "ImagePullBackOff: no such image");
+        assert_eq!(trouble_of(&waiting("ContainerCreating")), None);
         let unscheduled = json!({ "conditions": [
             { "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes" },
         ] });
-        assert_eq!(trouble_of(unscheduled).unwrap(), "Unschedulable: 0/3 nodes");
-        assert_eq!(trouble_of(json!({})), None);
+        assert_eq!(trouble_of(&unscheduled).unwrap(), "Unschedulable: 0/3 nodes");
+        assert_eq!(trouble_of(&json!({})), None);
     }
 }

@@ -52,6 +52,7 @@ async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open
         Ok((committed.iter().flatten().sum::<i64>() == RECORDS as i64).then_some(()))
     };
     wait::until("commits", BOUND, committed).await?;
+    lab.until(&gateway, "a member again", |gateway| gateway["status"]["groups"][0]["members"] == 1).await?;
 
     // A pause by spec: the replicas leave, the stream stays, and what waits is told as lag.
     let paused = |paused: bool| json!({ "spec": { "consumption": { "paused": paused } } });

@@ -4,7 +4,7 @@ use anyhow::Result;
 use events_gateway_cluster::helm::{Helm, Release};
 use events_gateway_cluster::{Kubectl, Namespace};
 use events_gateway_harness::directory::Directory;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::lab::{VALUES, chart, control_plane, gateway, path, until};
 
@@ -17,7 +17,7 @@ async fn lives(release: Release) -> Result<()> {
     let deployment = format!("{}/{release}-events-gateway-operator", namespace.path("apps/v1", "deployments"));
 
     helm.say(&format!("install {release} {operator} -n {name} {VALUES}")).await?;
-    let made = until(&api, &deployment, "the operator", |object| object.is_object()).await?;
+    let made = until(&api, &deployment, "the operator", Value::is_object).await?;
     // Nothing changes when nothing changes.
     helm.say(&format!("upgrade {release} {operator} -n {name} {VALUES}")).await?;
     let same = api.get(&deployment).await?.success()?.body;
@@ -31,7 +31,7 @@ async fn lives(release: Release) -> Result<()> {
     helm.say(&format!("rollback {release} 1 -n {name}")).await?;
     until(&api, &deployment, "one again", |object| object["spec"]["replicas"] == 1).await?;
     helm.say(&format!("uninstall {release} -n {name}")).await?;
-    until(&api, &deployment, "its end", serde_json::Value::is_null).await?;
+    until(&api, &deployment, "its end", Value::is_null).await?;
     assert_eq!(api.get(&path(&namespace, "kept")).await?.status, 200, "the gateways stay");
     Ok(())
 }

@@ -34,8 +34,7 @@ async fn works(api: &Api, namespace: &Namespace, operator: &Operator) -> Result<
     let works = async {
         until(api, &deployment, "two pods", |object| object["status"]["replicas"] == 2).await?;
         for (group, plural) in KINDS {
-            until(api, &format!("{}/events", namespace.path(group, plural)), "being made", |object| object.is_object())
-                .await?;
+            until(api, &format!("{}/events", namespace.path(group, plural)), "being made", Value::is_object).await?;
         }
         let nothing = json!({ "spec": {
             "networkPolicy": { "enabled": false }, "autoscaling": { "type": "None" }, "replicas": 1,

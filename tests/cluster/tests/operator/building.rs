@@ -29,13 +29,13 @@ async fn a_gateway_gets_its_objects_and_they_belong_to_it() -> Result<()> {
     let place = place("objects").await?;
     let gateway = place.create("events", json!({ "replicas": 3 })).await?;
     for (kind, name) in CHILDREN {
-        let object = place.until(&place.path(kind, name), "being made", |object| object.is_object()).await?;
+        let object = place.until(&place.path(kind, name), "being made", Value::is_object).await?;
         assert_eq!(object["metadata"]["ownerReferences"][0]["uid"], gateway["metadata"]["uid"], "{kind} {name}");
         let managers = object["metadata"]["managedFields"].as_array().unwrap().iter();
         let ours = managers.filter(|entry| entry["manager"] == "events-gateway-operator").count();
         assert_eq!(ours, 1, "{kind} {name}: one field manager");
     }
-    let token = place.until(&place.path("secrets", "events-admin"), "the token", |object| object.is_object()).await?;
+    let token = place.until(&place.path("secrets", "events-admin"), "the token", Value::is_object).await?;
     assert!(token["data"]["token"].as_str().is_some_and(|token| token.len() > 60));
     let deployment = place.path("apps/v1/deployments", "events");
     let deployment = place.until(&deployment, "pods", |object| object["status"]["replicas"] == 3).await?;
@@ -64,7 +64,7 @@ async fn once_settled_nothing_is_written_any_more() -> Result<()> {
         "autoscaling/v2/horizontalpodautoscalers",
     ] {
         paths.push(place.path(kind, "events"));
-        place.until(paths.last().unwrap(), "being made", |object| object.is_object()).await?;
+        place.until(paths.last().unwrap(), "being made", Value::is_object).await?;
     }
     let marks = async || {
         let mut marks = Vec::new();
@@ -102,15 +102,15 @@ async fn what_is_changed_or_deleted_by_others_is_mended() -> Result<()> {
     let place = place("drift").await?;
     place.create("events", json!({})).await?;
     let service = place.path("services", "events");
-    place.until(&service, "the Service", |object| object.is_object()).await?;
+    place.until(&service, "the Service", Value::is_object).await?;
     place.api.merge(&service, &json!({ "spec": { "ports": [{ "port": 81, "targetPort": 1 }] } })).await?.success()?;
     place.until(&service, "the port back", |object| object["spec"]["ports"][0]["port"] == 80).await?;
     let config = place.path("configmaps", "events-config");
-    let uid = place.until(&config, "the ConfigMap", |object| object.is_object()).await?["metadata"]["uid"].clone();
+    let uid = place.until(&config, "the ConfigMap", Value::is_object).await?["metadata"]["uid"].clone();
     place.api.delete(&config).await?.success()?;
     place.until(&config, "another ConfigMap", |object| object.is_object() && object["metadata"]["uid"] != uid).await?;
     let deployment = place.path("apps/v1/deployments", "events");
-    place.until(&deployment, "the Deployment", |object| object.is_object()).await?;
+    place.until(&deployment, "the Deployment", Value::is_object).await?;
     let image = json!([{ "name": "gateway", "image": "example.com/other:1" }]);
     let patch = json!({ "spec": { "template": { "spec": { "containers": image } } } });
     place.api.merge(&deployment, &patch).await?.success()?;
@@ -133,7 +133,7 @@ async fn what_is_no_longer_wanted_goes_and_what_others_made_stays() -> Result<()
         "policy/v1/poddisruptionbudgets",
     ];
     for kind in kinds {
-        place.until(&place.path(kind, "events"), "being made", |object| object.is_object()).await?;
+        place.until(&place.path(kind, "events"), "being made", Value::is_object).await?;
     }
     let foreign = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "own", "labels": {
         "app.kubernetes.io/managed-by": "events-gateway-operator", "app.kubernetes.io/instance": "events",

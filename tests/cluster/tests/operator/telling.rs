@@ -41,7 +41,7 @@ async fn a_secret_that_is_missing_is_waited_for() -> Result<()> {
     let deployment = place.path("apps/v1/deployments", "events");
     let annotations =
         |object: &Value| object["spec"]["template"]["metadata"]["annotations"]["eventsgateway.dev/secrets"].clone();
-    let before = annotations(&place.until(&deployment, "the Deployment", |object| object.is_object()).await?);
+    let before = annotations(&place.until(&deployment, "the Deployment", Value::is_object).await?);
     assert!(before.is_string());
     place.api.merge(&place.path("secrets", "redis"), &json!({ "stringData": { "password": "y" } })).await?.success()?;
     place.until(&deployment, "other pods", |object| annotations(object) != before).await?;
@@ -111,7 +111,7 @@ async fn a_kind_that_the_cluster_lacks_is_told_and_all_else_is_made() -> Result<
     let told = place.until_condition("events", "Degraded", "KindMissing").await?;
     assert!(told["message"].as_str().unwrap().contains("gateway.networking.k8s.io"), "{told}");
     place.until_condition("events", "Exposed", "NotExposed").await?;
-    place.until(&place.path("apps/v1/deployments", "events"), "the Deployment", |object| object.is_object()).await?;
+    place.until(&place.path("apps/v1/deployments", "events"), "the Deployment", Value::is_object).await?;
     Ok(())
 }
 
