@@ -34,6 +34,11 @@ soak: tools build ## Runs faults in random order for SOAK_MINUTES (default 60); 
 	EVENTS_GATEWAY_SOAK_MINUTES=$(or $(SOAK_MINUTES),60) EVENTS_GATEWAY_SEED=$(SEED) \
 	  $(CARGO) test $(WORKSPACE) --test faults -- --nocapture
 
+.PHONY: scale
+scale: tools ## Measures an operator with SCALE gateways (default 500) on simulated nodes
+	$(CARGO) build --release $(WORKSPACE) --bins
+	EVENTS_GATEWAY_SCALE=$(or $(SCALE),500) $(CARGO) test --release $(WORKSPACE) --test scale -- --nocapture
+
 .PHONY: bench
 bench: tools ## Measures the gateway beside a bare server; results in target/bench
 	$(CARGO) build --release --locked --package events-gateway --package events-gateway-load
