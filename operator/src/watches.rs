@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use events_gateway_operator_core::{Kind, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
@@ -115,7 +115,7 @@ where
 {
     let (reader, writer) = reflector::store();
     let stream = watcher::watcher(api, config).default_backoff().modify(trim).reflect(writer).touched_objects();
-    (reader, Box::pin(stream))
+    (reader, told(stream))
 }
 
 fn metadata<K>(
@@ -138,7 +138,22 @@ where
         })
         .reflect(writer)
         .touched_objects();
-    (reader, Box::pin(stream))
+    (reader, told(stream))
+}
+
+/// Logs the errors of a watch, which waits and is made again by itself, and passes them on to nobody.
+///
+/// A controller that sees an error stops looking at all of its watches for a while, for longer with each error: after the API
+/// server was away for some seconds, a dozen watches with some errors each would keep it from acting for minutes.
+fn told<T, S>(stream: S) -> Touched<T>
+where
+    T: Send + 'static,
+    S: Stream<Item = Result<T, watcher::Error>> + Send + 'static,
+{
+    Box::pin(
+        stream
+            .filter_map(async |item| item.inspect_err(|error| tracing::warn!(%error, "failed to watch")).ok().map(Ok)),
+    )
 }
 
 /// What is looked at of a pod: labels and annotations, ports, node, state.

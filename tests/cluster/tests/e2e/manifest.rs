@@ -49,6 +49,7 @@ pub(crate) fn gateway(servers: &Servers, closes_per_second: usize) -> Value {
                 "timeout": "20s", "settle": "2s", "closesPerSecond": closes_per_second, "reconnectSpread": "1s",
             },
             "rollout": { "minReadySeconds": 1 },
+            "networkPolicy": { "enabled": true },
             "exposure": {
                 "ingress": { "controller": "traefik", "className": "traefik", "hosts": [INGRESS] },
                 "httpRoute": { "parents": [{ "name": "edge", "namespace": "default" }], "hosts": [ROUTE] },

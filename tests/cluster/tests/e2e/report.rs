@@ -33,7 +33,7 @@ const AVERAGED: Duration = Duration::from_secs(3);
 /// The load, from the environment where it says.
 impl Load {
     pub(crate) fn asked() -> Self {
-        let clients = number("EVENTS_GATEWAY_E2E_CLIENTS").unwrap_or(200);
+        let clients = number("EVENTS_GATEWAY_E2E_CLIENTS").unwrap_or(500);
         let rate = number("EVENTS_GATEWAY_E2E_RATE").unwrap_or(500);
         Self { clients, rate: u32::try_from(rate).unwrap_or(u32::MAX), closes_per_second: clients / 5 }
     }

@@ -43,6 +43,8 @@ pub(crate) struct Scene {
     traffic: Option<Traffic>,
     produced: Produced,
     began: Instant,
+    /// How many records had been produced when the last step had been judged.
+    judged: u64,
     /// What was seen when the last step had been judged.
     pub(crate) seen: Seen,
 }
@@ -58,6 +60,7 @@ impl Scene {
             traffic: None,
             produced: Produced::default(),
             began: Instant::now(),
+            judged: 0,
             seen: Seen::default(),
         }
     }
@@ -145,7 +148,7 @@ impl Scene {
     /// Stops the records, waits until the clients have them, judges all that was ever seen, and lets records flow again.
     pub(crate) async fn judge(&mut self) -> Result<Judged> {
         let flowed = self.began.elapsed();
-        let before = self.produced.ledger.total();
+        let before = self.judged;
         if let Some(traffic) = self.traffic.take() {
             self.produced = traffic.stop().await?;
         }
@@ -156,6 +159,7 @@ impl Scene {
         let lag = stopped.elapsed();
         let seen = readers.judge(ledger)?;
         let (produced, clients) = (ledger.total(), readers.count());
+        self.judged = produced;
         let earlier = std::mem::replace(&mut self.seen, seen);
         self.flow()?;
         Ok(Judged { earlier, produced, flowed, lag, clients, before })
@@ -213,6 +217,7 @@ pub(crate) fn is_marked(pod: &Value) -> bool {
 pub(crate) struct Judged {
     /// What had been seen before the step.
     pub(crate) earlier: Seen,
+    /// How many records had been produced before, and now.
     pub(crate) before: u64,
     pub(crate) produced: u64,
     /// How long records flowed.

@@ -27,8 +27,8 @@ const CHILDREN: &[(&str, &str)] = &[
     ("gateway.networking.k8s.io/v1", "httproutes"),
 ];
 
-/// A scale-down in whose every phase the operator ends badly: it is killed when the victims are marked, its pod is deleted
-/// without grace while they drain, so that the lease has to lapse, and it is killed when the Deployment was lowered.
+/// A scale-down in whose every phase the operator is killed: when the victims are marked, while they drain (and with its pod,
+/// so that its lease has to lapse), and when the Deployment was lowered.
 pub(crate) async fn killed_in_a_drain(scene: &mut Scene) -> Result<String> {
     let before = scene.replicas().await?;
     let began = Instant::now();
@@ -39,6 +39,7 @@ pub(crate) async fn killed_in_a_drain(scene: &mut Scene) -> Result<String> {
     let marked = began.elapsed();
     let draining = draining(scene).await?;
     let pod = scene.lab.operator().await?.context("no operator")?;
+    kill(scene).await?;
     let words = format!("-n {} delete pod {} --grace-period=0 --force", scene.lab.office.name(), name(&pod)?);
     scene.lab.kubectl.say(&words).await?;
     let deleted = began.elapsed();
@@ -52,23 +53,28 @@ pub(crate) async fn killed_in_a_drain(scene: &mut Scene) -> Result<String> {
     scene.settled(2).await?;
     let told = victims(scene, &before, &draining).await?;
     let [marked, deleted, lowered] = [marked, deleted, lowered].map(|time| time.as_secs_f64());
-    Ok(format!("killed at {marked:.1} s, deleted at {deleted:.1} s, killed at {lowered:.1} s; {told}"))
+    Ok(format!("killed at {marked:.1} s, with its pod at {deleted:.1} s, killed at {lowered:.1} s; {told}"))
 }
 
-/// Kills (SIGKILL) the operator's process in its container.
+/// Kills (SIGKILL) the operator's process in its container, as soon as it runs.
 async fn kill(scene: &Scene) -> Result<()> {
-    let pod = scene.lab.operator().await?.context("no operator")?;
-    let uid = pod["metadata"]["uid"].as_str().context("no uid")?;
-    let is_operator = |process: &str| {
+    let process = wait::until("the operator's process", BOUND, || async {
+        let pod = scene.lab.operator().await?;
+        Ok(pod.and_then(|pod| process(pod["metadata"]["uid"].as_str()?)))
+    });
+    kill_process(process.await?, Signal::KILL).context("failed to kill the operator")
+}
+
+/// The operator's process in a pod. The node's processes are seen from here.
+fn process(pod: &str) -> Option<Pid> {
+    let is_operator = |process: &i32| {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
-        let path = read("cmdline").split('\0').next().map(str::to_owned);
-        read("cgroup").contains(uid) && path.is_some_and(|path| path.ends_with("-operator"))
+        read("cgroup").contains(pod)
+            && read("cmdline").split('\0').next().is_some_and(|path| path.ends_with("-operator"))
     };
-    let processes = std::fs::read_dir("/proc").context("failed to read /proc")?.flatten();
-    let mut names = processes.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let found = names.find(|process| process.parse::<u32>().is_ok() && is_operator(process)).context("no process")?;
-    let pid = Pid::from_raw(found.parse()?).context("no process")?;
-    kill_process(pid, Signal::KILL).context("failed to kill the operator")
+    let mut processes =
+        std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    Pid::from_raw(processes.find(is_operator)?)
 }
 
 /// The operator is taken away with its chart and installed again: the gateway doesn't notice.

@@ -1,6 +1,6 @@
 //! What others do: strangers, evictions, deletions, an API server that is away.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use events_gateway_harness::http::{self, Request};
@@ -10,6 +10,9 @@ use serde_json::json;
 use super::replacing::identities;
 use crate::e2e::lab::{BOUND, address};
 use crate::e2e::scene::{Replica, Scene};
+
+/// How long after the API server the operator may be blind: its watches wait the longer the oftener they failed.
+const LATE: Duration = Duration::from_secs(45);
 
 /// Who may reach a pod but doesn't know the token: from here to a pod's address is the way that another pod's requests take.
 pub(crate) async fn strangers(scene: &mut Scene) -> Result<String> {
@@ -61,20 +64,30 @@ pub(crate) async fn restart_the_api_server(scene: &mut Scene) -> Result<String> 
     let mut moments = vec![Instant::now()];
     scene.lab.cluster.control_plane.stop_api_server().await?;
     moments.push(Instant::now());
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     scene.lab.cluster.control_plane.resume_api_server().await?;
     moments.push(Instant::now());
     for replicas in [3, 2] {
         scene.scale(replicas).await?;
+        if replicas == 3 {
+            wait::until("a third replica to be asked for", BOUND, || async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok((scene.deployment().await?["spec"]["replicas"] == replicas).then_some(()))
+            })
+            .await?;
+            let asked = moments.last().map(Instant::elapsed).unwrap_or_default();
+            ensure!(asked < LATE, "the operator acts again {asked:?} after the API server is back");
+            moments.push(Instant::now());
+        }
         scene.settled(replicas as usize).await?;
         moments.push(Instant::now());
     }
     let after = identities(scene).await?;
     let times: Vec<String> =
         moments.windows(2).map(|pair| format!("{:.1}", (pair[1] - pair[0]).as_secs_f64())).collect();
-    let [stop, back, up, down] = &times[..] else { unreachable!("five moments") };
+    let [stop, back, asked, up, down] = &times[..] else { unreachable!("six moments") };
     Ok(format!(
-        "stopped in {stop} s, back after {back} s, a third replica {up} s, gone {down} s; {} of {} pods stayed",
+        "stopped in {stop} s, back after {back} s, a third replica asked for in {asked} s, there in {up} s, gone {down} s; {} of {} pods stayed",
         after.intersection(&before).count(),
         before.len()
     ))
@@ -87,7 +100,7 @@ async fn fullest(scene: &Scene) -> Result<Replica> {
 /// Waits until a pod has gone and another one serves instead.
 async fn gone(scene: &Scene, victim: &Replica) -> Result<String> {
     wait::until("the end of the pod", BOUND, || async {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         Ok((!identities(scene).await?.contains(&victim.uid)).then_some(()))
     })
     .await?;

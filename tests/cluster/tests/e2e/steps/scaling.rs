@@ -21,7 +21,20 @@ pub(crate) async fn down(scene: &mut Scene) -> Result<String> {
     scene.scale(2).await?;
     let draining = draining(scene).await?;
     scene.settled(2).await?;
+    told(scene, &draining).await?;
     victims(scene, &before, &draining).await
+}
+
+/// Checks that each victim has a notice.
+async fn told(scene: &Scene, draining: &BTreeSet<String>) -> Result<()> {
+    let notices = scene.lab.list(&scene.lab.home, "events.k8s.io/v1", "events").await?;
+    for pod in draining {
+        let told = notices.iter().any(|notice| {
+            notice["reason"] == "DrainStarted" && notice["note"].as_str().is_some_and(|note| note.contains(pod))
+        });
+        ensure!(told, "no notice DrainStarted of {pod}");
+    }
+    Ok(())
 }
 
 /// Who drains, once two do.
@@ -35,7 +48,7 @@ pub(crate) async fn draining(scene: &Scene) -> Result<BTreeSet<String>> {
     .await
 }
 
-/// Checks that who went was emptier than who stayed, was told to drain, and was named in the status.
+/// Checks that who went was emptier than who stayed, and was named in the status.
 pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeSet<String>) -> Result<String> {
     let after = scene.replicas().await?;
     let stays = |one: &&Replica| after.iter().any(|other| other.uid == one.uid);
@@ -47,13 +60,6 @@ pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeS
     ensure!(fullest <= emptiest, "gone: {gone:?}, stayed: {stayed:?}");
     let names: BTreeSet<String> = gone.iter().map(|one| one.pod.clone()).collect();
     ensure!(names == *draining, "gone: {names:?}, told as draining: {draining:?}");
-    let notices = scene.lab.list(&scene.lab.home, "events.k8s.io/v1", "events").await?;
-    for pod in &names {
-        let told = notices.iter().any(|notice| {
-            notice["reason"] == "DrainStarted" && notice["note"].as_str().is_some_and(|note| note.contains(pod))
-        });
-        ensure!(told, "no notice DrainStarted of {pod}: {notices:?}");
-    }
     let counts = |ones: &[&Replica]| ones.iter().map(|one| one.connections.to_string()).collect::<Vec<_>>().join("+");
     Ok(format!("went {}, stayed {}; now {}", counts(&gone), counts(&stayed), scene.spread().await?))
 }
