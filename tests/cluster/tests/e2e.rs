@@ -3,6 +3,8 @@
 //! One cluster for all: the chart is installed, a gateway applied, and while records flow to clients through its Service, an
 //! Ingress and an HTTPRoute it is scaled, changed, evicted, and left without its operator. After each step all that every
 //! client ever saw is judged: nothing lost, repeated or out of order, no gap told, nobody refused. Needs root.
+//!
+//! `EVENTS_GATEWAY_E2E_CLIENTS` (500) and `EVENTS_GATEWAY_E2E_RATE` (500 records a second) set the load.
 
 mod e2e {
     mod lab;
