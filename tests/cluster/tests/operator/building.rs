@@ -191,9 +191,9 @@ async fn a_count_that_is_raised_is_passed_on_and_the_templates_generation_stays(
     place.create("events", json!({})).await?;
     let deployment = place.path("apps/v1/deployments", "events");
     place.until(&deployment, "two", |object| object["spec"]["replicas"] == 2).await?;
-    let mut scale = place.api.get(&format!("{}/scale", place.gateway("events"))).await?.success()?.body;
-    scale["spec"]["replicas"] = json!(4);
-    place.api.replace(&format!("{}/scale", place.gateway("events")), &scale).await?.success()?;
+    // A patch and no replacement: the status may be written meanwhile.
+    let scale = format!("{}/scale", place.gateway("events"));
+    place.api.merge(&scale, &json!({ "spec": { "replicas": 4 } })).await?.success()?;
     place.until(&deployment, "four", |object| object["spec"]["replicas"] == 4).await?;
     place.until(&place.gateway("events"), "four told", |gateway| gateway["status"]["replicas"] == 4).await?;
     let found = place.api.get(&deployment).await?.success()?.body;

@@ -73,7 +73,7 @@ async fn many_gateways_are_seen_to_soon_and_cost_little_when_nothing_happens() -
     wait::until("all being ready", BOUND, ready).await.with_context(|| operator.log())?;
     println!("{count} gateways with {} pods ready after {:.1} s", count * REPLICAS, began.elapsed().as_secs_f64());
     // First answers, first looks, first numbers.
-    tokio::time::sleep(Duration::from_secs(45)).await;
+    tokio::time::sleep(Duration::from_secs(75)).await;
 
     let writes = || async { operator.metric("events_gateway_operator_writes_total", &[]).await };
     let (before, usage) = (writes().await?, Usage::of(operator.id()).context("no usage")?);
