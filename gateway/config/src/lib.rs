@@ -38,7 +38,7 @@ pub use problem::{Place, Problem, Problems};
 pub use raw::log::{Log, LogFormat, LogLevel};
 pub use redis::Redis;
 pub use replica::Replica;
-pub use routes::{Route, Rule};
+pub use routes::Route;
 pub use secret::Secret;
 pub use streams::{Drain, Limits, Streams};
 

@@ -1,7 +1,6 @@
 //! Routes. Their templates and expressions are compiled by [`decoder`](super::decoder).
 
-use std::collections::BTreeMap;
-
+use events_gateway_core::route::RouteSpec;
 use events_gateway_crds as raw;
 
 use super::problem::{Place, Problems};
@@ -13,28 +12,7 @@ pub struct Route {
     /// Unique; a DNS label.
     pub name: String,
     /// At least one, each reachable.
-    pub rules: Vec<Rule>,
-}
-
-/// How a record becomes an event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
-    /// CEL; `None`: always.
-    pub when: Option<String>,
-    /// Templates, at least one.
-    pub channels: Vec<String>,
-    /// Template; `None`: `message`.
-    pub kind: Option<String>,
-    /// Template; `None`: the record's value.
-    pub data: Option<String>,
-    /// Template; `None`: the record's key.
-    pub key: Option<String>,
-    /// Template; `None`: no id.
-    pub id: Option<String>,
-    /// Template; `None`: the record's timestamp.
-    pub time: Option<String>,
-    /// Templates by name.
-    pub attributes: BTreeMap<String, String>,
+    pub rules: Vec<RouteSpec>,
 }
 
 /// The place of a value of a rule, for problems with its templates: `field` is `when`, `channels[1]`, `kind` or
@@ -70,8 +48,18 @@ pub(super) fn prove(raw: &[raw::routes::Route], place: &Place, problems: &mut Pr
             }
         }
     }
+    Some(raw.iter().map(route).collect())
+}
+
+fn route(raw: &raw::routes::Route) -> Route {
+    let rules = raw.rules.iter().enumerate().map(|(index, rule)| spec(format!("{}[{index}]", &*raw.name), rule));
+    Route { name: raw.name.0.clone(), rules: rules.collect() }
+}
+
+fn spec(name: String, rule: &raw::routes::Rule) -> RouteSpec {
     let text = |template: &Option<raw::text::Template>| template.as_ref().map(|template| template.0.clone());
-    let rule = |rule: &raw::routes::Rule| Rule {
+    RouteSpec {
+        name,
         when: rule.when.as_ref().map(|when| when.0.clone()),
         channels: rule.channels.iter().map(|channel| channel.0.clone()).collect(),
         kind: text(&rule.kind),
@@ -80,12 +68,7 @@ pub(super) fn prove(raw: &[raw::routes::Route], place: &Place, problems: &mut Pr
         id: text(&rule.id),
         time: text(&rule.time),
         attributes: rule.attributes.iter().map(|(name, template)| (name.clone(), template.0.clone())).collect(),
-    };
-    let route = |route: &raw::routes::Route| Route {
-        name: route.name.0.clone(),
-        rules: route.rules.iter().map(rule).collect(),
-    };
-    Some(raw.iter().map(route).collect())
+    }
 }
 
 #[cfg(test)]
