@@ -6,10 +6,13 @@ use std::sync::Arc;
 use events_gateway_resources::EventsGatewayStatus;
 use kube::Client;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::controller::applied::Applied;
 use crate::controller::survey::Surveys;
+use crate::failures::Failures;
+use crate::image_updates::ImageUpdates;
 use crate::kafka::Kafka;
 use crate::kinds::Kinds;
 use crate::metrics::Metrics;
@@ -27,12 +30,19 @@ pub(crate) struct Context {
     pub(crate) kinds: Kinds,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) notices: Notices,
+    /// What is known of the namespace that is looked after, or of the whole cluster.
     pub(crate) stores: Stores,
-    pub(crate) applied: Applied,
+    /// What is known everywhere that this operator looks after.
+    pub(crate) everywhere: Arc<[Stores]>,
+    /// Passes wait here for their turn, whatever namespace they are about.
+    pub(crate) turns: Arc<Semaphore>,
+    pub(crate) image_updates: Arc<ImageUpdates>,
+    pub(crate) applied: Arc<Applied>,
     pub(crate) surveys: Surveys,
     pub(crate) kafka: Kafka,
-    /// How often a pass failed since it last succeeded.
-    pub(crate) failures: Mutex<HashMap<Key, u32>>,
+    pub(crate) failures: Failures,
+    /// The same of offset resets.
+    pub(crate) reset_failures: Failures,
     /// The status that was written last, and when.
     pub(crate) told: Mutex<HashMap<Key, (EventsGatewayStatus, Instant)>>,
 }
@@ -40,7 +50,7 @@ pub(crate) struct Context {
 impl Context {
     /// Forgets a resource that is gone.
     pub(crate) fn forget(&self, key: &Key) {
-        self.failures.lock().remove(key);
+        self.failures.forget(key);
         self.told.lock().remove(key);
         self.applied.forget(key);
         self.surveys.forget(key);

@@ -19,13 +19,15 @@ use std::time::Duration;
 use events_gateway_operator_core::scaling::Decision;
 use events_gateway_operator_core::status::{ExposureView, Observation, wanted};
 use events_gateway_operator_core::{build, configuration, labels, names, validate};
+use events_gateway_resources::EventsGateway;
 use events_gateway_resources::condition::ConditionStatus;
 use events_gateway_resources::gateway::status::Draining;
 use events_gateway_resources::text::Timestamp as Time;
-use events_gateway_resources::{EventsGateway, EventsGatewayStatus};
 use futures_util::StreamExt as _;
+use futures_util::future::ready;
+use futures_util::stream;
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::controller::{Action, Config, Controller, Error};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource as _, ResourceExt as _};
 use tokio::sync::mpsc;
@@ -34,14 +36,14 @@ use tokio::time::Instant;
 use crate::context::{Context, Key};
 use crate::kafka::View;
 use crate::watches::{GatewayStreams, Guarded};
-use error::Failure;
+pub(crate) use error::Failure;
 
-/// Passes that run at the same time.
-const CONCURRENCY: u16 = 16;
+/// Passes that run at the same time, in all namespaces together.
+pub(crate) const AT_A_TIME: usize = 16;
 /// What is touched again within this time is looked at once.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// The longest wait after failures.
-const MAX_BACKOFF: Duration = Duration::from_secs(300);
+pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(300);
 /// How long an invalid resource rests: what it lacks may come without being watched.
 const INVALID: Duration = Duration::from_secs(120);
 
@@ -54,7 +56,7 @@ pub(crate) async fn run(
 ) {
     let stores = context.stores.clone();
     let mut controller = Controller::for_stream(streams.gateways, stores.gateways.clone())
-        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
+        .with_config(Config::default().debounce(DEBOUNCE))
         .owns_stream(streams.deployments)
         .watches_stream(streams.pods, |pod| {
             let name = pod.labels().get(labels::INSTANCE).cloned();
@@ -78,28 +80,21 @@ pub(crate) async fn run(
     for (kind, stream) in streams.children {
         controller = controller.owns_stream_with(stream, kind.resource());
     }
-    let kinds = tokio_stream_of(context.kinds.changes());
+    let kinds = stream::unfold(context.kinds.changes(), async |mut kinds| Some((kinds.changed().await.ok()?, kinds)));
+    let touched = stream::unfold(touched, async |mut touched| Some((touched.recv().await?, touched)));
     let passes = controller
         .reconcile_all_on(kinds)
-        .reconcile_on(futures_util::stream::unfold(touched, |mut touched| async move {
-            touched.recv().await.map(|gateway| (gateway, touched))
-        }))
+        .reconcile_on(touched)
         .graceful_shutdown_on(stop)
-        .run(reconcile, on_failure, context)
-        .for_each(|result| async move {
-            // Failures of passes were told by `on_failure`; what is left are watches that are made again.
-            if let Err(error @ kube::runtime::controller::Error::QueueError(_)) = result {
-                tracing::warn!(%error, "failed to watch");
+        .run(reconcile, on_failure, context.clone())
+        .for_each(|result| {
+            // Failures of passes were told by `on_failure`, those of watches where they are watched.
+            if let Err(Error::ObjectNotFound(gone)) = result {
+                context.forget(&(gone.namespace.unwrap_or_default(), gone.name));
             }
+            ready(())
         });
     passes.await;
-}
-
-fn tokio_stream_of(receiver: tokio::sync::watch::Receiver<()>) -> impl futures_util::Stream<Item = ()> + Send {
-    futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.changed().await.ok()?;
-        Some(((), receiver))
-    })
 }
 
 fn key(gateway: &Guarded) -> Key {
@@ -107,7 +102,19 @@ fn key(gateway: &Guarded) -> Key {
 }
 
 async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {
-    let (key, began) = (key(&gateway), Instant::now());
+    let key = key(&gateway);
+    let queue = context.metrics.queue.with_label_values(&["EventsGateway"]);
+    queue.inc();
+    let turn = context.turns.acquire().await;
+    queue.dec();
+    // Closed by nobody.
+    let _turn = turn.expect("turns are given for as long as the operator runs");
+    let began = Instant::now();
+    context.stores.seen().await?;
+    // What was wanted when it was queued may be over.
+    let Some(gateway) = context.stores.gateways.get(&ObjectRef::from_obj(&*gateway)) else {
+        return Ok(Action::await_change());
+    };
     let gateway = match &gateway.0 {
         Ok(gateway) => gateway,
         Err(invalid) => {
@@ -118,13 +125,9 @@ async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
     };
     if gateway.metadata.deletion_timestamp.is_some() {
         // What belongs to it goes with it.
-        context.forget(&key);
         return Ok(Action::await_change());
     }
-    let queue = context.metrics.queue.with_label_values(&["EventsGateway"]);
-    queue.inc();
     let passed = pass(&context, &key, gateway).await;
-    queue.dec();
     let result = match &passed {
         Ok((_, true)) => "ok",
         Ok((_, false)) => "invalid",
@@ -132,7 +135,7 @@ async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
     };
     context.metrics.passed("EventsGateway", result, began.elapsed());
     let (action, _) = passed?;
-    context.failures.lock().remove(&key);
+    context.failures.forget(&key);
     context.metrics.last_success.with_label_values(&[&key.0, &key.1]).set(crate::metrics::now());
     Ok(action)
 }
@@ -144,6 +147,9 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     let found = dereference::dereference(context, key, gateway, wanted).await?;
     let proven = validate(gateway, &found.surroundings);
     let paused = paused(gateway);
+    if proven.is_err() || paused.is_some() {
+        context.image_updates.give_back(key);
+    }
     let mut failure = None;
     let mut decision = None;
     let mut exposed = ExposureView::default();
@@ -196,7 +202,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         now: Timestamp::now(),
     };
     let status = observation.status();
-    tell_ready(context, &status);
+    tell_ready(context);
     update_status::update_status(context, key, gateway, &about, status).await?;
     if let Some(failure) = failure {
         return Err(failure);
@@ -209,22 +215,19 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     Ok((Action::requeue(again.mul_f64(0.9 + rand::random::<f64>() * 0.2)), proven.is_ok()))
 }
 
-/// How many gateways are ready, as their statuses say.
-fn tell_ready(context: &Context, now: &EventsGatewayStatus) {
-    let word = |status: &EventsGatewayStatus| {
-        let ready = status.conditions.iter().find(|condition| condition.kind.0 == "Ready");
-        ready.is_some_and(|condition| condition.status == ConditionStatus::True)
+/// How many gateways are ready, as their statuses say: a status that is written is another pass, and seen then.
+fn tell_ready(context: &Context) {
+    let is_ready = |gateway: &Guarded| {
+        let status = gateway.0.as_ref().ok().and_then(|gateway| gateway.status.as_ref());
+        let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
+        conditions.any(|condition| condition.kind.0 == "Ready" && condition.status == ConditionStatus::True)
     };
-    let all = context.stores.gateways.state();
-    let known = all.iter().filter_map(|gateway| gateway.0.as_ref().ok()?.status.as_ref());
-    let ready = known.clone().filter(|status| word(status)).count();
-    // The one that is looked at right now may not have said anything before.
-    let ready = if all.len() == 1 { usize::from(word(now)) } else { ready };
-    let told = |ready: &str, count: usize| {
-        context.metrics.resources.with_label_values(&[ready]).set(i64::try_from(count).unwrap_or(i64::MAX));
-    };
-    told("true", ready);
-    told("false", all.len() - ready);
+    let all = context.everywhere.iter().flat_map(|stores| stores.gateways.state());
+    let (ready, other): (Vec<_>, Vec<_>) = all.partition(|gateway| is_ready(gateway));
+    for (word, gateways) in [("true", ready), ("false", other)] {
+        let count = i64::try_from(gateways.len()).unwrap_or(i64::MAX);
+        context.metrics.resources.with_label_values(&[word]).set(count);
+    }
 }
 
 fn paused(gateway: &EventsGateway) -> Option<&'static str> {
@@ -249,15 +252,8 @@ fn draining(decided: &[events_gateway_operator_core::scaling::Draining]) -> Vec<
 #[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(gateway: Arc<Guarded>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = key(&gateway);
-    let times = {
-        let mut failures = context.failures.lock();
-        let times = failures.entry(key.clone()).or_insert(0);
-        *times = times.saturating_add(1);
-        *times
-    };
+    let (times, wait) = context.failures.count(&key);
     context.metrics.errors.with_label_values(&[failure.category()]).inc();
-    let wait = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(times.min(16) - 1)).min(MAX_BACKOFF);
-    let wait = wait.mul_f64(0.75 + rand::random::<f64>() * 0.5);
     tracing::warn!(namespace = key.0, name = key.1, error = %failure, times, again_in_s = wait.as_secs_f64(), "a pass failed");
     Action::requeue(wait)
 }

@@ -4,6 +4,8 @@ mod admin;
 mod cli;
 mod context;
 mod controller;
+mod failures;
+mod image_updates;
 mod kafka;
 mod kinds;
 mod leader;

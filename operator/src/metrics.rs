@@ -17,7 +17,7 @@ pub(crate) const TABLE: [(&str, &str, &[&str], &str); 9] = [
     ),
     ("reconcile_duration_seconds", "histogram", &["kind"], "How long a pass took."),
     ("errors_total", "counter", &["category"], "Failures, by category."),
-    ("queue", "gauge", &["kind"], "Resources that are being reconciled now."),
+    ("queue", "gauge", &["kind"], "Resources that wait for a pass."),
     ("leader", "gauge", &[], "1 while this operator acts, 0 while another does."),
     (
         "last_success_timestamp_seconds",

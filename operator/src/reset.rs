@@ -14,15 +14,17 @@ use std::time::Duration;
 use events_gateway_resources::EventsGatewayOffsetReset;
 use events_gateway_resources::offset_reset::status::Phase;
 use futures_util::StreamExt as _;
+use futures_util::future::ready;
 use kube::ResourceExt as _;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::controller::{Action, Config, Controller, Error};
 use tokio::time::Instant;
 
-use crate::context::Context;
+use crate::context::{Context, Key};
+use crate::controller::Failure;
 use crate::watches::Touched;
 
 /// The longest wait after failures.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Runs until `stop` is ready.
 pub(crate) async fn run(
@@ -33,37 +35,40 @@ pub(crate) async fn run(
     let passes = Controller::for_stream(resets, context.stores.resets.clone())
         .with_config(Config::default().concurrency(4))
         .graceful_shutdown_on(stop)
-        .run(reconcile, on_failure, context)
-        .for_each(|result| async move {
-            if let Err(error @ kube::runtime::controller::Error::QueueError(_)) = result {
-                tracing::warn!(%error, "failed to watch");
+        .run(reconcile, on_failure, context.clone())
+        .for_each(|result| {
+            if let Err(Error::ObjectNotFound(gone)) = result {
+                context.reset_failures.forget(&(gone.namespace.unwrap_or_default(), gone.name));
             }
+            ready(())
         });
     passes.await;
 }
 
-async fn reconcile(reset: Arc<EventsGatewayOffsetReset>, context: Arc<Context>) -> Result<Action, kube::Error> {
+fn key(reset: &EventsGatewayOffsetReset) -> Key {
+    (reset.namespace().unwrap_or_default(), reset.name_any())
+}
+
+async fn reconcile(reset: Arc<EventsGatewayOffsetReset>, context: Arc<Context>) -> Result<Action, Failure> {
     let phase = reset.status.as_ref().map(|status| status.phase).unwrap_or_default();
     if reset.metadata.deletion_timestamp.is_some() || matches!(phase, Phase::Succeeded | Phase::Failed) {
         return Ok(Action::await_change());
     }
     let began = Instant::now();
+    context.stores.seen().await?;
     let result = step::step(&context, &reset).await;
-    let word = if result.is_ok() { "ok" } else { "failed" };
-    context.metrics.passed("EventsGatewayOffsetReset", word, began.elapsed());
+    context.metrics.passed("EventsGatewayOffsetReset", if result.is_ok() { "ok" } else { "failed" }, began.elapsed());
+    if result.is_ok() {
+        context.reset_failures.forget(&key(&reset));
+    }
     result
 }
 
 #[allow(clippy::needless_pass_by_value)] // The controller hands them over.
-fn on_failure(reset: Arc<EventsGatewayOffsetReset>, error: &kube::Error, context: Arc<Context>) -> Action {
-    let key = (reset.namespace().unwrap_or_default(), format!("{} (reset)", reset.name_any()));
-    let times = {
-        let mut failures = context.failures.lock();
-        let times = failures.entry(key.clone()).or_insert(0);
-        *times = times.saturating_add(1);
-        *times
-    };
-    context.metrics.errors.with_label_values(&["reset"]).inc();
-    tracing::warn!(namespace = key.0, name = reset.name_any(), %error, "a step of an offset reset failed");
-    Action::requeue(Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(times.min(10))).min(MAX_BACKOFF))
+fn on_failure(reset: Arc<EventsGatewayOffsetReset>, failure: &Failure, context: Arc<Context>) -> Action {
+    let key = key(&reset);
+    let (times, wait) = context.reset_failures.count(&key);
+    context.metrics.errors.with_label_values(&[failure.category()]).inc();
+    tracing::warn!(namespace = key.0, name = key.1, error = %failure, times, "a step of an offset reset failed");
+    Action::requeue(wait)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::time::Duration;
 
 use events_gateway_operator_core::{Kind, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
@@ -15,9 +16,15 @@ use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::controller::Failure;
 
 /// A resource that may be unreadable: it doesn't keep the others from being read.
 pub(crate) type Guarded = DeserializeGuard<EventsGateway>;
+
+/// How long each first list is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Kinds of children that are watched, by metadata only. Optional kinds aren't: they may not exist.
 pub(crate) const WATCHED: [Kind; 7] = [
@@ -39,6 +46,33 @@ pub(crate) struct Stores {
     pub(crate) pods: Store<Pod>,
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
     pub(crate) children: HashMap<Kind, Store<PartialObjectMeta<DynamicObject>>>,
+}
+
+impl Stores {
+    /// Waits until all that is there was listed once.
+    ///
+    /// # Errors
+    /// With what is missing, after [`PATIENCE`].
+    pub(crate) async fn seen(&self) -> Result<(), Failure> {
+        seen(&self.gateways, "EventsGateways").await?;
+        seen(&self.resets, "EventsGatewayOffsetResets").await?;
+        seen(&self.deployments, "Deployments").await?;
+        seen(&self.pods, "Pods").await?;
+        seen(&self.secrets, "Secrets").await?;
+        for (kind, store) in &self.children {
+            seen(store, kind.names().2).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn seen<K>(store: &Store<K>, what: &'static str) -> Result<(), Failure>
+where
+    K: reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    let listed = timeout(PATIENCE, store.wait_until_ready()).await;
+    if matches!(listed, Ok(Ok(()))) { Ok(()) } else { Err(Failure::Unseen { what, within: PATIENCE }) }
 }
 
 /// Objects as they are touched.
@@ -168,4 +202,22 @@ fn trim_pod(pod: &mut Pod) {
     });
     let containers = containers.collect();
     *spec = k8s_openapi::api::core::v1::PodSpec { node_name: node, containers, ..Default::default() };
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::watcher::Event;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_judged_before_everything_was_listed() {
+        let (store, mut writer) = reflector::store::<Pod>();
+        let told = seen(&store, "Pods").await.unwrap_err().to_string();
+        assert_eq!(told, "failed to learn what there is within 30 s: Pods can't be listed yet");
+        writer.apply_watcher_event(&Event::Init);
+        assert!(seen(&store, "Pods").await.is_err(), "a list that has only begun");
+        writer.apply_watcher_event(&Event::InitDone);
+        assert!(seen(&store, "Pods").await.is_ok(), "there may be none");
+    }
 }

@@ -114,7 +114,7 @@ pub struct EventsGatewaySpec {
     #[serde(default)]
     pub image: Image,
     /// How many replicas. Leave it out while `autoscaling` is on: the autoscaler writes it.
-    #[serde(default = "two")]
+    #[serde(default = "default_replicas")]
     #[schemars(range(min = 0, max = 1_000))]
     pub replicas: i32,
     /// Whether the operator leaves everything as it is. Status is still kept.
@@ -185,9 +185,12 @@ pub struct EventsGatewaySpec {
     pub pod: Pod,
 }
 
-/// HPA takes a resource without replicas for switched off, so the API server fills this in.
-fn two() -> i32 {
-    2
+/// How many replicas there are where nothing is said. HPA takes a resource without replicas for switched off, so the API server
+/// fills this in.
+pub const DEFAULT_REPLICAS: i32 = 2;
+
+fn default_replicas() -> i32 {
+    DEFAULT_REPLICAS
 }
 
 impl EventsGatewaySpec {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Layer;
@@ -16,6 +16,7 @@ use tracing_subscriber::prelude::*;
 use crate::admin::{self, Health};
 use crate::context::Context;
 use crate::controller;
+use crate::failures::Failures;
 use crate::kafka::Kafka;
 use crate::kinds::Kinds;
 use crate::leader::Leadership;
@@ -23,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::reset;
 use crate::settings::{LogFormat, Settings};
-use crate::watches;
+use crate::watches::{self, Stores};
 
 pub(super) const EXAMPLES: &str = "Examples:
   events-gateway-operator run --gateway-image registry.example.org/events-gateway:1.0.0
@@ -84,10 +85,13 @@ async fn operate(settings: Settings) -> Result<()> {
     } else {
         settings.namespaces.iter().cloned().map(Some).collect()
     };
-    let scopes: Vec<_> = namespaces
+    let watched: Vec<_> = namespaces.iter().map(|namespace| watches::watch(&client, namespace.as_deref())).collect();
+    let everywhere: Arc<[Stores]> = watched.iter().map(|(stores, ..)| stores.clone()).collect();
+    let turns = Arc::new(Semaphore::new(controller::AT_A_TIME));
+    let (image_updates, applied) = (Arc::default(), Arc::default());
+    let scopes: Vec<_> = watched
         .into_iter()
-        .map(|namespace| {
-            let (stores, streams, resets) = watches::watch(&client, namespace.as_deref());
+        .map(|(stores, streams, resets)| {
             let (touch, touched) = mpsc::unbounded_channel();
             let context = Arc::new(Context {
                 kafka: Kafka::new(client.clone(), touch),
@@ -97,9 +101,13 @@ async fn operate(settings: Settings) -> Result<()> {
                 metrics: metrics.clone(),
                 notices: notices.clone(),
                 stores,
-                applied: Default::default(),
+                everywhere: Arc::clone(&everywhere),
+                turns: Arc::clone(&turns),
+                image_updates: Arc::clone(&image_updates),
+                applied: Arc::clone(&applied),
                 surveys: Default::default(),
-                failures: Default::default(),
+                failures: Failures::new(controller::MAX_BACKOFF),
+                reset_failures: Failures::new(reset::MAX_BACKOFF),
                 told: Default::default(),
             });
             let until = |mut stop: watch::Receiver<bool>| async move {

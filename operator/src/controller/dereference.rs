@@ -8,17 +8,19 @@ use events_gateway_operator_core::validate::{Surroundings, TOKEN};
 use events_gateway_operator_core::{labels, scaling};
 use events_gateway_operator_replicas::Client;
 use events_gateway_resources::EventsGateway;
-use events_gateway_resources::gateway::Autoscaler;
 use events_gateway_resources::gateway::image::ImageUpdates;
+use events_gateway_resources::gateway::{Autoscaler, DEFAULT_REPLICAS};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::Api;
 use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt as _};
 
 use super::error::Failure;
 use super::survey;
 use crate::context::{Context, Key};
+use crate::image_updates::Follower;
+use crate::watches::Stores;
 
 /// What was found out.
 pub(crate) struct Dereferenced {
@@ -32,7 +34,7 @@ pub(crate) struct Dereferenced {
     pub(crate) autoscaler: AutoscalerView,
 }
 
-/// Finds out. `busy`: whether a scale-down is under way or about to begin.
+/// Finds out.
 pub(crate) async fn dereference(
     context: &Context,
     key: &Key,
@@ -53,7 +55,7 @@ pub(crate) async fn dereference(
         .collect();
     let surroundings = Surroundings {
         default_image: context.settings.gateway_image.clone(),
-        may_update_image: may_update_image(context, gateway),
+        may_update_image: may_update_image(context, key, gateway),
         operator_namespace: Some(context.settings.lease_namespace.clone()),
         kinds: context.kinds.known(),
         secrets: Some(secrets),
@@ -113,25 +115,39 @@ async fn client(context: &Context, key: &Key, gateway: &EventsGateway) -> Result
     Ok(client)
 }
 
-/// Whether one more gateway may move to the operator's image now: those that follow it and aren't there yet wait for those
-/// that are on their way.
-fn may_update_image(context: &Context, gateway: &EventsGateway) -> bool {
+/// Whether the gateway may move to the operator's image now, where it follows it and isn't there yet.
+fn may_update_image(context: &Context, key: &Key, gateway: &EventsGateway) -> bool {
     let own = &context.settings.gateway_image;
     let image = |gateway: &EventsGateway| gateway.status.as_ref()?.image.as_ref().map(|image| image.0.clone());
-    if image(gateway).is_none_or(|image| image == *own) {
+    if !follows(gateway) || image(gateway).is_none_or(|image| image == *own) {
         return true;
     }
-    let gateways = context.stores.gateways.state();
-    let moving = gateways.iter().filter_map(|gateway| gateway.0.as_ref().ok()).filter(|gateway| {
-        let status = gateway.status.as_ref();
-        gateway.spec.image.reference.is_none()
-            && gateway.spec.image.updates == ImageUpdates::Automatic
-            && image(gateway).as_ref() == Some(own)
-            && status.is_some_and(|status| {
-                status.updated_replicas != status.replicas || status.ready_replicas < status.replicas
-            })
-    });
-    moving.count() < context.settings.image_updates
+    let of = |stores: &Stores, gateway: &EventsGateway| {
+        let key = (gateway.namespace().unwrap_or_default(), gateway.name_any());
+        let stored = stores.deployments.get(&ObjectRef::new(&names::main(&key.1)).within(&key.0));
+        let deployment = context.applied.newest(&key, stored.map(|deployment| Deployment::clone(&deployment)));
+        let rolled_out = deployment.is_some_and(|deployment| is_rolled_out(&deployment));
+        Follower { has_image: image(gateway).as_ref() == Some(own), rolled_out, key }
+    };
+    let mut followers = Vec::new();
+    for stores in &*context.everywhere {
+        let all = stores.gateways.state();
+        let readable = all.iter().filter_map(|gateway| gateway.0.as_ref().ok());
+        followers.extend(readable.filter(|gateway| follows(gateway)).map(|gateway| of(stores, gateway)));
+    }
+    context.image_updates.may_move(key, &followers, context.settings.image_updates)
+}
+
+fn follows(gateway: &EventsGateway) -> bool {
+    gateway.spec.image.reference.is_none() && gateway.spec.image.updates == ImageUpdates::Automatic
+}
+
+fn is_rolled_out(deployment: &Deployment) -> bool {
+    let Some(status) = &deployment.status else { return false };
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0);
+    status.observed_generation >= deployment.metadata.generation
+        && status.updated_replicas.unwrap_or(0) == wanted
+        && status.available_replicas.unwrap_or(0) >= wanted
 }
 
 async fn autoscaler(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<AutoscalerView, Failure> {
@@ -165,6 +181,7 @@ fn second_writer(gateway: &EventsGateway) -> Option<String> {
         entry.subresource.as_deref().unwrap_or_default().is_empty()
             && entry.fields_v1.as_ref().is_some_and(|fields| fields.0["f:spec"]["f:replicas"].is_object())
     });
-    let mut meant = writes.filter(|entry| entry.operation.as_deref() == Some("Apply") || gateway.spec.replicas != 2);
+    let mut meant =
+        writes.filter(|entry| entry.operation.as_deref() == Some("Apply") || gateway.spec.replicas != DEFAULT_REPLICAS);
     meant.find_map(|entry| entry.manager.clone())
 }

@@ -1,8 +1,18 @@
 //! What may fail in a pass.
 
+use std::time::Duration;
+
 /// What failed in a pass. The pass is made again, later and later.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// Not everything that is watched was seen yet: to judge by half of it could scale a gateway down at once.
+    #[error("failed to learn what there is within {} s: {what} can't be listed yet", .within.as_secs())]
+    Unseen {
+        /// What is missing.
+        what: &'static str,
+        /// How long it was waited for.
+        within: Duration,
+    },
     /// An object couldn't be read.
     #[error("failed to read {what}: {source}")]
     Read {
@@ -60,6 +70,7 @@ impl Failure {
     pub(crate) fn category(&self) -> &'static str {
         let source = match self {
             Self::Foreign { .. } => return "foreign",
+            Self::Unseen { .. } => return "unseen",
             Self::Read { source, .. }
             | Self::Apply { source, .. }
             | Self::Prune { source, .. }

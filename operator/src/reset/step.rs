@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::plan;
 use crate::context::Context;
+use crate::controller::Failure;
 use crate::kafka::{cluster, group_id, readers};
 
 /// How often is looked whether the groups are empty.
@@ -33,7 +34,7 @@ enum Next {
     Wait(Duration, &'static str, String),
 }
 
-pub(super) async fn step(context: &Context, reset: &EventsGatewayOffsetReset) -> Result<Action, kube::Error> {
+pub(super) async fn step(context: &Context, reset: &EventsGatewayOffsetReset) -> Result<Action, Failure> {
     let mut status = reset.status.clone().unwrap_or_default();
     let namespace = reset.namespace().unwrap_or_default();
     let key = (namespace.clone(), reset.spec.gateway.0.clone());
@@ -250,7 +251,7 @@ async fn write(
     context: &Context,
     reset: &EventsGatewayOffsetReset,
     status: &EventsGatewayOffsetResetStatus,
-) -> Result<(), kube::Error> {
+) -> Result<(), Failure> {
     let resets: Api<EventsGatewayOffsetReset> =
         Api::namespaced(context.client.clone(), &reset.namespace().unwrap_or_default());
     let object = json!({
@@ -266,6 +267,6 @@ async fn write(
             Ok(())
         }
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(error),
+        Err(source) => Err(Failure::Status(source)),
     }
 }

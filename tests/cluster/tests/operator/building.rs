@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use events_gateway_harness::wait;
 use serde_json::{Value, json};
 
-use super::lab::{lab, place};
+use super::lab::{BOUND, lab, place};
 
 const CHILDREN: [(&str, &str); 6] = [
     ("serviceaccounts", "events"),
@@ -182,6 +183,13 @@ async fn everything_goes_with_the_gateway() -> Result<()> {
         place.until(&place.path(kind, name), "being collected", Value::is_null).await?;
     }
     place.until(&place.path("secrets", "events-admin"), "being collected", Value::is_null).await?;
+    // Nothing is told of it any more, or its last success would look like one that is long ago.
+    let told = format!("namespace=\"{}\"", place.namespace.name());
+    let forgotten = || async {
+        let name = "events_gateway_operator_last_success_timestamp_seconds";
+        Ok((lab().await?.operator.metric(name, &[&told]).await? < 1.0).then_some(()))
+    };
+    wait::until("being forgotten", BOUND, forgotten).await?;
     Ok(())
 }
 
