@@ -1,9 +1,11 @@
 //! A client that shows what the API server answered: status, body, and warnings, which client libraries pass over.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use events_gateway_harness::wait;
 use http::{Method, Request};
 use kube::client::Body;
 use kube::config::KubeConfigOptions;
@@ -114,6 +116,26 @@ impl Api {
     /// When the server can't be asked.
     pub async fn delete(&self, path: &str) -> Result<Answer> {
         self.call(Method::DELETE, path, "application/json", None).await
+    }
+
+    /// Waits until the object at a path is as it should be, and gives it; null is one that isn't there.
+    ///
+    /// # Errors
+    /// When it isn't in time, with how it is then; when the server can't be asked.
+    pub async fn until(&self, path: &str, what: &str, bound: Duration, held: impl Fn(&Value) -> bool) -> Result<Value> {
+        let last = Mutex::new(Value::Null);
+        let found = wait::until(what, bound, || async {
+            let answer = self.get(path).await?;
+            let object = if answer.status == 404 { Value::Null } else { answer.success()?.body };
+            let is_held = held(&object);
+            last.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&object);
+            Ok(is_held.then_some(object))
+        });
+        found.await.with_context(|| {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            last["metadata"] = Value::Null;
+            format!("{path}: {last:#}")
+        })
     }
 
     async fn call(&self, method: Method, path: &str, content_type: &str, body: Option<&Value>) -> Result<Answer> {

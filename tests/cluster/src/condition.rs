@@ -2,9 +2,15 @@
 
 use serde_json::Value;
 
+/// An object's condition; null where it has none of that type.
+#[must_use]
+pub fn of(object: &Value, kind: &str) -> Value {
+    let conditions = object["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
+}
+
 /// Whether an object's condition is `True`.
 #[must_use]
 pub fn is_true(object: &Value, kind: &str) -> bool {
-    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.filter(|condition| condition["type"] == kind).any(|condition| condition["status"] == "True")
+    of(object, kind)["status"] == "True"
 }

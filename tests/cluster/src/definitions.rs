@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use events_gateway_harness::wait;
+use events_gateway_harness::{tools, wait};
 use serde_json::Value;
 
 use crate::api::Api;
@@ -54,6 +54,18 @@ impl Family {
         }
         Ok(())
     }
+}
+
+/// Installs our own definitions, as they stand in the repository.
+///
+/// # Errors
+/// When the API server refuses one, or has anything to say against it.
+pub async fn install_ours(api: &Api) -> Result<()> {
+    for file in ["eventsgateways.yaml", "eventsgatewayoffsetresets.yaml"] {
+        let warnings = install(api, &tools::checkout().join("crds").join(file)).await?;
+        ensure!(warnings.is_empty(), "{file}: {warnings:?}");
+    }
+    Ok(())
 }
 
 /// Applies the definition in a file, waits until its resource is served, and gives the API server's warnings.

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod condition;
 pub mod control_plane;
 pub mod definitions;
+pub mod gateways;
 pub mod helm;
 pub mod image;
 pub mod kubectl;

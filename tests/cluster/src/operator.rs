@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use events_gateway_harness::directory::Directory;
 use events_gateway_harness::process::Signal;
-use events_gateway_harness::{Process, http, port};
+use events_gateway_harness::{Process, http, metrics, port};
 
 /// How long it may take to be ready.
 const BOUND: Duration = Duration::from_secs(60);
@@ -85,12 +85,7 @@ impl Operator {
     /// When it doesn't answer.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
         let answer = http::get(([127, 0, 0, 1], self.admin).into(), "/metrics").await?;
-        let text = answer.text();
-        let fits = |line: &&str| {
-            line.split(['{', ' ']).next() == Some(name) && labels.iter().all(|label| line.contains(label))
-        };
-        let values = text.lines().filter(fits).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-        Ok(values.sum())
+        Ok(metrics::sum(&answer.text(), name, labels))
     }
 
     /// Kills it, as `kill -9` does.
@@ -113,7 +108,7 @@ impl Operator {
         self.process.id()
     }
 
-    /// The end of its log.
+    /// All of its log.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.process.log()).unwrap_or_default()

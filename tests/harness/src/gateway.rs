@@ -11,7 +11,7 @@ use crate::directory::Directory;
 use crate::http::{self, Request, Response};
 use crate::load_balancer::Backend;
 use crate::process::{Process, Signal, Usage};
-use crate::{port, wait};
+use crate::{metrics, port, wait};
 
 /// Names the binary to test, instead of the one that cargo has built.
 pub const BINARY: &str = "EVENTS_GATEWAY_BINARY";
@@ -238,7 +238,7 @@ impl Gateway {
     /// When the admin listener doesn't answer.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> Result<f64> {
         let text = self.ask(&Request::get("/metrics")).await?.text();
-        Ok(sum_of(&text, name, labels))
+        Ok(metrics::sum(&text, name, labels))
     }
 
     /// Waits until a metric is at least `least`.
@@ -251,17 +251,6 @@ impl Gateway {
         })
         .await
     }
-}
-
-fn sum_of(text: &str, name: &str, labels: &[&str]) -> f64 {
-    text.lines()
-        .filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let rest = series.strip_prefix(name)?;
-            let whole = rest.is_empty() || rest.starts_with('{');
-            (whole && labels.iter().all(|label| rest.contains(label))).then(|| value.parse::<f64>().ok())?
-        })
-        .sum()
 }
 
 /// The gateway's binary: the one named by [`BINARY`], or the one that cargo built beside the running test.
@@ -279,19 +268,5 @@ pub fn binary() -> Result<PathBuf> {
     match built.into_iter().find(|binary| binary.is_file()) {
         Some(binary) => Ok(binary),
         None => bail!("no gateway beside {}: run cargo build -p events-gateway", test.display()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_metric_is_summed_over_the_series_that_fit() {
-        let text =
-            "# HELP gaps x\ngaps{reason=\"epoch\",replica=\"a\"} 2\ngaps{reason=\"trimmed\"} 3\ngaps_total 7\nup 1\n";
-        assert!((sum_of(text, "gaps", &[]) - 5.0).abs() < f64::EPSILON);
-        assert!((sum_of(text, "gaps", &["reason=\"epoch\""]) - 2.0).abs() < f64::EPSILON);
-        assert!((sum_of(text, "up", &[]) - 1.0).abs() < f64::EPSILON);
     }
 }

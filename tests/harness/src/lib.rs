@@ -13,6 +13,7 @@ pub mod kafka;
 pub mod ledger;
 pub mod link;
 pub mod load_balancer;
+pub mod metrics;
 pub mod port;
 pub mod process;
 pub mod redis;

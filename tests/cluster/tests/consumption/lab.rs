@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use events_gateway_cluster::gateways::{self, VERSION};
 use events_gateway_cluster::operator::Settings;
-use events_gateway_cluster::{Api, Cluster, Image, Namespace, Operator};
-use events_gateway_harness::{Kafka, gateway, kafka, redis, tools, wait};
+use events_gateway_cluster::{Api, Cluster, Image, Namespace, Operator, definitions};
+use events_gateway_harness::{Kafka, gateway, kafka, redis};
 use serde_json::{Value, json};
 
 /// The image's name.
@@ -27,16 +28,7 @@ impl Lab {
     pub(crate) async fn start() -> Result<Self> {
         let cluster = Cluster::start().await?;
         let api = cluster.control_plane.api()?;
-        for file in ["eventsgateways.yaml", "eventsgatewayoffsetresets.yaml"] {
-            let definition: Value =
-                serde_saphyr::from_str(&std::fs::read_to_string(tools::checkout().join("crds").join(file))?)?;
-            let name = definition["metadata"]["name"].as_str().context("no name")?;
-            let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-            api.apply(&path, &definition).await?.success()?;
-            let plural = definition["spec"]["names"]["plural"].as_str().context("no plural")?;
-            let served = format!("/apis/eventsgateway.dev/v1alpha1/{plural}");
-            wait::until("being served", BOUND, || async { Ok(api.get(&served).await?.success().ok()) }).await?;
-        }
+        definitions::install_ours(&api).await?;
         let host = cluster.node.host();
         let kafka = Kafka::with(&kafka::Settings { outside: Some(host), ..kafka::Settings::default() }).await?;
         let open = redis::Settings::default().set("bind", &format!("127.0.0.1 {host}")).set("protected-mode", "no");
@@ -49,51 +41,35 @@ impl Lab {
 
     /// A gateway of one replica that reads `topic`.
     pub(crate) async fn create(&self, name: &str, topic: &str, more: &Value) -> Result<()> {
-        let mut object = json!({
-            "apiVersion": "eventsgateway.dev/v1alpha1",
-            "kind": "EventsGateway",
-            "metadata": { "name": name },
-            "spec": {
-                "replicas": 1,
-                "redis": { "nodes": [format!("{}:{}", self.cluster.node.host(), self.redis.port())], "prefix": format!("{name}:") },
-                "kafka": {
-                    "bootstrap": [self.kafka.outside()],
-                    "bindings": [{ "name": "events", "topics": [topic], "groupId": name, "start": "earliest" }],
-                },
-                "channels": { "retention": { "events": 1000 } },
-                "drain": { "timeout": "10s" },
-                "rollout": { "minReadySeconds": 0 },
+        let mut sections = json!({
+            "replicas": 1,
+            "redis": {
+                "nodes": [format!("{}:{}", self.cluster.node.host(), self.redis.port())],
+                "prefix": format!("{name}:"),
             },
+            "kafka": {
+                "bootstrap": [self.kafka.outside()],
+                "bindings": [{ "name": "events", "topics": [topic], "groupId": name, "start": "earliest" }],
+            },
+            "channels": { "retention": { "events": 1000 } },
+            "drain": { "timeout": "10s" },
+            "rollout": { "minReadySeconds": 0 },
         });
         for (key, value) in more.as_object().into_iter().flatten() {
-            object["spec"][key] = value.clone();
+            sections[key] = value.clone();
         }
-        self.api
-            .create(&self.namespace.path("eventsgateway.dev/v1alpha1", "eventsgateways"), &object)
-            .await?
-            .success()?;
+        let collection = self.namespace.path(VERSION, "eventsgateways");
+        self.api.create(&collection, &gateways::gateway(name, &sections)).await?.success()?;
         Ok(())
     }
 
     pub(crate) fn path(&self, plural: &str, name: &str) -> String {
-        format!("{}/{name}", self.namespace.path("eventsgateway.dev/v1alpha1", plural))
+        format!("{}/{name}", self.namespace.path(VERSION, plural))
     }
 
     /// Waits until the object is as it should be.
     pub(crate) async fn until(&self, path: &str, what: &str, held: impl Fn(&Value) -> bool) -> Result<Value> {
-        let last = std::sync::Mutex::new(Value::Null);
-        let found = wait::until(what, BOUND, || async {
-            let object = self.api.get(path).await?.success()?.body;
-            let done = held(&object);
-            *last.lock().expect("nobody panics with it") = object.clone();
-            Ok(done.then_some(object))
-        });
-        found.await.with_context(|| {
-            let last = last.lock().expect("nobody panics with it")["status"].clone();
-            let log = self.operator.log();
-            let lines: Vec<&str> = log.lines().rev().take(15).collect();
-            format!("{path}: {last:#}\n{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
-        })
+        self.api.until(path, what, BOUND, held).await.with_context(|| self.operator.log())
     }
 
     /// Where a gateway's clients connect: its Service.
@@ -103,9 +79,4 @@ impl Lab {
         let address = service["spec"]["clusterIP"].as_str().context("no address")?;
         Ok(SocketAddr::new(address.parse()?, 80))
     }
-}
-
-pub(crate) fn condition(object: &Value, kind: &str) -> Value {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().find(|condition| condition["type"] == kind).cloned().unwrap_or_default()
 }

@@ -1,12 +1,14 @@
 //! One gateway, from its first record to a reset and a pause.
 
 use anyhow::{Context as _, Result};
+use events_gateway_cluster::condition;
+use events_gateway_cluster::gateways::{self, VERSION};
 use events_gateway_harness::kafka::admin::Record;
 use events_gateway_harness::sse::client::{Client, Options};
 use events_gateway_harness::wait;
 use serde_json::{Value, json};
 
-use super::lab::{BOUND, Lab, condition};
+use super::lab::{BOUND, Lab};
 
 /// Records before the reset.
 const RECORDS: usize = 60;
@@ -18,8 +20,8 @@ async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open
     let managed = json!({ "topics": { "mode": "Manage", "partitions": 3, "replicationFactor": 1 } });
     lab.create("events", "orders", &managed).await?;
     let gateway = lab.path("eventsgateways", "events");
-    lab.until(&gateway, "Ready", |gateway| condition(gateway, "Ready")["status"] == "True").await?;
-    lab.until(&gateway, "KafkaReady", |gateway| condition(gateway, "KafkaReady")["status"] == "True").await?;
+    lab.until(&gateway, "Ready", |gateway| condition::of(gateway, "Ready")["status"] == "True").await?;
+    lab.until(&gateway, "KafkaReady", |gateway| condition::of(gateway, "KafkaReady")["status"] == "True").await?;
     assert_eq!(lab.kafka.watermarks("orders", 2).await?, (0, 0), "three partitions");
 
     let client = Client::opened(Options::new(lab.service("events").await?, "/api/v1/events?channels=orders"), BOUND);
@@ -58,7 +60,7 @@ async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open
     let paused = |paused: bool| json!({ "spec": { "consumption": { "paused": paused } } });
     lab.api.merge(&gateway, &paused(true)).await?.success()?;
     lab.until(&gateway, "no members", |gateway| {
-        condition(gateway, "KafkaReady")["reason"] == "Paused" && gateway["status"]["groups"][0]["members"] == 0
+        condition::of(gateway, "KafkaReady")["reason"] == "Paused" && gateway["status"]["groups"][0]["members"] == 0
     })
     .await?;
     publish(&lab, RECORDS..RECORDS + 5).await?;
@@ -67,14 +69,14 @@ async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open
     lab.api.merge(&gateway, &paused(false)).await?.success()?;
     client.wait_for_published(2 * RECORDS + 5, BOUND).await.context("after the pause")?;
     assert_eq!(client.history().connections.len(), 1, "the stream was never closed");
-    lab.until(&gateway, "consuming", |gateway| condition(gateway, "KafkaReady")["status"] == "True").await?;
+    lab.until(&gateway, "consuming", |gateway| condition::of(gateway, "KafkaReady")["status"] == "True").await?;
 
     // A reset that is deleted while it holds the groups lets them go on.
     let wrong =
         json!({ "to": { "position": "Offsets", "offsets": [{ "topic": "orders", "partition": 9, "offset": 1 }] } });
     let failed = reset(&lab, "wrong", wrong).await?;
     assert_eq!(failed["status"]["phase"], "Failed");
-    assert_eq!(condition(&failed, "Complete")["reason"], "Impossible", "{failed:#}");
+    assert_eq!(condition::of(&failed, "Complete")["reason"], "Impossible", "{failed:#}");
     publish(&lab, RECORDS + 5..RECORDS + 6).await?;
     client.wait_for_published(2 * RECORDS + 6, BOUND).await.context("after the failed reset")?;
     Ok(())
@@ -92,14 +94,8 @@ async fn publish(lab: &Lab, numbers: std::ops::Range<usize>) -> Result<()> {
 /// Creates a reset and waits for its end.
 async fn reset(lab: &Lab, name: &str, mut spec: Value) -> Result<Value> {
     spec["gateway"] = json!("events");
-    let object = json!({
-        "apiVersion": "eventsgateway.dev/v1alpha1",
-        "kind": "EventsGatewayOffsetReset",
-        "metadata": { "name": name },
-        "spec": spec,
-    });
-    let collection = lab.namespace.path("eventsgateway.dev/v1alpha1", "eventsgatewayoffsetresets");
-    lab.api.create(&collection, &object).await?.success()?;
+    let collection = lab.namespace.path(VERSION, "eventsgatewayoffsetresets");
+    lab.api.create(&collection, &gateways::reset(name, &spec)).await?.success()?;
     lab.until(&lab.path("eventsgatewayoffsetresets", name), "its end", |reset| {
         ["Succeeded", "Failed"].iter().any(|end| reset["status"]["phase"] == *end)
     })

@@ -9,7 +9,7 @@ use events_gateway_harness::directory::Directory;
 use events_gateway_harness::{Process, port, tools};
 use serde_json::{Value, json};
 
-use super::lab::{lab, until};
+use super::lab::{BOUND, lab};
 
 /// A server of files over TLS: what is asked for is a whole answer, head and body.
 fn serve(directory: &Directory, certificates: &Certificates, port: u16) -> Result<Process> {
@@ -64,9 +64,9 @@ async fn an_aggregated_api_is_served_by_a_server_on_this_machine() -> Result<()>
     let path = "/apis/apiregistration.k8s.io/v1/apiservices";
     api.create(path, &registration).await?.success()?;
     let path = format!("{path}/v1.aggregated.example.com");
-    until(api, &path, "an available API", |object| condition::is_true(object, "Available")).await?;
+    api.until(&path, "an available API", BOUND, |object| condition::is_true(object, "Available")).await?;
     let listed = |list: &Value| list["resources"][0]["kind"] == "Count";
-    until(api, "/apis/aggregated.example.com/v1", "its resources", listed).await?;
+    api.until("/apis/aggregated.example.com/v1", "its resources", BOUND, listed).await?;
     // Namespaces can't go while an API is registered that nobody answers for.
     api.delete(&path).await?.success().map(drop)
 }

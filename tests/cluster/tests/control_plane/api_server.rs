@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use events_gateway_cluster::{ControlPlane, Namespace};
 use serde_json::Value;
 
-use super::lab::{deployment, until};
+use super::lab::{BOUND, deployment};
 
 #[tokio::test]
 async fn what_it_held_is_there_after_a_restart_and_controllers_go_on() -> Result<()> {
@@ -28,6 +28,6 @@ async fn what_it_held_is_there_after_a_restart_and_controllers_go_on() -> Result
         let pods = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         pods.len() == 2 && pods.iter().all(|pod| pod["status"]["phase"] == "Pending")
     };
-    let pods = until(&api, &namespace.path("v1", "pods"), "a pod of each", wait).await;
+    let pods = api.until(&namespace.path("v1", "pods"), "a pod of each", BOUND, wait).await;
     pods.map(drop).with_context(|| control_plane.logs())
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use events_gateway_cluster::control_plane::{Settings, User};
 use events_gateway_cluster::{Api, ControlPlane, SimulatedNodes};
-use events_gateway_harness::wait;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -35,15 +34,6 @@ async fn start() -> Result<Lab> {
     let control_plane = ControlPlane::with(&Settings { controllers: true, users, ..Settings::default() }).await?;
     let nodes = SimulatedNodes::start(&control_plane, 2, 100).await?;
     Ok(Lab { api: control_plane.api()?, control_plane, _nodes: nodes })
-}
-
-/// Waits until an object is as wanted.
-pub(crate) async fn until(api: &Api, path: &str, what: &str, held: impl Fn(&Value) -> bool) -> Result<Value> {
-    wait::until(what, BOUND, || async {
-        let object = api.get(path).await?.body;
-        Ok(held(&object).then_some(object))
-    })
-    .await
 }
 
 /// The containers of a pod that the strictest admission takes.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use events_gateway_cluster::Namespace;
 use serde_json::{Value, json};
 
-use super::lab::{deployment, lab, pod_template, until};
+use super::lab::{BOUND, deployment, lab, pod_template};
 
 fn items(list: &Value) -> Vec<Value> {
     list["items"].as_array().cloned().unwrap_or_default()
@@ -18,7 +18,7 @@ async fn a_deployment_gets_pods_that_run_on_a_node() -> Result<()> {
     let created = api.create(&deployments, &deployment("web", 3)).await?.success()?;
     assert!(created.warnings.is_empty(), "{:?}", created.warnings);
 
-    until(api, &format!("{deployments}/web"), "3 available", |object| object["status"]["availableReplicas"] == 3)
+    api.until(&format!("{deployments}/web"), "3 available", BOUND, |object| object["status"]["availableReplicas"] == 3)
         .await?;
     let pods = items(&api.get(&namespace.path("v1", "pods")).await?.success()?.body);
     assert_eq!(pods.len(), 3);
@@ -42,7 +42,7 @@ async fn what_is_owned_goes_after_its_owner() -> Result<()> {
     api.create(&maps, &map("owned", reference)).await?.success()?;
 
     api.delete(&format!("{maps}/owner")).await?.success()?;
-    until(api, &format!("{maps}/owned"), "the end of what was owned", |answer| answer["code"] == 404).await?;
+    api.until(&format!("{maps}/owned"), "the end of what was owned", BOUND, Value::is_null).await?;
     Ok(())
 }
 
@@ -68,6 +68,6 @@ async fn a_dropped_namespace_goes_with_all_that_is_in_it() -> Result<()> {
     api.create(&namespace.path("apps/v1", "deployments"), &deployment("web", 1)).await?.success()?;
     let path = format!("/api/v1/namespaces/{}", namespace.name());
     drop(namespace);
-    until(api, &path, "the namespace's end", |answer| answer["code"] == 404).await?;
+    api.until(&path, "the namespace's end", BOUND, Value::is_null).await?;
     Ok(())
 }

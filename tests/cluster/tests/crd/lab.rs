@@ -1,8 +1,7 @@
 //! One control plane for all tests of this suite, with the definitions in it.
 
-use anyhow::{Result, anyhow, ensure};
-use events_gateway_cluster::{Api, ControlPlane, definitions};
-use events_gateway_harness::tools;
+use anyhow::{Result, anyhow};
+use events_gateway_cluster::{Api, ControlPlane, definitions, gateways};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -21,34 +20,18 @@ pub(crate) async fn api() -> Result<Api> {
 async fn start() -> Result<(ControlPlane, Api)> {
     let control_plane = ControlPlane::start().await?;
     let api = Api::connect(&control_plane.kubeconfig())?;
-    for file in ["eventsgateways.yaml", "eventsgatewayoffsetresets.yaml"] {
-        let warnings = definitions::install(&api, &tools::checkout().join("crds").join(file)).await?;
-        ensure!(warnings.is_empty(), "{file}: {warnings:?}");
-    }
+    definitions::install_ours(&api).await?;
     Ok((control_plane, api))
 }
 
 /// The least gateway.
 pub(crate) fn gateway(name: &str) -> Value {
-    json!({
-        "apiVersion": "eventsgateway.dev/v1alpha1",
-        "kind": "EventsGateway",
-        "metadata": { "name": name },
-        "spec": {
-            "redis": { "nodes": ["redis:6379"] },
-            "kafka": { "bootstrap": ["kafka:9092"], "bindings": [{ "name": "events", "topics": ["events"] }] },
-        },
-    })
+    gateways::gateway(name, &json!({}))
 }
 
 /// The least offset reset.
 pub(crate) fn reset(name: &str) -> Value {
-    json!({
-        "apiVersion": "eventsgateway.dev/v1alpha1",
-        "kind": "EventsGatewayOffsetReset",
-        "metadata": { "name": name },
-        "spec": { "gateway": "events", "to": { "position": "Earliest" } },
-    })
+    gateways::reset(name, &json!({ "gateway": "events", "to": { "position": "Earliest" } }))
 }
 
 /// The object with other values at some places; what leads there is made. Null takes a value out.

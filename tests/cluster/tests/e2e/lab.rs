@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use events_gateway_cluster::helm::{Helm, Release};
 use events_gateway_cluster::{Api, Cluster, Image, Kubectl, Namespace, Traefik, operator};
-use events_gateway_harness::{Kafka, gateway, kafka, redis, tools};
+use events_gateway_harness::{Kafka, gateway, http, kafka, metrics, redis, tools};
 use serde_json::Value;
 
 use super::manifest::{PASSWORDS, TOPIC, image};
@@ -113,10 +113,8 @@ impl Lab {
     pub(crate) async fn metric(&self, name: &str, label: &str) -> Result<Option<f64>> {
         let Some(pod) = self.operator().await? else { return Ok(None) };
         let Some(address) = address(&pod, 8081) else { return Ok(None) };
-        let Ok(answer) = events_gateway_harness::http::get(address, "/metrics").await else { return Ok(None) };
-        let text = answer.text();
-        let fits = |line: &&str| line.split(['{', ' ']).next() == Some(name) && line.contains(label);
-        Ok(Some(text.lines().filter(fits).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()))
+        let Ok(answer) = http::get(address, "/metrics").await else { return Ok(None) };
+        Ok(Some(metrics::sum(&answer.text(), name, &[label])))
     }
 
     /// What to show of a failure.

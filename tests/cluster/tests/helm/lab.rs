@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
+use events_gateway_cluster::gateways::VERSION;
 use events_gateway_cluster::helm::{Helm, Release};
 use events_gateway_cluster::{Api, ControlPlane, Namespace};
-use events_gateway_harness::{tools, wait};
-use serde_json::{Value, json};
+use events_gateway_harness::tools;
 use tokio::sync::OnceCell;
 
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
@@ -36,36 +36,9 @@ pub(crate) fn chart(name: &str) -> String {
     tools::checkout().join("charts").join(name).display().to_string()
 }
 
-/// The least gateway.
-pub(crate) fn gateway(name: &str, more: &Value) -> Value {
-    let mut object = json!({
-        "apiVersion": "eventsgateway.dev/v1alpha1",
-        "kind": "EventsGateway",
-        "metadata": { "name": name },
-        "spec": {
-            "redis": { "nodes": ["redis:6379"] },
-            "kafka": { "bootstrap": ["127.0.0.1:1"], "bindings": [{ "name": "events", "topics": ["events"] }] },
-        },
-    });
-    for (key, value) in more.as_object().into_iter().flatten() {
-        object["spec"][key] = value.clone();
-    }
-    object
-}
-
-/// Waits until the object at a path is as it should be; null where there is none.
-pub(crate) async fn until(api: &Api, path: &str, what: &str, held: impl Fn(&Value) -> bool) -> Result<Value> {
-    wait::until(&format!("{what} at {path}"), BOUND, || async {
-        let answer = api.get(path).await?;
-        let object = if answer.status == 404 { Value::Null } else { answer.success()?.body };
-        Ok(held(&object).then_some(object))
-    })
-    .await
-}
-
 /// The path of a gateway.
 pub(crate) fn path(namespace: &Namespace, name: &str) -> String {
-    format!("{}/{name}", namespace.path("eventsgateway.dev/v1alpha1", "eventsgateways"))
+    format!("{}/{name}", namespace.path(VERSION, "eventsgateways"))
 }
 
 /// The account that a release's operator runs as.

@@ -1,12 +1,13 @@
 //! Install, upgrade, rollback, uninstall; and a release that holds the resource itself while an autoscaler writes to it.
 
 use anyhow::Result;
+use events_gateway_cluster::gateways::{VERSION, gateway};
 use events_gateway_cluster::helm::{Helm, Release};
 use events_gateway_cluster::{Kubectl, Namespace};
 use events_gateway_harness::directory::Directory;
 use serde_json::{Value, json};
 
-use super::lab::{VALUES, chart, control_plane, gateway, path, until};
+use super::lab::{BOUND, VALUES, chart, control_plane, path};
 
 async fn lives(release: Release) -> Result<()> {
     let control_plane = control_plane().await?;
@@ -17,21 +18,19 @@ async fn lives(release: Release) -> Result<()> {
     let deployment = format!("{}/{release}-events-gateway-operator", namespace.path("apps/v1", "deployments"));
 
     helm.say(&format!("install {release} {operator} -n {name} {VALUES}")).await?;
-    let made = until(&api, &deployment, "the operator", Value::is_object).await?;
+    let made = api.until(&deployment, "the operator", BOUND, Value::is_object).await?;
     // Nothing changes when nothing changes.
     helm.say(&format!("upgrade {release} {operator} -n {name} {VALUES}")).await?;
     let same = api.get(&deployment).await?.success()?.body;
     assert_eq!(same["metadata"]["generation"], made["metadata"]["generation"]);
-    api.create(&namespace.path("eventsgateway.dev/v1alpha1", "eventsgateways"), &gateway("kept", &json!({})))
-        .await?
-        .success()?;
+    api.create(&namespace.path(VERSION, "eventsgateways"), &gateway("kept", &json!({}))).await?.success()?;
 
     helm.say(&format!("upgrade {release} {operator} -n {name} {VALUES} --set replicas=3")).await?;
-    until(&api, &deployment, "three", |object| object["spec"]["replicas"] == 3).await?;
+    api.until(&deployment, "three", BOUND, |object| object["spec"]["replicas"] == 3).await?;
     helm.say(&format!("rollback {release} 1 -n {name}")).await?;
-    until(&api, &deployment, "one again", |object| object["spec"]["replicas"] == 1).await?;
+    api.until(&deployment, "one again", BOUND, |object| object["spec"]["replicas"] == 1).await?;
     helm.say(&format!("uninstall {release} -n {name}")).await?;
-    until(&api, &deployment, "its end", Value::is_null).await?;
+    api.until(&deployment, "its end", BOUND, Value::is_null).await?;
     assert_eq!(api.get(&path(&namespace, "kept")).await?.status, 200, "the gateways stay");
     Ok(())
 }

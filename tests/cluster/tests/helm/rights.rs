@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
+use events_gateway_cluster::gateways::{self, VERSION, gateway};
 use events_gateway_cluster::helm::{Helm, Release};
 use events_gateway_cluster::operator::Settings;
 use events_gateway_cluster::{Api, Namespace, Operator};
 use events_gateway_harness::wait;
 use serde_json::{Value, json};
 
-use super::lab::{BOUND, VALUES, account, chart, control_plane, gateway, path, until};
+use super::lab::{BOUND, VALUES, account, chart, control_plane, path};
 
 fn everything() -> Value {
     json!({
@@ -28,13 +29,14 @@ const KINDS: [(&str, &str); 4] = [
 
 /// Has the operator make everything, mend and take it away again.
 async fn works(api: &Api, namespace: &Namespace, operator: &Operator) -> Result<()> {
-    let gateways = namespace.path("eventsgateway.dev/v1alpha1", "eventsgateways");
+    let gateways = namespace.path(VERSION, "eventsgateways");
     api.create(&gateways, &gateway("events", &everything())).await?.success()?;
     let deployment = format!("{}/events", namespace.path("apps/v1", "deployments"));
     let works = async {
-        until(api, &deployment, "two pods", |object| object["status"]["replicas"] == 2).await?;
+        api.until(&deployment, "two pods", BOUND, |object| object["status"]["replicas"] == 2).await?;
         for (group, plural) in KINDS {
-            until(api, &format!("{}/events", namespace.path(group, plural)), "being made", Value::is_object).await?;
+            api.until(&format!("{}/events", namespace.path(group, plural)), "being made", BOUND, Value::is_object)
+                .await?;
         }
         let nothing = json!({ "spec": {
             "networkPolicy": { "enabled": false }, "autoscaling": { "type": "None" }, "replicas": 1,
@@ -42,23 +44,27 @@ async fn works(api: &Api, namespace: &Namespace, operator: &Operator) -> Result<
         } });
         api.merge(&path(namespace, "events"), &nothing).await?.success()?;
         for (group, plural) in KINDS {
-            until(api, &format!("{}/events", namespace.path(group, plural)), "being deleted", Value::is_null).await?;
+            api.until(&format!("{}/events", namespace.path(group, plural)), "being deleted", BOUND, Value::is_null)
+                .await?;
         }
         // Its pods don't run: two are one soon.
-        until(api, &deployment, "one pod", |object| object["status"]["replicas"] == 1).await?;
+        api.until(&deployment, "one pod", BOUND, |object| object["status"]["replicas"] == 1).await?;
         let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "own" }, "stringData": { "token": "x".repeat(32) } });
         api.create(&namespace.path("v1", "secrets"), &secret).await?.success()?;
         let own = json!({ "spec": { "admin": { "token": { "name": "own", "key": "token" } } } });
         api.merge(&path(namespace, "events"), &own).await?.success()?;
-        until(api, &format!("{}/events-admin", namespace.path("v1", "secrets")), "the token's end", Value::is_null)
-            .await?;
-        let reset = json!({
-            "apiVersion": "eventsgateway.dev/v1alpha1", "kind": "EventsGatewayOffsetReset", "metadata": { "name": "reset" },
-            "spec": { "gateway": "none", "to": { "position": "Earliest" } },
-        });
-        let resets = namespace.path("eventsgateway.dev/v1alpha1", "eventsgatewayoffsetresets");
+        api.until(
+            &format!("{}/events-admin", namespace.path("v1", "secrets")),
+            "the token's end",
+            BOUND,
+            Value::is_null,
+        )
+        .await?;
+        let reset = gateways::reset("reset", &json!({ "gateway": "none", "to": { "position": "Earliest" } }));
+        let resets = namespace.path(VERSION, "eventsgatewayoffsetresets");
         api.create(&resets, &reset).await?.success()?;
-        until(api, &format!("{resets}/reset"), "a status", |reset| reset["status"]["conditions"].is_array()).await?;
+        api.until(&format!("{resets}/reset"), "a status", BOUND, |reset| reset["status"]["conditions"].is_array())
+            .await?;
         // Notices are given.
         let events = namespace.path("events.k8s.io/v1", "events");
         wait::until("a notice", BOUND, || async {

@@ -124,7 +124,7 @@ pub(crate) async fn run(cluster: &Cluster, api: &Api) -> Result<Ready> {
     let created = api.create(&namespace.path("v1", "pods"), &pod()).await?.success()?;
     ensure!(created.warnings.is_empty(), "{:?}", created.warnings);
     let path = namespace.path("v1", "pods/gateway");
-    let pod = until(api, &path, "a ready pod", |pod| condition::is_true(pod, "Ready")).await;
+    let pod = api.until(&path, "a ready pod", BOUND, |pod| condition::is_true(pod, "Ready")).await;
     match pod {
         Ok(pod) => Ok(Ready { namespace, pod, service, _servers: servers }),
         Err(error) => {
@@ -132,15 +132,6 @@ pub(crate) async fn run(cluster: &Cluster, api: &Api) -> Result<Ready> {
             Err(error.context(kubectl.say(&format!("-n {} describe pod gateway", namespace.name())).await?))
         }
     }
-}
-
-/// Waits until an object is as wanted.
-pub(crate) async fn until(api: &Api, path: &str, what: &str, held: impl Fn(&Value) -> bool) -> Result<Value> {
-    wait::until(what, BOUND, || async {
-        let object = api.get(path).await?.success()?.body;
-        Ok(held(&object).then_some(object))
-    })
-    .await
 }
 
 /// Waits for an answer with the status 200.

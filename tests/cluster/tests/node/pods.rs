@@ -10,7 +10,7 @@ use events_gateway_harness::http::Request;
 use events_gateway_harness::wait;
 use serde_json::{Value, json};
 
-use super::gateway::{answers, run, until};
+use super::gateway::{BOUND, answers, run};
 use super::turn::turn;
 
 fn address(of: &Value, port: u16) -> Result<SocketAddr> {
@@ -35,7 +35,7 @@ async fn lives(cluster: &Cluster) -> Result<()> {
     let (path, asked) = (gateway.path(), Instant::now());
     api.delete(&path).await?.success()?;
     let container = "/status/containerStatuses/0/state/terminated";
-    let ended = until(&api, &path, "its end", |pod| pod.pointer(container).is_some()).await?;
+    let ended = api.until(&path, "its end", BOUND, |pod| pod.pointer(container).is_some()).await?;
     assert!(asked.elapsed() >= Duration::from_secs(2), "it did not wait for preStop");
     let terminated = ended.pointer(container).unwrap_or(&Value::Null);
     assert_eq!((&terminated["exitCode"], &terminated["reason"]), (&json!(0), &json!("Completed")), "{terminated:#}");

@@ -1,9 +1,11 @@
 //! What is told of mistakes, pauses and what is missing.
 
 use anyhow::Result;
+use events_gateway_cluster::condition;
+use events_gateway_cluster::gateways::gateway;
 use serde_json::{Value, json};
 
-use super::lab::{condition, lab, place};
+use super::lab::{lab, place};
 
 #[tokio::test]
 async fn a_mistake_in_the_spec_is_told_and_mended_by_mending_the_spec() -> Result<()> {
@@ -62,7 +64,7 @@ async fn a_paused_gateway_is_left_as_it_is_and_its_status_is_kept() -> Result<()
             gateway["status"]["observedGeneration"] == gateway["metadata"]["generation"]
         })
         .await?;
-    assert_eq!(condition(&gateway, "ReconciliationPaused")["status"], "True");
+    assert_eq!(condition::of(&gateway, "ReconciliationPaused")["status"], "True");
     let found = place.api.get(&deployment).await?.success()?.body;
     assert_eq!((&found["spec"]["replicas"], &found["metadata"]["generation"]), (&json!(2), &json!(1)));
     place.merge("events", json!({ "metadata": { "annotations": { "eventsgateway.dev/paused": null } } })).await?;
@@ -73,17 +75,8 @@ async fn a_paused_gateway_is_left_as_it_is_and_its_status_is_kept() -> Result<()
 #[tokio::test]
 async fn a_second_writer_of_the_count_is_told() -> Result<()> {
     let place = place("writer").await?;
-    let gateway = json!({
-        "apiVersion": "eventsgateway.dev/v1alpha1",
-        "kind": "EventsGateway",
-        "metadata": { "name": "events" },
-        "spec": {
-            "replicas": 40,
-            "autoscaling": { "type": "HPA", "maxReplicas": 4 },
-            "redis": { "nodes": ["redis:6379"] },
-            "kafka": { "bootstrap": ["kafka:9092"], "bindings": [{ "name": "events", "topics": ["events"] }] },
-        },
-    });
+    let sections = json!({ "replicas": 40, "autoscaling": { "type": "HPA", "maxReplicas": 4 } });
+    let gateway = gateway("events", &sections);
     place.api.apply(&place.gateway("events"), &gateway).await?.success()?;
     let told = place.until_condition("events", "AutoscalingActive", "SecondWriter").await?;
     assert!(told["message"].as_str().unwrap().starts_with("suite writes spec.replicas"), "{told}");

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use events_gateway_cluster::gateways::{self, VERSION};
 use events_gateway_cluster::operator::Settings;
-use events_gateway_cluster::{ControlPlane, Namespace, Operator, SimulatedNodes};
+use events_gateway_cluster::{ControlPlane, Namespace, Operator, SimulatedNodes, definitions};
 use events_gateway_harness::process::Usage;
-use events_gateway_harness::{port, tools, wait};
-use serde_json::{Value, json};
+use events_gateway_harness::{port, wait};
+use serde_json::json;
 
 use super::replicas;
 
@@ -17,28 +18,18 @@ const REPLICAS: usize = 10;
 /// Gateways in CI.
 const FEW: usize = 20;
 
-fn gateways() -> usize {
+fn count() -> usize {
     std::env::var("EVENTS_GATEWAY_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(FEW)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_gateways_are_seen_to_soon_and_cost_little_when_nothing_happens() -> Result<()> {
-    let count = gateways();
+    let count = count();
     // How long an operator is watched that has nothing to do: shorter where only its writes are of interest.
     let idle = Duration::from_secs(if count > FEW { 120 } else { 20 });
     let control_plane = ControlPlane::with_controllers().await?;
     let api = control_plane.api()?;
-    let definition: Value =
-        serde_saphyr::from_str(&std::fs::read_to_string(tools::checkout().join("crds/eventsgateways.yaml"))?)?;
-    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/eventsgateways.eventsgateway.dev";
-    api.apply(path, &definition).await?.success()?;
-    let resets: Value = serde_saphyr::from_str(&std::fs::read_to_string(
-        tools::checkout().join("crds/eventsgatewayoffsetresets.yaml"),
-    )?)?;
-    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/eventsgatewayoffsetresets.eventsgateway.dev";
-    api.apply(path, &resets).await?.success()?;
-    let collection = "/apis/eventsgateway.dev/v1alpha1/eventsgateways";
-    wait::until("being served", BOUND, || async { Ok(api.get(collection).await?.success().ok()) }).await?;
+    definitions::install_ours(&api).await?;
     let nodes = (count * REPLICAS).div_ceil(100) + 1;
     let _nodes = SimulatedNodes::start(&control_plane, nodes, 110).await?;
     let admin = port::free();
@@ -49,22 +40,18 @@ async fn many_gateways_are_seen_to_soon_and_cost_little_when_nothing_happens() -
             .await?;
 
     let began = Instant::now();
-    let gateways = namespace.path("eventsgateway.dev/v1alpha1", "eventsgateways");
+    let collection = namespace.path(VERSION, "eventsgateways");
     for number in 0..count {
-        let gateway = json!({
-            "apiVersion": "eventsgateway.dev/v1alpha1",
-            "kind": "EventsGateway",
-            "metadata": { "name": format!("gateway-{number}") },
-            "spec": {
-                "replicas": REPLICAS,
-                "admin": { "port": admin },
-                "redis": { "nodes": ["redis:6379"] },
-                "kafka": { "bootstrap": ["127.0.0.1:1"], "bindings": [{ "name": "events", "topics": ["events"] }] },
-                "topics": { "mode": "Ignore" },
-                "rollout": { "minReadySeconds": 0 },
-            },
+        let sections = json!({
+            "replicas": REPLICAS,
+            "admin": { "port": admin },
+            // Nobody listens there: each look ends at once.
+            "kafka": { "bootstrap": ["127.0.0.1:1"], "bindings": [{ "name": "events", "topics": ["events"] }] },
+            "topics": { "mode": "Ignore" },
+            "rollout": { "minReadySeconds": 0 },
         });
-        api.create(&gateways, &gateway).await?.success()?;
+        let gateway = gateways::gateway(&format!("gateway-{number}"), &sections);
+        api.create(&collection, &gateway).await?.success()?;
     }
     let ready = || async {
         let ready = operator.metric("events_gateway_operator_resources", &["true"]).await?;
@@ -88,7 +75,7 @@ async fn many_gateways_are_seen_to_soon_and_cost_little_when_nothing_happens() -
     let mut took: Vec<Duration> = Vec::new();
     for number in 0..count.min(200) {
         let (name, level) = (format!("gateway-{number}"), "debug");
-        let path = format!("{gateways}/{name}");
+        let path = format!("{collection}/{name}");
         let began = Instant::now();
         api.merge(&path, &json!({ "spec": { "log": { "level": level } } })).await?.success()?;
         let config = format!("{}/{name}-config", namespace.path("v1", "configmaps"));
