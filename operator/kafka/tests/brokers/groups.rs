@@ -39,15 +39,15 @@ async fn lag_is_told_by_partition_and_what_was_never_committed_as_such() {
     let (kafka, topic, group) = (kafka().await, name("lag"), name("lagging"));
     let cluster = cluster(kafka);
     kafka.create_topic(&topic, 3).await.expect("a topic");
-    produce(kafka, &topic, 0, 5, 1_000_000).await;
-    produce(kafka, &topic, 1, 4, 1_000_000).await;
+    produce(kafka, &topic, 0, 5).await;
+    produce(kafka, &topic, 1, 4).await;
     let before = cluster.lag(readers(&group, &[&topic])).await.expect("an answer");
     let before = before[&group].as_ref().expect("a lag");
     assert_eq!((before.total(), before.uncommitted()), (0, 3));
     let member = Joined::new(kafka, Protocol::Consumer, &group, &topic);
     until_committed(kafka, &group, &topic, &[Some(5), Some(4), None]).await;
     member.leave(&cluster, &group).await;
-    produce(kafka, &topic, 0, 7, 1_000_000).await;
+    produce(kafka, &topic, 0, 7).await;
     let wanted = [(group.clone(), set(&[&topic, "there-is-none"])), ("nobody".to_owned(), set(&[&topic]))];
     let all = cluster.lag(wanted.into()).await.expect("an answer");
     let lag = all[&group].as_ref().expect("a lag");

@@ -1,10 +1,10 @@
 //! What the tests share: one broker, members of groups, and topics of their own.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use events_gateway_harness::kafka::Settings;
 use events_gateway_harness::kafka::admin::Record;
@@ -12,6 +12,7 @@ use events_gateway_harness::{Kafka, wait};
 use events_gateway_operator_kafka::lag::Readers;
 use events_gateway_operator_kafka::{Client, Cluster, Group, Limits, Protocol};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::KafkaResult;
 use tokio::sync::OnceCell;
 
 /// For whatever is expected to happen soon on a machine that is busy.
@@ -53,14 +54,23 @@ pub(crate) fn readers(group: &str, topics: &[&str]) -> Readers {
     [(group.to_owned(), set(topics))].into()
 }
 
-/// Records 0, 1, … of one partition, a second apart from `since` (ms since 1970).
-pub(crate) async fn produce(kafka: &Kafka, topic: &str, partition: i32, count: i64, since: i64) {
+/// When the first record was written: an hour ago. Brokers delete what is older than a week, some 30 s after they start.
+pub(crate) static SINCE: LazyLock<i64> = LazyLock::new(|| now() - 3_600_000);
+
+/// ms since 1970.
+pub(crate) fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis();
+    i64::try_from(now).expect("a time")
+}
+
+/// Records 0, 1, … of one partition, a second apart from [`SINCE`].
+pub(crate) async fn produce(kafka: &Kafka, topic: &str, partition: i32, count: i64) {
     let producer = kafka.producer().expect("a producer");
     for number in 0..count {
         let record = Record {
             value: number.to_string().into_bytes(),
             partition: Some(partition),
-            timestamp: Some(since + number * 1_000),
+            timestamp: Some(*SINCE + number * 1_000),
             ..Record::default()
         };
         producer.send(topic, &record).await.expect("Kafka takes it");
@@ -91,17 +101,11 @@ impl Joined {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
+            let mut owes = false;
             while !stopped.load(Ordering::Relaxed) {
-                if consumer.poll(Duration::from_millis(50)).is_none() {
-                    continue;
-                }
-                let list = consumer.position().expect("positions");
-                for at in
-                    list.elements().iter().map(|one| (one.topic().to_owned(), one.partition())).collect::<Vec<_>>()
-                {
-                    list.find_partition(&at.0, at.1).expect("it is there").set_metadata("mine");
-                }
-                let _ = consumer.commit(&list, CommitMode::Sync);
+                owes |= consumer.poll(Duration::from_millis(50)).is_some();
+                // A commit may fail while the group is being put together, and no other record may come to make it good.
+                owes = owes && commit(&consumer).is_err();
             }
         });
         Self { stop, thread: Some(thread) }
@@ -125,6 +129,16 @@ impl Drop for Joined {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Commits all positions, with metadata.
+fn commit(consumer: &BaseConsumer) -> KafkaResult<()> {
+    let list = consumer.position()?;
+    let places: Vec<_> = list.elements().iter().map(|one| (one.topic().to_owned(), one.partition())).collect();
+    for (topic, partition) in places {
+        list.find_partition(&topic, partition).expect("it is there").set_metadata("mine");
+    }
+    consumer.commit(&list, CommitMode::Sync)
 }
 
 pub(crate) async fn group(cluster: &Cluster, group: &str) -> Group {

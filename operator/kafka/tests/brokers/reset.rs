@@ -1,7 +1,6 @@
 //! Groups begin elsewhere.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use events_gateway_harness::Kafka;
 use events_gateway_operator_kafka::reset::{Change, Plan, Target};
@@ -9,16 +8,14 @@ use events_gateway_operator_kafka::{Cluster, Protocol};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::lab::{BOUND, Joined, cluster, kafka, name, produce, readers, until_committed, until_group};
-
-const SINCE: i64 = 1_700_000_000_000;
+use super::lab::{BOUND, Joined, SINCE, cluster, kafka, name, now, produce, readers, until_committed, until_group};
 
 /// A group that has read all of a topic with two partitions, 10 and 6 records, and has left again.
 async fn read(kafka: &Kafka, cluster: &Cluster, protocol: Protocol) -> (String, String) {
     let (topic, group) = (name("reset"), name("resetting"));
     kafka.create_topic(&topic, 2).await.expect("a topic");
-    produce(kafka, &topic, 0, 10, SINCE).await;
-    produce(kafka, &topic, 1, 6, SINCE).await;
+    produce(kafka, &topic, 0, 10).await;
+    produce(kafka, &topic, 1, 6).await;
     let member = Joined::new(kafka, protocol, &group, &topic);
     until_committed(kafka, &group, &topic, &[Some(10), Some(6)]).await;
     member.leave(cluster, &group).await;
@@ -60,8 +57,8 @@ async fn every_target(protocol: Protocol) {
     let targets = [
         (Target::Earliest, vec![(Some(10), 2), (Some(6), 0)], 14),
         (Target::Latest, vec![(Some(2), 10), (Some(0), 6)], -14),
-        (Target::Time(SINCE + 3_500), vec![(Some(10), 4), (Some(6), 4)], 8),
-        (Target::Time(SINCE - 1), vec![(Some(4), 2), (Some(4), 0)], 6),
+        (Target::Time(*SINCE + 3_500), vec![(Some(10), 4), (Some(6), 4)], 8),
+        (Target::Time(*SINCE - 1), vec![(Some(4), 2), (Some(4), 0)], 6),
         (Target::Ago(1_000), vec![(Some(2), 10), (Some(0), 6)], -14),
         (Target::Offsets(offsets), vec![(Some(10), 7)], 3),
     ];
@@ -75,10 +72,9 @@ async fn every_target(protocol: Protocol) {
         assert!(changes(&again).iter().all(|change| *change == Change::AlreadyThere), "{target:?}: {again:?}");
     }
     // Counted from now: the time lies between two records, give or take how long this takes.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_millis();
-    let ago = i64::try_from(now).expect("a time") - (SINCE + 3_500);
+    let ago = now() - (*SINCE + 3_500);
     let plan = cluster.plan_reset(readers(&group, &[&topic]), Target::Ago(ago)).await.expect("a plan");
-    assert!(plan.time.is_some_and(|time| time >= SINCE + 3_500), "{plan:?}");
+    assert!(plan.time.is_some_and(|time| time >= *SINCE + 3_500), "{plan:?}");
     assert!(plan.partitions.iter().all(|plan| plan.to >= 4), "{plan:?}");
     assert_eq!(kafka.committed(&group, &topic, 2).await.expect("offsets"), [Some(7), Some(6)], "a plan sets nothing");
     assert_eq!(metadata(kafka, &group, &topic).await, ["", ""]);
@@ -122,12 +118,12 @@ async fn a_group_that_never_was_is_put_somewhere_before_its_first_member_comes()
     let cluster = cluster(kafka);
     let (topic, group) = (name("early"), name("unborn"));
     kafka.create_topic(&topic, 2).await.expect("a topic");
-    produce(kafka, &topic, 0, 3, SINCE).await;
+    produce(kafka, &topic, 0, 3).await;
     let plan = cluster.plan_reset(readers(&group, &[&topic]), Target::Latest).await.expect("a plan");
     assert_eq!((planned(&plan), plan.records()), (vec![(None, 3), (None, 0)], 0));
     assert_eq!(changes(&cluster.apply_reset(plan).await.expect("nobody is there")), [Change::Set; 2]);
     assert_eq!(kafka.committed(&group, &topic, 2).await.expect("offsets"), [Some(3), Some(0)]);
-    produce(kafka, &topic, 0, 1, SINCE).await;
+    produce(kafka, &topic, 0, 1).await;
     let member = Joined::new(kafka, Protocol::Consumer, &group, &topic);
     until_committed(kafka, &group, &topic, &[Some(4), Some(0)]).await;
     let joined = until_group(&cluster, &group, "joined", |group| !group.members.is_empty()).await;
