@@ -17,6 +17,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod redis;
+pub mod reference;
 pub mod replica;
 pub mod routes;
 pub mod rule;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use events_gateway_crds::reference::{self, is_required};
 use events_gateway_resources::definition::definitions;
 use serde_json::Value;
 
@@ -103,10 +104,6 @@ fn properties(node: &Value) -> BTreeMap<&str, &Value> {
     node["properties"].as_object().into_iter().flatten().map(|(name, child)| (name.as_str(), child)).collect()
 }
 
-fn is_required(node: &Value, name: &str) -> bool {
-    node["required"].as_array().is_some_and(|names| names.iter().any(|required| required == name))
-}
-
 /// `a.b`, or `a["b.c"]` for a name that has dots itself.
 fn field(prefix: &str, name: &str) -> String {
     if name.contains('.') { format!("{}[\"{name}\"]", prefix.trim_end_matches('.')) } else { format!("{prefix}{name}") }
@@ -132,16 +129,13 @@ fn is_name_of_secret(text: &str) -> bool {
 }
 
 fn row(page: &mut String, field: &str, node: &Value, required: bool) {
-    let default = match &node["default"] {
-        _ if required => "**required**".into(),
-        Value::Null => "absent".into(),
-        Value::Object(_) => "as below".into(),
-        Value::String(text) => format!("`{text}`"),
-        other => format!("`{other}`"),
-    };
-    let cells = [format!("`{field}`"), kind(node), default, bounds(node), description(node)];
-    let cells = cells.map(|cell| cell.replace('|', "\\|"));
-    let _ = writeln!(page, "| {} |", cells.join(" | "));
+    page.push_str(&reference::row([
+        format!("`{field}`"),
+        kind(node),
+        reference::default(node, required, true),
+        bounds(node),
+        description(node),
+    ]));
 }
 
 /// On one line; what each word of an enumeration means on one of its own.
@@ -160,46 +154,15 @@ fn description(node: &Value) -> String {
 }
 
 fn kind(node: &Value) -> String {
-    if node["enum"].is_array() {
-        return "one of".into();
-    }
-    match node["type"].as_str() {
-        Some("array") if node["items"]["properties"].is_object() => "list of sections".into(),
-        Some("array") => format!("list of {}", kind(&node["items"])),
-        Some("object") if is_secret(node) => "key of a Secret".into(),
-        Some("object") if node["additionalProperties"].is_object() => {
-            format!("name -> {}", kind(&node["additionalProperties"]))
-        }
-        Some("object") => "section".into(),
-        Some("string") if duration(node).is_some() => "duration".into(),
-        Some("string") => "text".into(),
-        Some(other) => other.into(),
-        None => "any".into(),
-    }
+    reference::kind(node, &|node| match node["type"].as_str() {
+        Some("object") if is_secret(node) => Some("key of a Secret".into()),
+        Some("string") if duration(node).is_some() => Some("duration".into()),
+        _ => None,
+    })
 }
 
 fn bounds(node: &Value) -> String {
-    if let Some(values) = node["enum"].as_array() {
-        let values: Vec<String> = values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect();
-        return values.join(", ");
-    }
-    let range = |low: &Value, high: &Value, unit: &str| match (low.as_i64(), high.as_i64()) {
-        (Some(low), Some(high)) => format!("{} to {}{unit}", grouped(low), grouped(high)),
-        (None, Some(high)) => format!("at most {}{unit}", grouped(high)),
-        _ => String::new(),
-    };
-    match node["type"].as_str() {
-        Some("integer") => range(&node["minimum"], &node["maximum"], ""),
-        Some("array") => range(&node["minItems"], &node["maxItems"], " items"),
-        Some("object") if node["additionalProperties"].is_object() => {
-            range(&Value::Null, &node["maxProperties"], " keys")
-        }
-        Some("string") => match duration(node) {
-            Some(bounds) => bounds,
-            None => range(&node["minLength"], &node["maxLength"], " characters"),
-        },
-        _ => String::new(),
-    }
+    reference::bounds(node, duration(node))
 }
 
 /// Bounds of a duration: they are a rule, since the schema has no keyword for them.
@@ -232,19 +195,6 @@ fn rules(page: &mut String, found: &[(String, String)]) {
     }
 }
 
-/// 67,108,864.
-fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -258,12 +208,6 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operator/reference.md");
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(written == page(), "docs/operator/reference.md differs from the code: run make generate");
-    }
-
-    #[test]
-    fn numbers_are_grouped_on_either_side_of_zero() {
-        let texts = [0, 12, 1_024, -100, -9_007_199_254_740_991].map(grouped);
-        assert_eq!(texts, ["0", "12", "1,024", "-100", "-9,007,199,254,740,991"]);
     }
 
     #[test]
