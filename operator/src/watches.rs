@@ -98,12 +98,7 @@ pub(crate) fn watch(
     let (resets, resets_stream) = full(api(client, namespace), watcher::Config::default(), |_| {});
     // A second watch for who carries them out: there is little of it.
     let (_, resets_again) = full(api(client, namespace), watcher::Config::default(), |_| {});
-    let (deployments, deployments_stream) = full(api(client, namespace), labelled(), |deployment: &mut Deployment| {
-        deployment.managed_fields_mut().clear();
-        if let Some(spec) = &mut deployment.spec {
-            spec.template = Default::default();
-        }
-    });
+    let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
     let (secrets, secrets_stream) = metadata(api::<Secret>(client, namespace), watcher::Config::default(), ());
     let mut stores = HashMap::new();
@@ -188,6 +183,14 @@ where
         stream
             .filter_map(async |item| item.inspect_err(|error| tracing::warn!(%error, "failed to watch")).ok().map(Ok)),
     )
+}
+
+/// What is looked at of a Deployment: all but the template.
+pub(crate) fn trim_deployment(deployment: &mut Deployment) {
+    deployment.managed_fields_mut().clear();
+    if let Some(spec) = &mut deployment.spec {
+        spec.template = Default::default();
+    }
 }
 
 /// What is looked at of a pod: labels and annotations, ports, node, state.

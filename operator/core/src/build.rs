@@ -1,6 +1,7 @@
 //! What is to be, for a gateway that was proven: all its objects, without the number of replicas, which is decided apart.
 
 mod admin_secret;
+mod autoscaling;
 mod config_map;
 mod deployment;
 mod disruption_budget;

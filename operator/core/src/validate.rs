@@ -9,7 +9,7 @@ use events_gateway_config::Environment;
 use events_gateway_resources::gateway::image::ImageUpdates;
 use events_gateway_resources::{EventsGateway, EventsGatewaySpec};
 
-use crate::configuration::{Configuration, SecretKeys, references};
+use crate::configuration::{Configuration, references};
 use crate::kind::Kind;
 use crate::names;
 
@@ -61,8 +61,6 @@ pub struct Validated {
     pub image: String,
     /// What the replicas read.
     pub configuration: Configuration,
-    /// The Secrets that pods read, with the admin token's.
-    pub secrets: SecretKeys,
     /// Whether the operator makes the admin token, since the spec names none.
     pub makes_token: bool,
     /// The admin token's Secret.
@@ -130,7 +128,6 @@ pub fn validate(gateway: &EventsGateway, surroundings: &Surroundings) -> Result<
         namespace: gateway.metadata.namespace.clone().unwrap_or_default(),
         uid: gateway.metadata.uid.clone().unwrap_or_default(),
         image,
-        secrets: configuration.secrets.clone(),
         configuration,
         makes_token: is_own,
         admin_secret: token.name.0,

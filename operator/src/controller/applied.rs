@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::context::Key;
+use crate::watches;
 
 /// For how long an object that isn't watched counts as untouched.
 const UNWATCHED: Duration = Duration::from_secs(600);
@@ -67,7 +68,8 @@ impl Applied {
     }
 
     /// Remembers the answer to a write of the Deployment: watches bring it later.
-    pub(crate) fn remember_deployment(&self, key: &Key, deployment: Deployment) {
+    pub(crate) fn remember_deployment(&self, key: &Key, mut deployment: Deployment) {
+        watches::trim_deployment(&mut deployment);
         self.deployments.lock().insert(key.clone(), deployment);
     }
 

@@ -3,14 +3,11 @@
 use events_gateway_resources::gateway::Autoscaler;
 use serde_json::{Value, json};
 
+use super::autoscaling::{CONNECTIONS, behaviour, target};
 use super::metadata;
-use super::scaled_object::{behaviour, target};
 use crate::kind::Kind;
 use crate::names;
 use crate::validate::Validated;
-
-/// The metric of the pods: a replica's open streams.
-const METRIC: &str = "events_gateway_connections";
 
 pub(super) fn horizontal_pod_autoscaler(gateway: &Validated) -> Option<Value> {
     let wanted = &gateway.spec.autoscaling;
@@ -26,7 +23,7 @@ pub(super) fn horizontal_pod_autoscaler(gateway: &Validated) -> Option<Value> {
             "metrics": [{
                 "type": "Pods",
                 "pods": {
-                    "metric": { "name": METRIC },
+                    "metric": { "name": CONNECTIONS },
                     "target": { "type": "AverageValue", "averageValue": wanted.connections_per_replica.to_string() },
                 },
             }],

@@ -1,9 +1,9 @@
 //! A ScaledObject of KEDA, by connections and lag, with numbers from Prometheus.
 
-use events_gateway_resources::gateway::autoscaling::Pace;
-use events_gateway_resources::gateway::{Autoscaler, Autoscaling};
+use events_gateway_resources::gateway::Autoscaler;
 use serde_json::{Value, json};
 
+use super::autoscaling::{CONNECTIONS, behaviour, target};
 use super::metadata;
 use crate::kind::Kind;
 use crate::names;
@@ -27,7 +27,7 @@ pub(super) fn scaled_object(gateway: &Validated) -> Option<Value> {
             },
         })
     };
-    let mut triggers = vec![trigger("events_gateway_connections", wanted.connections_per_replica)];
+    let mut triggers = vec![trigger(CONNECTIONS, wanted.connections_per_replica)];
     triggers.extend(wanted.lag_per_replica.map(|lag| trigger("events_gateway_lag_records", lag)));
     let scaled = json!({
         "metadata": metadata::own(gateway, names::main(&gateway.name)),
@@ -41,21 +41,4 @@ pub(super) fn scaled_object(gateway: &Validated) -> Option<Value> {
         },
     });
     Some(super::object(Kind::ScaledObject, &scaled))
-}
-
-/// What autoscalers scale: the resource, through its scale subresource.
-pub(super) fn target(gateway: &Validated) -> Value {
-    json!({ "apiVersion": "eventsgateway.dev/v1alpha1", "kind": "EventsGateway", "name": gateway.name })
-}
-
-/// How fast an autoscaler goes.
-pub(super) fn behaviour(wanted: &Autoscaling) -> Value {
-    let rules = |pace: &Pace| {
-        json!({
-            "stabilizationWindowSeconds": pace.stabilization.get().as_secs(),
-            "selectPolicy": "Max",
-            "policies": [{ "type": "Pods", "value": pace.replicas, "periodSeconds": pace.period.get().as_secs() }],
-        })
-    };
-    json!({ "scaleUp": rules(&wanted.scale_up), "scaleDown": rules(&wanted.scale_down) })
 }

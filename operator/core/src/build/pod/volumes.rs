@@ -20,7 +20,7 @@ pub(super) fn volumes(gateway: &Validated) -> Vec<Volume> {
         }),
         ..Volume::default()
     };
-    let secrets = gateway.secrets.iter().enumerate().map(|(index, (name, keys))| Volume {
+    let secrets = gateway.configuration.secrets.iter().enumerate().map(|(index, (name, keys))| Volume {
         name: volume(index),
         secret: Some(SecretVolumeSource {
             secret_name: Some(name.clone()),
@@ -42,7 +42,7 @@ pub(super) fn mounts(gateway: &Validated) -> Vec<VolumeMount> {
     };
     // Whole directories: only so does a pod see a certificate that is renewed.
     let config = mount("config".into(), CONFIG.into());
-    let secrets = gateway.secrets.keys().enumerate();
+    let secrets = gateway.configuration.secrets.keys().enumerate();
     let secrets = secrets.map(|(index, name)| mount(volume(index), format!("{DIRECTORY}/secrets/{name}")));
     std::iter::once(config).chain(secrets).collect()
 }
