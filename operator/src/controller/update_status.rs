@@ -78,6 +78,10 @@ async fn notify(
     if was == Some(condition.status) {
         return;
     }
+    // That a gateway that was made just now has no ready replica yet is nothing to be warned of.
+    if was.is_none() && condition.reason.0 == "NoReadyReplicas" {
+        return;
+    }
     let is_bad = (kind == "Ready") == (condition.status != ConditionStatus::True);
     let text = format!("{}: {}", condition.reason.0, condition.message.0);
     if is_bad {

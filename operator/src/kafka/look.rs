@@ -43,7 +43,8 @@ async fn fill(
             view.problems.push(problem.to_string());
         }
         let group = group.and_then(|group| group.as_ref().ok());
-        if let Some(protocol) = group.and_then(|group| group.protocol) {
+        // A group without members counts as classic, whatever it will speak.
+        if let Some(protocol) = group.filter(|group| !group.members.is_empty()).and_then(|group| group.protocol) {
             view.protocol.get_or_insert_with(|| protocol.as_str().into());
         }
         let lag = lag.and_then(|lag| lag.as_ref().ok());

@@ -3,15 +3,20 @@
 use events_gateway_resources::condition::{Condition, ConditionStatus};
 use events_gateway_resources::gateway::EventsGatewayStatus;
 use events_gateway_resources::text::{Reason, Timestamp};
+use k8s_openapi::jiff::SignedDuration;
 
 use super::Observation;
-use super::pods::Answer;
+use super::pods::{Answer, PodView};
 use crate::validate;
 
 use ConditionStatus::{False, True, Unknown};
 
 /// A condition before it has a time.
 type Said = (&'static str, ConditionStatus, &'static str, String);
+
+/// How long a replica may take to be ready before that is told: it pulls its image, and is started on the way to every larger
+/// number.
+const LATE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Longest message.
 const MAX_MESSAGE: usize = 1_000;
@@ -125,9 +130,15 @@ fn degraded(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
         let text = format!("{} ready replicas don't answer the operator; {first}", silent.len());
         return ("Degraded", True, "ReplicasSilent", text);
     }
-    let (ready, deployed) = (now.ready_replicas.unwrap_or(0), now.replicas.unwrap_or(0));
-    if ready < deployed && seen.proven.is_ok() {
-        return ("Degraded", True, "ReplicasMissing", format!("{ready} of {deployed} replicas are ready"));
+    let is_late = |pod: &&PodView| {
+        let age = pod.created.map(|created| seen.now.duration_since(created));
+        !pod.ready && !pod.ending && age.is_some_and(|age| age >= LATE)
+    };
+    let late = seen.pods.iter().filter(is_late).count();
+    if late > 0 {
+        let (ready, deployed) = (now.ready_replicas.unwrap_or(0), now.replicas.unwrap_or(0));
+        let text = format!("{ready} of {deployed} replicas are ready; {late} have been there for a minute and aren't");
+        return ("Degraded", True, "ReplicasMissing", text);
     }
     ("Degraded", False, "AsExpected", String::new())
 }

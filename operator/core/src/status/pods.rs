@@ -2,6 +2,7 @@
 
 use events_gateway_status::Status;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
 
 /// What a replica said when it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct PodView {
     pub ready: bool,
     /// Whether it is being deleted.
     pub ending: bool,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// Why it doesn't run, in Kubernetes' words.
     pub trouble: Option<String>,
     /// What its replica said.
@@ -50,6 +53,7 @@ impl PodView {
             name: pod.metadata.name.clone().unwrap_or_default(),
             ready: is_ready,
             ending: pod.metadata.deletion_timestamp.is_some(),
+            created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
             trouble: trouble(pod),
             answer,
         }

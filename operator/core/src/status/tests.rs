@@ -36,7 +36,7 @@ fn pod(name: &str, connections: u64) -> PodView {
         "kafka": [{ "binding": "events", "group": "g", "up": true, "paused": false, "lag": 4, "assigned": 1 }],
     });
     let answer = Answer::Some(Box::new(serde_json::from_value(status).unwrap()));
-    PodView { name: name.into(), ready: true, ending: false, trouble: None, answer }
+    PodView { name: name.into(), ready: true, ending: false, created: None, trouble: None, answer }
 }
 
 impl World {
@@ -101,7 +101,24 @@ fn a_mere_scale_leaves_ready_as_it_is() {
     world.deployment["metadata"]["generation"] = json!(2);
     let status = world.observed(|_| {});
     assert_eq!(said(&status, "Ready").0, True);
-    assert_eq!(said(&status, "Degraded").0, True, "but it says that replicas are missing");
+    assert_eq!(said(&status, "Degraded").0, False, "new replicas take a moment");
+}
+
+#[test]
+fn a_replica_that_is_not_ready_a_minute_after_it_was_made_is_told() {
+    let mut world = world();
+    let late = |created: &str| PodView {
+        ready: false,
+        created: Some(created.parse().unwrap()),
+        answer: Answer::NotAsked,
+        ..pod("b", 0)
+    };
+    world.pods = vec![pod("a", 3), late("2026-11-25T09:59:01Z")];
+    assert_eq!(said(&world.observed(|_| {}), "Degraded").0, False);
+    world.pods[1] = late("2026-11-25T09:59:00Z");
+    assert_eq!(said(&world.observed(|_| {}), "Degraded").1, "ReplicasMissing");
+    world.pods[1].ending = true;
+    assert_eq!(said(&world.observed(|_| {}), "Degraded").0, False);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use events_gateway_cluster::gateways::{self, VERSION};
 use events_gateway_cluster::operator::Settings;
-use events_gateway_cluster::{Api, Cluster, Image, Namespace, Operator, definitions};
+use events_gateway_cluster::{Api, Cluster, Image, Kubectl, Namespace, Operator, definitions};
 use events_gateway_harness::{Kafka, gateway, kafka, redis};
 use serde_json::{Value, json};
 
@@ -70,6 +70,10 @@ impl Lab {
     /// Waits until the object is as it should be.
     pub(crate) async fn until(&self, path: &str, what: &str, held: impl Fn(&Value) -> bool) -> Result<Value> {
         self.api.until(path, what, BOUND, held).await.with_context(|| self.operator.log())
+    }
+
+    pub(crate) fn kubectl(&self) -> Result<Kubectl> {
+        Kubectl::new(&self.cluster.control_plane.kubeconfig())
     }
 
     /// Where a gateway's clients connect: its Service.

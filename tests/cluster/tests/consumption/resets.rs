@@ -41,6 +41,10 @@ async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open
     // First only told, then done.
     let dry = reset(&lab, "dry", json!({ "to": { "position": "Earliest" }, "dryRun": true })).await?;
     assert_eq!((&dry["status"]["phase"], &dry["status"]["records"]), (&json!("Succeeded"), &json!(RECORDS)));
+    println!(
+        "--- output: reset-get\n{}---",
+        lab.kubectl()?.say(&format!("-n {} get egwreset -o wide", lab.namespace.name())).await?
+    );
     let done = reset(&lab, "again", json!({ "to": { "position": "Earliest" } })).await?;
     assert_eq!(done["status"]["phase"], "Succeeded", "{:#}", done["status"]);
     assert_eq!(done["status"]["records"], RECORDS);

@@ -90,6 +90,11 @@ impl Lab {
         self.kubectl.say(&words).await.map(drop)
     }
 
+    /// Has the chart look whether what it installed works, and gives what that says.
+    pub(crate) async fn test(&self) -> Result<String> {
+        self.helm.say(&format!("test {RELEASE} -n {} --logs", self.office.name())).await
+    }
+
     /// Uninstalls it, and waits until its pod is gone.
     pub(crate) async fn uninstall(&self) -> Result<()> {
         let office = self.office.name();

@@ -1,5 +1,6 @@
 //! What happens to the gateway while its clients read.
 
+mod looking;
 mod operator;
 mod outside;
 mod replacing;
@@ -29,6 +30,7 @@ macro_rules! steps {
 
 /// In this order: each begins with what the one before it left.
 pub(crate) const STEPS: &[Step] = steps! {
+    "what people see" => looking::look,
     "a stranger at the admin port" => outside::strangers,
     "scale 2 to 4" => scaling::up,
     "another image" => replacing::other_image,
