@@ -10,7 +10,8 @@ use cel::{Context, ExecutionError, Program, Value as Cel};
 use events_gateway_crds::duration::parse_millis;
 use events_gateway_resources::EventsGateway;
 use events_gateway_resources::definition::definitions;
-use jsonschema::Validator;
+use jsonschema::paths::LocationSegment;
+use jsonschema::{ValidationError, Validator};
 use regex::Regex;
 use serde_json::Value;
 
@@ -30,10 +31,7 @@ pub fn check(object: &Value) -> Vec<String> {
     });
     let mut problems = Vec::new();
     unknown(object, &SCHEMA, "", &mut problems);
-    for error in VALIDATOR.iter_errors(object) {
-        let place = error.instance_path().to_string().trim_start_matches('/').replace('/', ".");
-        problems.push(format!("{}: {error}", if place.is_empty() { "(object)" } else { &place }));
-    }
+    problems.extend(VALIDATOR.iter_errors(object).map(|error| told(&error)));
     if !problems.is_empty() {
         return problems;
     }
@@ -46,6 +44,28 @@ pub fn check(object: &Value) -> Vec<String> {
     }
     rules(&filled, &SCHEMA, "", &mut problems);
     problems
+}
+
+/// A problem with its place, in plain words where the schema has them.
+fn told(error: &ValidationError<'_>) -> String {
+    let mut place = String::new();
+    for segment in error.instance_path() {
+        match segment {
+            LocationSegment::Index(index) => place.push_str(&format!("[{index}]")),
+            LocationSegment::Property(name) if place.is_empty() => place.push_str(&name),
+            LocationSegment::Property(name) => place.push_str(&format!(".{name}")),
+        }
+    }
+    let place = if place.is_empty() { "(object)" } else { &place };
+    let expected = || {
+        let path = error.schema_path().as_str();
+        let node = SCHEMA.pointer(path.strip_suffix("/pattern")?)?;
+        node["description"].as_str()?.lines().find_map(|line| line.strip_prefix("Expected: "))
+    };
+    match expected() {
+        Some(expected) => format!("{place}: expected {}", expected.trim_end_matches('.')),
+        None => format!("{place}: {error}"),
+    }
 }
 
 /// Keys that the schema doesn't know. `metadata` is Kubernetes' own.
@@ -153,6 +173,10 @@ mod tests {
         for (change, expected) in [
             (json!({ "replicas": -5 }), "spec.replicas"),
             (json!({ "replcias": 5 }), "spec.replcias: unknown field"),
+            (
+                json!({ "kafka": { "bootstrap": ["kafka"], "bindings": [{ "name": "a", "topics": ["t"] }] } }),
+                "spec.kafka.bootstrap[0]: expected a host and a port such as redis:6379",
+            ),
             (json!({ "drain": { "timeout": "20m" } }), "spec: drain.timeout must be at most 9m"),
             (json!({ "listen": { "port": 80 } }), "spec: listen.port and admin.port must be 1024"),
             (json!({ "autoscaling": { "type": "KEDA" } }), "spec.autoscaling: keda.prometheus is required"),

@@ -23,10 +23,10 @@ pub(super) struct Options {
 /// Why definitions could not be given out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CrdError {
-    #[error("failed to write {path}: {source}")]
+    #[error("failed to write {path}")]
     Write { path: PathBuf, source: std::io::Error },
-    #[error("failed to print: {0}")]
-    Print(std::io::Error),
+    #[error("failed to print")]
+    Print(#[source] std::io::Error),
 }
 
 pub(super) fn crd(options: &Options) -> Result<(), CrdError> {

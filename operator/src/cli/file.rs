@@ -13,15 +13,15 @@ const MAX_BYTES: u64 = 4 << 20;
 /// Why a file can't be read as resources.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
-    #[error("failed to read {path}: {source}")]
+    #[error("failed to read {path}")]
     Read { path: String, source: std::io::Error },
     #[error("failed to read {path}: it is larger than 4 MiB")]
     TooLarge { path: String },
-    #[error("failed to parse {path}: {source}")]
+    #[error("failed to parse {path}")]
     Parse { path: String, source: Box<serde_saphyr::Error> },
     #[error("{path} has no EventsGateway in it")]
     Empty { path: String },
-    #[error("{path}: EventsGateway {name}: {source}")]
+    #[error("failed to read EventsGateway {name} in {path}")]
     Resource { path: String, name: String, source: serde_json::Error },
 }
 
