@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::prelude::*;
@@ -118,7 +117,7 @@ async fn operate(settings: Settings) -> Result<()> {
             tokio::spawn(async { tokio::join!(resets, gateways) })
         })
         .collect();
-    let mut passes = futures_util::future::join_all(scopes);
+    let passes = futures_util::future::join_all(scopes);
     let hold = async {
         if settings.leader_election {
             leadership.hold().await;
@@ -126,16 +125,18 @@ async fn operate(settings: Settings) -> Result<()> {
             std::future::pending::<()>().await;
         }
     };
+    let asked = stop.clone();
+    let too_long = async {
+        let _ = stop.changed().await;
+        tracing::info!("stopping");
+        tokio::time::sleep(GRACE).await;
+    };
     tokio::select! {
         // What isn't ours to write any more must not be written: whoever starts us again starts anew.
         () = hold => bail!("another operator may act now: this one ends"),
-        ended = &mut passes => bail!("a watch ended by itself: {ended:?}"),
         ended = &mut admin => bail!("the admin port ended by itself: {ended:?}"),
-        _ = stop.changed() => {}
-    }
-    tracing::info!("stopping");
-    if timeout(GRACE, passes).await.is_err() {
-        tracing::warn!("passes are left unfinished: the next operator makes them again");
+        ended = passes => ensure!(*asked.borrow(), "a watch ended by itself: {ended:?}"),
+        () = too_long => tracing::warn!("passes are left unfinished: the next operator makes them again"),
     }
     metrics.leader.set(0);
     if settings.leader_election {
