@@ -150,6 +150,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     if proven.is_err() || paused.is_some() {
         context.image_updates.give_back(key);
     }
+    let again = survey::again(&found.views);
     let mut failure = None;
     let mut decision = None;
     let mut exposed = ExposureView::default();
@@ -209,7 +210,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     }
     let again = match &proven {
         Err(_) => INVALID,
-        Ok(_) => decision.and_then(|decision| decision.again).unwrap_or(survey::STEADY).min(lasts),
+        Ok(_) => decision.and_then(|decision| decision.again).unwrap_or(again).min(lasts),
     };
     // Jitter: passes over many gateways don't fall on one moment.
     Ok((Action::requeue(again.mul_f64(0.9 + rand::random::<f64>() * 0.2)), proven.is_ok()))

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -143,7 +144,8 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let (reader, writer) = reflector::store();
-    let stream = watcher::watcher(api, config).default_backoff().modify(trim).reflect(writer).touched_objects();
+    let stream =
+        watcher::watcher(api, config).backoff(Pauses::default()).modify(trim).reflect(writer).touched_objects();
     (reader, told(stream))
 }
 
@@ -160,7 +162,7 @@ where
     let reader = writer.as_reader();
     #[allow(deprecated)]
     let stream = watcher::metadata_watcher(api, config)
-        .default_backoff()
+        .backoff(Pauses::default())
         .modify(|object| {
             object.managed_fields_mut().clear();
             object.annotations_mut().clear();
@@ -168,6 +170,30 @@ where
         .reflect(writer)
         .touched_objects();
     (reader, told(stream))
+}
+
+/// How long a watch waits before it is made again: longer each time, and never so long that an operator stays blind when the API
+/// server is back. kube's own pauses grow to 30 s; a dozen watches that ask every 5 s are nothing to an API server.
+#[derive(Debug, Default)]
+struct Pauses(u32);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
+        self.0 = self.0.saturating_add(1);
+        Some(pause.mul_f64(0.75 + rand::random::<f64>() * 0.5))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
 }
 
 /// Logs the errors of a watch, which waits and is made again by itself, and passes them on to nobody.
@@ -212,6 +238,17 @@ mod tests {
     use kube::runtime::watcher::Event;
 
     use super::*;
+
+    #[test]
+    fn a_watch_waits_longer_each_time_and_never_long() {
+        let mut pauses = Pauses::default();
+        for expected in [0.5, 1.0, 2.0, 4.0, 5.0, 5.0] {
+            let pause = pauses.next().unwrap().as_secs_f64();
+            assert!((expected * 0.75..=expected * 1.25).contains(&pause), "{pause}");
+        }
+        pauses.reset();
+        assert!(pauses.next().unwrap() < Duration::from_secs(1));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_judged_before_everything_was_listed() {

@@ -309,6 +309,17 @@ async fn without_a_start_nothing_is_read_until_somebody_sets_the_offsets() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_consumer_without_records_forgets_its_trouble_once_that_is_over() {
+    let (log, fake, _) = setup(1);
+    log.set_away(true);
+    let running = start(&log, &fake, options());
+    until("it complains", || running.monitor.status().trouble.is_some()).await;
+    log.set_away(false);
+    until("it complains no longer", || running.monitor.status().trouble.is_none()).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn commands_are_carried_out_in_order_and_committed() {
     let (log, fake, _) = setup(1);
     let decode = |record: &events_gateway_core::record::Record<'_>| {

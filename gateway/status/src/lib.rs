@@ -32,6 +32,14 @@ pub struct Status {
     pub kafka: Vec<Binding>,
 }
 
+impl Status {
+    /// Whether Redis and the consumers of every binding that isn't paused work without complaint.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.redis.up && self.kafka.iter().all(|binding| binding.up || binding.paused)
+    }
+}
+
 /// What a replica does with new connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +60,9 @@ pub struct Redis {
     pub up: bool,
 }
 
+/// Longest [`Binding::trouble`], in bytes.
+pub const MAX_TROUBLE: usize = 300;
+
 /// What a replica's consumers of one binding do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
@@ -61,6 +72,9 @@ pub struct Binding {
     pub group: String,
     /// Whether they work without complaint.
     pub up: bool,
+    /// What they complain of, cut to [`MAX_TROUBLE`]; absent while they don't, or don't run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// Whether consumption rests by the group's control.
     pub paused: bool,
     /// Records of the assigned partitions that aren't appended yet; `null` while that isn't known: nobody consumes here, the

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use events_gateway_operator_core::build::pod;
-use events_gateway_operator_core::status::Answer;
+use events_gateway_operator_core::status::{Answer, PodView};
 use events_gateway_operator_replicas::Client;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -17,6 +18,25 @@ use crate::context::Key;
 pub(crate) const STEADY: Duration = Duration::from_secs(30);
 /// How old an answer may be while a scale-down is under way.
 pub(crate) const BUSY: Duration = Duration::from_millis(500);
+
+/// How old an answer may be that doesn't tell what there is to tell in the long run: a replica that starts answers a moment
+/// later, and finds Redis and the brokers.
+const SOON: Duration = Duration::from_secs(5);
+
+/// For how long a pod counts as new: what it doesn't do yet is looked for [`SOON`].
+const NEW: SignedDuration = SignedDuration::from_secs(60);
+
+fn is_well(answer: &Answer) -> bool {
+    answer.known().is_some_and(|status| status.is_well())
+}
+
+/// When the replicas are to be asked again, where nothing happens.
+pub(crate) fn again(pods: &[PodView]) -> Duration {
+    let now = Timestamp::now();
+    let is_new = |pod: &PodView| pod.created.is_some_and(|created| now.duration_since(created) < NEW);
+    let comes_up = |pod: &PodView| is_new(pod) && pod.ready && !is_well(&pod.answer);
+    if pods.iter().any(comes_up) { SOON } else { STEADY }
+}
 
 /// What is known of each gateway's replicas.
 #[derive(Debug, Default)]
@@ -33,8 +53,7 @@ impl Surveys {
         let known = self.answers.lock().remove(key).unwrap_or_default();
         let fresh = |pod: &Pod| {
             let (answer, at) = known.get(pod.metadata.uid.as_deref()?)?;
-            // Silence is asked again soon: a replica that starts answers a moment later.
-            let age = if matches!(answer, Answer::Some(_)) { age } else { age.min(Duration::from_secs(5)) };
+            let age = if is_well(answer) { age } else { age.min(SOON) };
             (at.elapsed() < age).then(|| (answer.clone(), *at))
         };
         let asked: Vec<(usize, SocketAddr)> = pods

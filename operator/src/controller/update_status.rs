@@ -83,7 +83,10 @@ async fn notify(
         return;
     }
     let is_bad = (kind == "Ready") == (condition.status != ConditionStatus::True);
-    let text = format!("{}: {}", condition.reason.0, condition.message.0);
+    let text = match condition.message.0.as_str() {
+        "" => condition.reason.0.clone(),
+        message => format!("{}: {message}", condition.reason.0),
+    };
     if is_bad {
         context.notices.warning(about, bad, &text).await;
     } else if was.is_some() {

@@ -1,6 +1,6 @@
 //! What the consumers of one binding do, added up.
 
-use events_gateway_status::Binding;
+use events_gateway_status::{Binding, MAX_TROUBLE};
 
 use crate::ingest::counters::{PartitionStatus, Phase, Status};
 
@@ -9,10 +9,12 @@ pub(super) fn of(binding: &str, group: &str, running: &[Status]) -> Binding {
     let partitions = || running.iter().flat_map(|status| &status.partitions);
     let paused = running.iter().any(|status| status.paused);
     let is_known = !running.is_empty() && !paused && partitions().all(|partition| partition.phase != Phase::Resolving);
+    let trouble = running.iter().find_map(|status| status.trouble.as_deref());
     Binding {
         binding: binding.to_owned(),
         group: group.to_owned(),
-        up: !running.is_empty() && running.iter().all(|status| status.trouble.is_none()),
+        up: !running.is_empty() && trouble.is_none(),
+        trouble: trouble.map(|trouble| trouble[..trouble.floor_char_boundary(MAX_TROUBLE)].to_owned()),
         paused,
         lag: is_known.then(|| partitions().map(lag).fold(0, u64::saturating_add)),
         assigned: u32::try_from(partitions().count()).unwrap_or(u32::MAX),
@@ -65,7 +67,10 @@ mod tests {
         let well = Status::default();
         let troubled = Status { trouble: Some("away".to_owned()), ..Status::default() };
         assert!(of("b", "g", std::slice::from_ref(&well)).up);
-        assert!(!of("b", "g", &[well, troubled]).up);
+        let told = of("b", "g", &[well, troubled]);
+        assert_eq!((told.up, told.trouble.as_deref()), (false, Some("away")));
+        let long = Status { trouble: Some("ä".repeat(MAX_TROUBLE)), ..Status::default() };
+        assert_eq!(of("b", "g", &[long]).trouble.unwrap().len(), MAX_TROUBLE);
         assert!(!of("b", "g", &[]).up);
     }
 }

@@ -29,6 +29,7 @@ fn status() -> Status {
             binding: "orders".to_owned(),
             group: "g".to_owned(),
             up: true,
+            trouble: None,
             paused: false,
             lag: None,
             assigned: 3,

@@ -1,5 +1,7 @@
 //! The conditions: one table of their types and reasons. `docs/operator/troubleshooting.md` explains each.
 
+use std::collections::BTreeMap;
+
 use events_gateway_resources::condition::{Condition, ConditionStatus};
 use events_gateway_resources::gateway::EventsGatewayStatus;
 use events_gateway_resources::text::{Reason, Timestamp};
@@ -14,8 +16,8 @@ use ConditionStatus::{False, True, Unknown};
 /// A condition before it has a time.
 type Said = (&'static str, ConditionStatus, &'static str, String);
 
-/// How long a replica may take to be ready before that is told: it pulls its image, and is started on the way to every larger
-/// number.
+/// How long a replica may take to be ready and to answer before that is told: it pulls its image, network policies are carried
+/// out late, and some are started on the way to every larger number.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Longest message.
@@ -53,6 +55,10 @@ fn condition(said: Said, seen: &Observation<'_>, before: &EventsGatewayStatus) -
 
 fn cut(text: &str) -> String {
     text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= MAX_MESSAGE).map(|(_, c)| c).collect()
+}
+
+fn several(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// Whether a client can connect to what the spec asks for.
@@ -117,27 +123,25 @@ fn degraded(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
     }
     let broken = seen.pods.iter().filter(|pod| !pod.ending && pod.trouble.is_some()).count();
     if broken > 0 {
-        return ("Degraded", True, "PodsFailing", format!("{broken} pods don't run{}", troubles(seen)));
+        let who = several(broken, "pod doesn't", "pods don't");
+        return ("Degraded", True, "PodsFailing", format!("{who} run{}", troubles(seen)));
     }
-    let silent = seen.pods.iter().filter(|pod| pod.ready && matches!(pod.answer, Answer::None(_)));
-    let silent: Vec<String> = silent
+    let is_new = |pod: &PodView| pod.created.is_some_and(|created| seen.now.duration_since(created) < LATE);
+    let old = || seen.pods.iter().filter(|pod| !is_new(pod));
+    let silent: Vec<String> = old()
         .filter_map(|pod| match &pod.answer {
-            Answer::None(why) => Some(format!("{}: {why}", pod.name)),
+            Answer::None(why) if pod.ready => Some(format!("{}: {why}", pod.name)),
             _ => None,
         })
         .collect();
     if let Some(first) = silent.first() {
-        let text = format!("{} ready replicas don't answer the operator; {first}", silent.len());
-        return ("Degraded", True, "ReplicasSilent", text);
+        let who = several(silent.len(), "ready replica doesn't", "ready replicas don't");
+        return ("Degraded", True, "ReplicasSilent", format!("{who} answer the operator; {first}"));
     }
-    let is_late = |pod: &&PodView| {
-        let age = pod.created.map(|created| seen.now.duration_since(created));
-        !pod.ready && !pod.ending && age.is_some_and(|age| age >= LATE)
-    };
-    let late = seen.pods.iter().filter(is_late).count();
+    let late = old().filter(|pod| !pod.ready && !pod.ending).count();
     if late > 0 {
         let (ready, deployed) = (now.ready_replicas.unwrap_or(0), now.replicas.unwrap_or(0));
-        let text = format!("{ready} of {deployed} replicas are ready; {late} have been there for a minute and aren't");
+        let text = format!("{ready} of {deployed} replicas are ready; {late} of the others made over a minute ago");
         return ("Degraded", True, "ReplicasMissing", text);
     }
     ("Degraded", False, "AsExpected", String::new())
@@ -148,8 +152,11 @@ fn redis_ready(seen: &Observation<'_>) -> Said {
     let up = answers.iter().filter(|up| **up).count();
     match (answers.len(), up) {
         (0, _) => ("RedisReady", Unknown, "NoAnswer", "no replica answers".into()),
-        (all, up) if up == all => ("RedisReady", True, "Connected", format!("{all} replicas reach Redis")),
-        (all, 0) => ("RedisReady", False, "Unreachable", format!("none of {all} replicas reaches Redis")),
+        (all, up) if up == all => {
+            let who = several(all, "replica reaches", "replicas reach");
+            ("RedisReady", True, "Connected", format!("{who} Redis"))
+        }
+        (all, 0) => ("RedisReady", False, "Unreachable", format!("0 of {all} replicas reach Redis")),
         (all, up) => ("RedisReady", False, "PartlyReachable", format!("{up} of {all} replicas reach Redis")),
     }
 }
@@ -165,17 +172,19 @@ fn kafka_ready(seen: &Observation<'_>) -> Said {
         return ("KafkaReady", Unknown, "NotLooked", "the brokers haven't been asked yet".into());
     }
     let bindings: Vec<_> = seen.pods.iter().filter_map(|pod| pod.answer.known()).flat_map(|one| &one.kafka).collect();
-    let mut down: Vec<&str> =
-        bindings.iter().filter(|binding| !binding.up && !binding.paused).map(|one| one.binding.as_str()).collect();
-    down.sort_unstable();
-    down.dedup();
+    // The first replica's words of each binding.
+    let mut down: BTreeMap<&str, &str> = BTreeMap::new();
+    for binding in bindings.iter().filter(|binding| !binding.up && !binding.paused) {
+        down.entry(&binding.binding).or_insert(binding.trouble.as_deref().unwrap_or("its consumers don't run"));
+    }
     if bindings.is_empty() {
         return ("KafkaReady", Unknown, "NoAnswer", "no replica answers".into());
     }
     if down.is_empty() {
         return ("KafkaReady", True, "Consuming", "all bindings are consumed".into());
     }
-    ("KafkaReady", False, "ConsumersFailing", format!("consumers of {} complain", down.join(", ")))
+    let told: Vec<String> = down.into_iter().map(|(binding, trouble)| format!("{binding}: {trouble}")).collect();
+    ("KafkaReady", False, "ConsumersFailing", told.join("; "))
 }
 
 fn exposed(seen: &Observation<'_>) -> Said {
@@ -215,8 +224,8 @@ fn draining(now: &EventsGatewayStatus) -> Said {
         return ("Draining", False, "NoneDraining", String::new());
     }
     let connections: i32 = now.draining.iter().map(|one| one.connections).sum();
-    let text = format!("{} replicas drain, {connections} connections are left", now.draining.len());
-    ("Draining", True, "ScalingDown", text)
+    let who = several(now.draining.len(), "replica drains", "replicas drain");
+    ("Draining", True, "ScalingDown", format!("{who}, connections left: {connections}"))
 }
 
 fn paused(seen: &Observation<'_>) -> Said {

@@ -122,6 +122,32 @@ fn a_replica_that_is_not_ready_a_minute_after_it_was_made_is_told() {
 }
 
 #[test]
+fn a_replica_that_is_silent_is_told_once_it_had_time_to_answer() {
+    let mut world = world();
+    let silent = |created: &str| PodView {
+        created: Some(created.parse().unwrap()),
+        answer: Answer::None("refused".into()),
+        ..pod("b", 0)
+    };
+    world.pods = vec![pod("a", 3), silent("2026-11-25T09:59:01Z")];
+    assert_eq!(said(&world.observed(|_| {}), "Degraded").0, False);
+    world.pods[1] = silent("2026-11-25T09:59:00Z");
+    let (_, reason, message) = said(&world.observed(|_| {}), "Degraded");
+    assert_eq!((&*reason, &*message), ("ReplicasSilent", "1 ready replica doesn't answer the operator; b: refused"));
+}
+
+#[test]
+fn what_consumers_complain_of_is_told_in_their_words() {
+    let mut world = world();
+    world.pods = vec![pod("a", 3), pod("b", 5)];
+    let Answer::Some(status) = &mut world.pods[1].answer else { panic!("it answers") };
+    (status.kafka[0].up, status.kafka[0].trouble) = (false, Some("not authorized for topic events".into()));
+    let (ready, reason, message) = said(&world.observed(|_| {}), "KafkaReady");
+    assert_eq!((ready, &*reason), (False, "ConsumersFailing"));
+    assert_eq!(message, "events: not authorized for topic events");
+}
+
+#[test]
 fn what_is_wrong_with_the_spec_is_told_and_that_others_go_on() {
     let mut world = world();
     world.gateway.spec.kafka.bindings[0].topics = vec!["events".into(), "events".into()];
