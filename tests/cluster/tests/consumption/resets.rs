@@ -38,16 +38,15 @@ async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open
     assert_eq!((&group["groupId"], &group["state"]), (&json!("events"), &json!("Stable")));
     assert_eq!(told["status"]["protocol"], "consumer");
 
-    // First only told, then done.
-    let dry = reset(&lab, "dry", json!({ "to": { "position": "Earliest" }, "dryRun": true })).await?;
+    // First only told, then done: all records are younger.
+    let since_ten = json!({ "position": "Time", "time": "2026-01-01T10:00:00Z" });
+    let dry = reset(&lab, "again-since-ten-dry", json!({ "to": since_ten, "dryRun": true })).await?;
     assert_eq!((&dry["status"]["phase"], &dry["status"]["records"]), (&json!("Succeeded"), &json!(RECORDS)));
-    println!(
-        "--- output: reset-get\n{}---",
-        lab.kubectl()?.say(&format!("-n {} get egwreset -o wide", lab.namespace.name())).await?
-    );
-    let done = reset(&lab, "again", json!({ "to": { "position": "Earliest" } })).await?;
+    show(&lab, "reset-get", "get egwreset -o wide").await?;
+    let done = reset(&lab, "again-since-ten", json!({ "to": since_ten })).await?;
     assert_eq!(done["status"]["phase"], "Succeeded", "{:#}", done["status"]);
     assert_eq!(done["status"]["records"], RECORDS);
+    show(&lab, "reset-wait", "wait --for=condition=Complete egwreset/again-since-ten --timeout=5m").await?;
     let partitions = done["status"]["partitions"].as_array().context("no partitions")?;
     assert!(partitions.len() == 3 && partitions.iter().all(|one| one["done"] == true), "{partitions:#?}");
     let again = client.wait_for_published(2 * RECORDS, BOUND).await.context("after the reset")?;
@@ -104,4 +103,11 @@ async fn reset(lab: &Lab, name: &str, mut spec: Value) -> Result<Value> {
         ["Succeeded", "Failed"].iter().any(|end| reset["status"]["phase"] == *end)
     })
     .await
+}
+
+/// Prints what people see: docs/operator/kafka.md shows it.
+async fn show(lab: &Lab, name: &str, words: &str) -> Result<()> {
+    let said = lab.kubectl()?.say(&format!("-n {} {words}", lab.namespace.name())).await?;
+    println!("--- output: {name}\n$ kubectl {words}\n{said}\n---");
+    Ok(())
 }

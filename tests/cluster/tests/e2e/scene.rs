@@ -79,8 +79,14 @@ impl Scene {
     }
 
     pub(crate) async fn scale(&self, replicas: u32) -> Result<()> {
-        let home = self.lab.home.name();
-        self.lab.kubectl.say(&format!("-n {home} scale egw/{NAME} --replicas={replicas}")).await.map(drop)
+        self.show("scale", &format!("scale egw/{NAME} --replicas={replicas}")).await.map(drop)
+    }
+
+    /// Asks as a person would, and prints it for docs/operator.
+    pub(crate) async fn show(&self, output: &str, words: &str) -> Result<String> {
+        let said = self.lab.kubectl.say(&format!("-n {} {words}", self.lab.home.name())).await?;
+        println!("--- output: {output}\n$ kubectl {words}\n{said}\n---");
+        Ok(said)
     }
 
     pub(crate) async fn deployment(&self) -> Result<Value> {

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use events_gateway_harness::http::{Request, Stream};
 use events_gateway_harness::kafka::admin::Record;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::e2e::lab::BOUND;
@@ -16,20 +16,17 @@ const WIDE: &str = "NAME READY REPLICAS CONNECTIONS LAG AGE PROTOCOL AUTOSCALER 
 
 /// Asks as a person would, and has `helm test` look at the installation.
 pub(crate) async fn look(scene: &mut Scene) -> Result<String> {
-    let home = scene.lab.home.name().to_owned();
-    let say = async |name: &str, words: String| {
-        let said = scene.lab.kubectl.say(&words).await?;
-        show(name, &format!("$ kubectl {words}\n{said}"));
-        anyhow::Ok(said)
-    };
+    // As people do who look when all has come up.
+    let joined = |gateway: &Value| gateway["status"]["groups"][0]["members"] == 2;
+    scene.lab.api.until(&scene.path(), "two members", BOUND, joined).await?;
     for (name, wide, columns) in [("get", "", COLUMNS), ("get-wide", " -o wide", WIDE)] {
-        let said = say(name, format!("-n {home} get egw{wide}")).await?;
+        let said = scene.show(name, &format!("get egw{wide}")).await?;
         let heading: Vec<&str> = said.lines().next().unwrap_or_default().split_whitespace().collect();
         ensure!(heading.join(" ") == columns, "{said}");
     }
-    let said = say("describe", format!("-n {home} describe egw {NAME}")).await?;
+    let said = scene.show("describe", &format!("describe egw {NAME}")).await?;
     ensure!(said.contains("2 of 2 replicas are ready"), "{said}");
-    let said = say("explain", "explain egw.spec.drain".into()).await?;
+    let said = scene.show("explain", "explain egw.spec.drain").await?;
     ensure!(said.contains("closesPerSecond"), "{said}");
     stream(scene).await?;
     let said = scene.lab.test().await?;

@@ -20,6 +20,7 @@ pub(crate) async fn down(scene: &mut Scene) -> Result<String> {
     let before = scene.replicas().await?;
     scene.scale(2).await?;
     let draining = draining(scene).await?;
+    scene.show("draining", "get egw events -o jsonpath={.status.conditions[?(@.type==\"Draining\")].message}").await?;
     scene.settled(2).await?;
     told(scene, &draining).await?;
     victims(scene, &before, &draining).await
