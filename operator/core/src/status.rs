@@ -92,8 +92,10 @@ impl Observation<'_> {
                 .max()
                 .unwrap_or(0),
         });
-        let lag = match &self.groups {
-            Some(groups) if !groups.is_empty() => groups.iter().map(|group| group.lag).sum(),
+        let groups = self.groups.clone().filter(|groups| !groups.is_empty());
+        let groups = groups.map(|groups| groups.into_iter().map(|group| self.with_lag(group)).collect::<Vec<_>>());
+        let lag = match &groups {
+            Some(groups) => groups.iter().map(|group| group.lag).sum(),
             // What the replicas say of the partitions that they have.
             _ => serving
                 .clone()
@@ -125,13 +127,24 @@ impl Observation<'_> {
             connections: connections.or_else(|| before.connections.clone().filter(|_| !self.pods.is_empty())),
             lag,
             protocol: self.protocol.as_deref().map(Into::into).or_else(|| before.protocol.clone()),
-            groups: self.groups.clone().filter(|groups| !groups.is_empty()).unwrap_or_else(|| before.groups.clone()),
+            groups: groups.unwrap_or_else(|| before.groups.clone()),
             draining: self.draining.clone(),
             endpoints: self.exposure.endpoints.iter().map(|url| url.as_str().into()).collect(),
             conditions: Vec::new(),
         };
         status.conditions = conditions(self, &status, &before);
         status
+    }
+
+    /// With the lag that the replicas tell, where they have all partitions: offsets are committed seconds later, so that in a
+    /// steady flow what isn't committed is far more than what waits.
+    fn with_lag(&self, group: Group) -> Group {
+        let told = self.pods.iter().filter_map(|pod| pod.answer.known()).flat_map(|status| &status.kafka);
+        let told: Vec<_> = told.filter(|one| one.binding == group.binding.0 && one.group == group.group_id.0).collect();
+        let assigned: u64 = told.iter().map(|one| u64::from(one.assigned)).sum();
+        let lag = told.iter().map(|one| one.lag).sum::<Option<u64>>().and_then(|lag| i64::try_from(lag).ok());
+        let is_whole = group.partitions.and_then(|count| u64::try_from(count).ok()) == Some(assigned) && assigned > 0;
+        Group { lag: lag.filter(|_| is_whole).or(group.lag), ..group }
     }
 
     /// Whether an autoscaler sets the count.

@@ -60,6 +60,13 @@ pub struct Drift {
     pub was: Option<String>,
 }
 
+impl std::fmt::Display for Drift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let was = self.was.as_deref().unwrap_or("not told by the brokers");
+        write!(f, "{} is {was}, wanted: {}", self.name, self.wanted)
+    }
+}
+
 impl Cluster {
     /// What of a group's settings differs from what is wanted. Writes nothing.
     ///

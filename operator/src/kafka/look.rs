@@ -13,6 +13,9 @@ use events_gateway_resources::gateway::topics::TopicMode;
 use super::{Trouble, View, client, group_id, readers};
 use crate::context::Key;
 
+/// Most lines of drift that a group's status has room for.
+const MAX_DRIFT: usize = 32;
+
 pub(super) async fn look(client: &kube::Client, clusters: &Clusters, key: &Key, gateway: &EventsGateway) -> View {
     let mut view = View::default();
     if let Err(trouble) = fill(&mut view, client, clusters, key, gateway).await {
@@ -53,7 +56,9 @@ async fn fill(
             group_id: id.as_str().into(),
             state: group.map(|group| group.state.as_str().into()),
             members: group.map(|group| i32::try_from(group.members.len()).unwrap_or(i32::MAX)),
+            partitions: lag.map(|lag| i32::try_from(lag.partitions.len()).unwrap_or(i32::MAX)),
             lag: lag.map(GroupLag::total),
+            drift: Vec::new(),
         });
     }
     settings(view, &cluster, gateway).await;
@@ -70,14 +75,19 @@ async fn settings(view: &mut View, cluster: &Cluster, gateway: &EventsGateway) {
     if wanted == GroupSettings::default() {
         return;
     }
-    for group in gateway.spec.kafka.bindings.iter().map(group_id) {
+    for told in &mut view.groups {
+        let group = told.group_id.0.clone();
         match cluster.set_settings(group.clone(), wanted).await {
             Ok(drifts) => {
                 for drift in drifts {
                     tracing::info!(group, setting = drift.name, wanted = drift.wanted, was = drift.was, "set");
                 }
             }
-            Err(error) => view.problems.push(error.to_string()),
+            Err(error) => {
+                view.problems.push(error.to_string());
+                let left = cluster.settings_drift(group, wanted).await.unwrap_or_default();
+                told.drift.extend(left.iter().map(|drift| drift.to_string().as_str().into()));
+            }
         }
     }
 }
@@ -111,12 +121,18 @@ async fn see_to_topics(view: &mut View, cluster: &Cluster, gateway: &EventsGatew
             }
         }
     }
-    let topic = |shortfall: &topics::Shortfall| match shortfall {
-        topics::Shortfall::Missing { topic } | topics::Shortfall::Partitions { topic, .. } => Some(topic.clone()),
-        // Nothing is done about replicas.
-        topics::Shortfall::Replicas { .. } => None,
+    // Nothing is done about replicas.
+    let is_done = |shortfall: &topics::Shortfall| {
+        !matches!(shortfall, topics::Shortfall::Replicas { .. }) && done.contains(shortfall.topic())
     };
-    let left = plan.shortfalls.iter().filter(|shortfall| topic(shortfall).is_none_or(|topic| !done.contains(&topic)));
-    view.problems.extend(left.map(ToString::to_string));
+    for shortfall in plan.shortfalls.iter().filter(|shortfall| !is_done(shortfall)) {
+        view.problems.push(shortfall.to_string());
+        for (binding, group) in gateway.spec.kafka.bindings.iter().zip(&mut view.groups) {
+            if binding.topics.iter().any(|topic| topic.0 == shortfall.topic()) {
+                group.drift.push(shortfall.to_string().as_str().into());
+            }
+        }
+    }
+    view.groups.iter_mut().for_each(|group| group.drift.truncate(MAX_DRIFT));
     Ok(())
 }

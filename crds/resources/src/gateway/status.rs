@@ -97,10 +97,19 @@ pub struct Group {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub members: Option<i32>,
-    /// How many records wait for it. Absent: unknown.
+    /// How many partitions its topics have: more members than that have nothing to do. Absent: unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub partitions: Option<i32>,
+    /// How many records wait for it: what the replicas have not appended yet, or, while they don't have all partitions, what
+    /// isn't committed. Absent: unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub lag: Option<i64>,
+    /// What of its settings and topics isn't as the spec wants it, and couldn't be or isn't to be put right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub drift: Vec<Sentence>,
 }
 
 /// A replica that drains.

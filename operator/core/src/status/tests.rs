@@ -148,6 +148,27 @@ fn what_consumers_complain_of_is_told_in_their_words() {
 }
 
 #[test]
+fn lag_is_what_the_replicas_tell_once_they_have_all_partitions() {
+    let mut world = world();
+    world.pods = vec![pod("a", 3), pod("b", 5)];
+    let group = |partitions: i32| Group {
+        binding: "events".into(),
+        group_id: "g".into(),
+        state: None,
+        members: Some(2),
+        partitions: Some(partitions),
+        lag: Some(2_500),
+        drift: Vec::new(),
+    };
+    let lag = |partitions: i32| {
+        let status = world.observed(|seen| seen.groups = Some(vec![group(partitions)]));
+        (status.lag, status.groups[0].lag)
+    };
+    assert_eq!(lag(2), (Some(8), Some(8)), "each has one partition and 4 records that wait");
+    assert_eq!(lag(3), (Some(2_500), Some(2_500)), "nobody knows of the third");
+}
+
+#[test]
 fn what_is_wrong_with_the_spec_is_told_and_that_others_go_on() {
     let mut world = world();
     world.gateway.spec.kafka.bindings[0].topics = vec!["events".into(), "events".into()];

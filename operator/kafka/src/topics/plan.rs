@@ -64,6 +64,16 @@ pub enum Shortfall {
     },
 }
 
+impl Shortfall {
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        match self {
+            Self::Missing { topic } | Self::Partitions { topic, .. } | Self::Replicas { topic, .. } => topic,
+        }
+    }
+}
+
 impl std::fmt::Display for Shortfall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
