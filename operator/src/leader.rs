@@ -12,8 +12,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long a claim lasts without renewal.
 const LASTS: Duration = Duration::from_secs(15);
-/// How often it is renewed.
-const RENEWED: Duration = Duration::from_secs(5);
+/// How often it is renewed: an API server that is away for [`PATIENCE`] less this ends no operator.
+const RENEWED: Duration = Duration::from_secs(2);
+/// How long the API server may take for one answer, before it is asked anew.
+const ANSWERED: Duration = Duration::from_secs(4);
 /// How long a holder tries to renew before it stops acting: less than it lasts.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the others look.
@@ -88,7 +90,7 @@ impl Leadership {
         let mut renewed = Instant::now();
         while renewed.elapsed() < PATIENCE {
             sleep(RENEWED.min(PATIENCE.saturating_sub(renewed.elapsed()))).await;
-            match timeout(RENEWED, self.renew()).await {
+            match timeout(ANSWERED, self.renew()).await {
                 Ok(Ok(true)) => renewed = Instant::now(),
                 Ok(Ok(false)) => {
                     tracing::error!("the lease is another's");
@@ -123,7 +125,7 @@ impl Leadership {
             }
             Ok::<_, kube::Error>(())
         };
-        match timeout(RENEWED, release).await {
+        match timeout(ANSWERED, release).await {
             Ok(Ok(())) => tracing::info!("the lease is given up"),
             Ok(Err(error)) => tracing::warn!(%error, "failed to give the lease up; it lapses"),
             Err(_) => tracing::warn!("failed to give the lease up in time; it lapses"),
