@@ -3,6 +3,8 @@
 //! In CI with a few; `make scale` runs it with 500 resources and 5,000 pods and prints the figures.
 
 mod scale {
+    mod brokers;
+    mod changes;
     mod crowd;
     mod replicas;
 }
