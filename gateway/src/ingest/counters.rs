@@ -37,7 +37,8 @@ pub const REASONS: [Reason; 6] = [
 ];
 
 /// Every skip, in the order of [`Counters::skips`].
-pub const SKIPS: [Skip; 4] = [Skip::Retention, Skip::Truncated, Skip::Recreated, Skip::BacklogForgotten];
+pub const SKIPS: [Skip; 5] =
+    [Skip::Retention, Skip::Truncated, Skip::Recreated, Skip::BacklogForgotten, Skip::PassedOver];
 
 /// Counts of one consumer since it began.
 #[derive(Debug, Default)]

@@ -181,6 +181,11 @@ impl Partition {
         matches!(self.phase, Phase::Resolving | Phase::Stopped) && self.outstanding == 0
     }
 
+    /// Whether all that was read is complete and committed.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.phase != Phase::Reading || (self.open == 0 && self.committed >= self.position)
+    }
+
     /// Records that were accepted and are not complete.
     pub(crate) fn open(&self) -> usize {
         self.open

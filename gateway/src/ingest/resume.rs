@@ -55,6 +55,8 @@ pub enum Skip {
     Recreated,
     /// Offsets were committed, but the backlog remembers nothing of the group.
     BacklogForgotten,
+    /// The offset was set by hand, to after what had been read: whoever did it wants that, and subscribers lose it all the same.
+    PassedOver,
 }
 
 impl Skip {
@@ -66,6 +68,7 @@ impl Skip {
             Self::Truncated => "truncated",
             Self::Recreated => "recreated",
             Self::BacklogForgotten => "backlog-forgotten",
+            Self::PassedOver => "passed-over",
         }
     }
 }
@@ -124,7 +127,10 @@ pub fn decide(survey: &Survey, marks: &[Mark], known: Generation, now: Timestamp
         // The offset means nothing in another topic or cluster: all that is there is new.
         Some((_, Some(_))) => recreated(),
         // Set by hand. The offset is what somebody wants; the new generation makes records read again count as new.
-        Some((offset, None)) => begin(offset, next, None),
+        Some((offset, None)) => {
+            let read = marks.iter().filter(|mark| mark.topic_id == survey.topic_id).max_by_key(|mark| mark.generation);
+            begin(offset, next, read.filter(|read| read.offset < offset).map(|_| Skip::PassedOver))
+        }
         None => {
             let same = marks.iter().filter(|mark| mark.topic_id == survey.topic_id);
             if let Some(mark) = same.max_by_key(|mark| mark.generation) {
@@ -246,6 +252,10 @@ mod tests {
     #[test]
     fn an_offset_set_by_hand_begins_a_generation_there() {
         assert_eq!(played(&committed(120, ""), &marked(180)), (120, NEW, true, None));
+        assert_eq!(played(&committed(120, ""), &marked(120)), (120, NEW, true, None));
+        assert_eq!(played(&committed(180, ""), &marked(120)), (180, NEW, true, Some(Skip::PassedOver)));
+        let replayed = [mark("topic", OLD - 1, 180), mark("topic", OLD, 120)];
+        assert_eq!(played(&committed(150, ""), &replayed), (150, NEW, true, Some(Skip::PassedOver)), "after a replay");
         assert_eq!(played(&committed(120, "someone's note"), &[]), (120, NEW, true, None));
         let (_, generation, ..) = played(&committed(120, ""), &[mark("topic", NEW + 7, 180)]);
         assert_eq!(generation, NEW + 8, "above every known one, whatever the clock says");

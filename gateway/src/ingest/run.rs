@@ -83,6 +83,8 @@ pub(super) struct Run<S> {
     settle_due: bool,
     identify_after: Instant,
     paused: bool,
+    /// Nothing more is read, and the group is left once all that was read is committed, or at this moment.
+    rests_until: Option<Instant>,
     stopping: bool,
     /// What source or backlog complained of last, and when; forgotten once a commit succeeds.
     trouble: Option<String>,
@@ -125,6 +127,7 @@ impl<S: Source> Run<S> {
             settle_due: false,
             identify_after: now + options.identify_every,
             paused: false,
+            rests_until: None,
             stopping: false,
             trouble: None,
             troubled: None,
@@ -143,6 +146,7 @@ impl<S: Source> Run<S> {
             // In this order: what has nothing to commit is given up at once, not with the next thing that happens.
             self.send_errand();
             self.give_up();
+            self.rest();
             if self.stopping && self.leaving.is_empty() {
                 break;
             }
@@ -183,10 +187,26 @@ impl<S: Source> Run<S> {
         if self.errands.tears {
             self.ports.breaks.raise(&self.options.group, control.breaks);
         }
-        if (first || control.paused != self.paused) && !self.stopping {
+        if first {
             self.controls.subscribe(!control.paused);
+        } else if control.paused != self.paused && !self.stopping {
+            if control.paused {
+                self.rests_until = Some(Instant::now() + self.options.settle + self.options.drain);
+            } else if self.rests_until.take().is_none() {
+                self.controls.subscribe(true);
+            }
         }
         self.paused = control.paused;
+    }
+
+    /// Leaves the group when it is paused and all that was read is committed: whoever sets its offsets then sees where it
+    /// really was.
+    fn rest(&mut self) {
+        let Some(until) = self.rests_until else { return };
+        if Instant::now() >= until || self.partitions.values().all(Partition::is_at_rest) {
+            self.rests_until = None;
+            self.controls.subscribe(false);
+        }
     }
 
     fn stop(&mut self) {
@@ -201,7 +221,8 @@ impl<S: Source> Run<S> {
             records += partition.open();
             bytes += partition.bytes();
         }
-        records < self.options.max_records && bytes < self.options.max_bytes && !self.stopping
+        let rests = self.stopping || self.rests_until.is_some();
+        records < self.options.max_records && bytes < self.options.max_bytes && !rests
     }
 
     fn signal(&mut self, signal: Signal) {

@@ -296,6 +296,39 @@ async fn a_paused_group_is_left_and_joined_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pause_leaves_the_group_with_everything_committed_that_was_read() {
+    let (log, fake, _) = setup(1);
+    for number in 0..20 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    let running = start(&log, &fake, options());
+    until("some are appended", || !fake.data("a").is_empty()).await;
+    running.control.send_replace(Control { paused: true, breaks: 0 });
+    until("it has left", || running.monitor.status().partitions.is_empty()).await;
+    let read = fake.data("a").len();
+    assert_eq!(committed(&log), Some(read as u64));
+    running.control.send_replace(Control { paused: false, breaks: 0 });
+    until("all are appended, each once", || fake.data("a").len() == 20).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_is_taken_back_at_once_is_none() {
+    let (log, fake, _) = setup(1);
+    let running = start(&log, &fake, options());
+    produce(&log, 0, "a", "0");
+    until("it flows", || fake.data("a").len() == 1).await;
+    running.control.send_replace(Control { paused: true, breaks: 0 });
+    sleep(Duration::from_secs(1)).await;
+    produce(&log, 0, "a", "1");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(fake.data("a").len(), 1, "nothing more is read");
+    running.control.send_replace(Control { paused: false, breaks: 0 });
+    until("it flows again", || fake.data("a").len() == 2).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_start_nothing_is_read_until_somebody_sets_the_offsets() {
     let (log, fake, at) = setup(1);
     produce(&log, 0, "a", "0");

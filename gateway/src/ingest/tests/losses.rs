@@ -99,6 +99,27 @@ async fn offsets_reset_by_hand_replay_exactly_those_records_as_new() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn records_that_an_offset_set_by_hand_passes_over_are_told_by_a_break() {
+    let (log, fake, at) = setup(1);
+    for number in 0..20 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    let running = start(&log, &fake, options());
+    until("all are committed", || committed(&log) == Some(20)).await;
+    running.stop().await;
+    for number in 20..30 {
+        produce(&log, 0, "a", &number.to_string());
+    }
+    let by_hand = crate::source::Committed { offset: 25, metadata: String::new() };
+    log.set_committed("group", &at, Some(by_hand));
+    let running = start(&log, &fake, options());
+    until("it goes on there", || fake.data("a").len() == 25).await;
+    assert_eq!(fake.data("a")[20..], numbers(25..30));
+    assert_eq!(fake.0.lock().breaks, 1);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_topic_created_anew_is_read_from_its_start_although_the_consumer_lives() {
     let (log, fake, _) = setup(1);
     for number in 0..20 {
