@@ -83,7 +83,7 @@ pub(super) struct Run<S> {
     settle_due: bool,
     identify_after: Instant,
     paused: bool,
-    /// Nothing more is read, and the group is left once all that was read is committed, or at this moment.
+    /// When a paused group is left at the latest: before, once all that was read is committed. Nothing more is read meanwhile.
     rests_until: Option<Instant>,
     stopping: bool,
     /// What source or backlog complained of last, and when; forgotten once a commit succeeds.
@@ -221,7 +221,7 @@ impl<S: Source> Run<S> {
             records += partition.open();
             bytes += partition.bytes();
         }
-        let rests = self.stopping || self.rests_until.is_some();
+        let rests = self.stopping || self.paused;
         records < self.options.max_records && bytes < self.options.max_bytes && !rests
     }
 

@@ -42,13 +42,15 @@ impl User {
 pub struct Network {
     /// Where the API server listens. When this is no loopback address the Service `kubernetes` leads here.
     pub address: Ipv4Addr,
-    /// The first three bytes of the Services' addresses, which end with 1 to 254.
+    /// The first three bytes of the Services' first addresses.
     pub services: [u8; 3],
+    /// How many bits of the Services' addresses are one and the same: with 24 there are 254 of them.
+    pub services_prefix: u8,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST, services: [10, 96, 0] }
+        Self { address: Ipv4Addr::LOCALHOST, services: [10, 96, 0], services_prefix: 16 }
     }
 }
 
@@ -57,7 +59,7 @@ impl Network {
     #[must_use]
     pub fn service_range(&self) -> String {
         let [a, b, c] = self.services;
-        format!("{a}.{b}.{c}.0/24")
+        format!("{a}.{b}.{c}.0/{}", self.services_prefix)
     }
 
     /// The address of the Service `kubernetes`.

@@ -77,7 +77,7 @@ impl Machine {
     }
 
     pub(super) fn network(&self) -> Network {
-        Network { address: self.host(), services: [10, 97, self.number] }
+        Network { address: self.host(), services: [10, 97, self.number], services_prefix: 24 }
     }
 
     /// The cgroup that all pods are below.

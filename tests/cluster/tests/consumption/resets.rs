@@ -82,7 +82,28 @@ async fn groups_are_told_pauses_and_resets_are_carried_out_and_streams_stay_open
     assert_eq!(condition::of(&failed, "Complete")["reason"], "Impossible", "{failed:#}");
     publish(&lab, RECORDS + 5..RECORDS + 6).await?;
     client.wait_for_published(2 * RECORDS + 6, BOUND).await.context("after the failed reset")?;
+
+    // Records that a reset passes over never come, and subscribers are told.
+    assert_eq!(gaps(&client), [""; 0]);
+    lab.api.merge(&gateway, &paused(true)).await?.success()?;
+    lab.until(&gateway, "no members", |gateway| gateway["status"]["groups"][0]["members"] == 0).await?;
+    publish(&lab, RECORDS + 6..RECORDS + 9).await?;
+    let over = reset(&lab, "over", json!({ "to": { "position": "Latest" } })).await?;
+    assert_eq!((&over["status"]["phase"], &over["status"]["records"]), (&json!("Succeeded"), &json!(-3)));
+    lab.api.merge(&gateway, &paused(false)).await?.success()?;
+    publish(&lab, RECORDS + 9..RECORDS + 10).await?;
+    let all = client.wait_for_published(2 * RECORDS + 7, BOUND).await.context("after what was passed over")?;
+    let last: Value = serde_json::from_str(&all[2 * RECORDS + 6].data)?;
+    assert_eq!(last["number"], RECORDS + 9);
+    assert_eq!(gaps(&client), ["source"]);
     Ok(())
+}
+
+/// Why the gaps that a client was told of are there.
+fn gaps(client: &Client) -> Vec<String> {
+    let told = client.events().into_iter().filter(|event| event.kind == "gateway.gap");
+    let reason = |data: &str| Some(serde_json::from_str::<Value>(data).ok()?["reason"].as_str()?.to_owned());
+    told.map(|event| reason(&event.data).unwrap_or(event.data)).collect()
 }
 
 async fn publish(lab: &Lab, numbers: std::ops::Range<usize>) -> Result<()> {

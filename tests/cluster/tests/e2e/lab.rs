@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use events_gateway_cluster::control_plane::Settings;
 use events_gateway_cluster::helm::{Helm, Release};
 use events_gateway_cluster::{Api, Cluster, Image, Kubectl, Namespace, Traefik, operator};
 use events_gateway_harness::{Kafka, gateway, http, kafka, metrics, redis, tools};
@@ -18,7 +19,7 @@ const RELEASE: &str = "operator";
 /// The operator's image.
 const OPERATOR: &str = "example.com/events-gateway-operator";
 /// Partitions of the topic.
-const PARTITIONS: i32 = 12;
+pub(crate) const PARTITIONS: i32 = 12;
 
 /// Kafka and Redis, which pods of the cluster's node reach.
 pub(crate) struct Servers {
@@ -58,7 +59,9 @@ pub(crate) struct Lab {
 impl Lab {
     /// A cluster with images, Traefik, Kafka and Redis; without the operator.
     pub(crate) async fn start() -> Result<Self> {
-        let cluster = Cluster::start().await?;
+        // Autoscalers look every 15 s unless told otherwise.
+        let often = "--horizontal-pod-autoscaler-sync-period=2s".to_owned();
+        let cluster = Cluster::with(&Settings { controller_arguments: vec![often], ..Settings::default() }).await?;
         let servers = Servers::start(&cluster).await?;
         let api = cluster.control_plane.api()?;
         for tag in ["one", "two"] {

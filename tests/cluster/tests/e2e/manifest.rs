@@ -25,14 +25,14 @@ pub(crate) fn secret(name: &str, key: &str, value: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "stringData": { key: value } })
 }
 
-/// The gateway. `closes_per_second`: of all draining replicas together.
+/// The gateway. `closes_per_second`: of all draining replicas together. Without a number of replicas, as people apply what an
+/// autoscaler may scale.
 pub(crate) fn gateway(servers: &Servers, closes_per_second: usize) -> Value {
     json!({
         "apiVersion": "eventsgateway.dev/v1alpha1",
         "kind": "EventsGateway",
         "metadata": { "name": NAME },
         "spec": {
-            "replicas": 2,
             "image": { "reference": image("one") },
             "admin": { "token": { "name": "admin", "key": "token" } },
             "kafka": {

@@ -66,6 +66,16 @@ impl Reader {
     }
 }
 
+/// What one client saw since a moment.
+pub(crate) struct Tail {
+    /// Whose.
+    pub(crate) name: String,
+    /// Its channels, and how many events of each it had had.
+    pub(crate) channels: [(String, u64); 2],
+    /// What it saw.
+    pub(crate) observed: Vec<Observed>,
+}
+
 /// What all clients saw until now.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Seen {
@@ -103,6 +113,32 @@ impl Readers {
 
     pub(crate) fn count(&self) -> usize {
         self.0.len()
+    }
+
+    /// The present moment, in what each client saw.
+    pub(crate) fn marks(&mut self) -> Vec<usize> {
+        let mark = |reader: &mut Reader| {
+            reader.catch_up();
+            reader.observed.len()
+        };
+        self.0.iter_mut().map(mark).collect()
+    }
+
+    /// Looks at what each client saw since then; what `look` takes out of it is judged by nobody else.
+    pub(crate) fn each_since(&mut self, marks: &[usize], mut look: impl FnMut(&mut Tail) -> Result<()>) -> Result<()> {
+        for (reader, mark) in self.0.iter_mut().zip(marks) {
+            reader.catch_up();
+            let observed = reader.observed.split_off(*mark);
+            let channels = reader.channels.clone().map(|channel| {
+                let is_of = |seen: &&Observed| matches!(seen, Observed::Event { channel: other, .. } if *other == channel);
+                let had = reader.observed.iter().filter(is_of).count() as u64;
+                (channel, had)
+            });
+            let mut tail = Tail { name: reader.name.clone(), channels, observed };
+            look(&mut tail)?;
+            reader.observed.append(&mut tail.observed);
+        }
+        Ok(())
     }
 
     /// Waits until every client has the last event of its channels, and then some. In vain is no error: the checker says

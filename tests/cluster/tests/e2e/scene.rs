@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use events_gateway_cluster::condition;
+use events_gateway_cluster::{MetricsApi, condition};
 use events_gateway_harness::http::{self, Request};
 use events_gateway_harness::wait;
 use events_gateway_suites::Traffic;
@@ -41,8 +41,14 @@ pub(crate) struct Scene {
     channels: Vec<String>,
     readers: Option<Readers>,
     traffic: Option<Traffic>,
-    produced: Produced,
+    pub(crate) produced: Produced,
+    /// The metrics of an autoscaler.
+    pub(crate) metrics: Option<MetricsApi>,
     began: Instant,
+    /// How long records flowed since the last step had been judged.
+    flowed: Duration,
+    /// How long after the last record every client had it.
+    pub(crate) lag: Duration,
     /// How many records had been produced when the last step had been judged.
     judged: u64,
     /// What was seen when the last step had been judged.
@@ -59,7 +65,10 @@ impl Scene {
             readers: None,
             traffic: None,
             produced: Produced::default(),
+            metrics: None,
             began: Instant::now(),
+            flowed: Duration::ZERO,
+            lag: Duration::ZERO,
             judged: 0,
             seen: Seen::default(),
         }
@@ -142,7 +151,8 @@ impl Scene {
         Ok([service.clone(), edge(manifest::INGRESS), service, edge(manifest::ROUTE)])
     }
 
-    fn flow(&mut self) -> Result<()> {
+    /// Lets records flow.
+    pub(crate) fn flow(&mut self) -> Result<()> {
         let producer = self.lab.servers.kafka.producer()?;
         let earlier = std::mem::take(&mut self.produced);
         let channels = self.channels.clone();
@@ -151,22 +161,35 @@ impl Scene {
         Ok(())
     }
 
-    /// Stops the records, waits until the clients have them, judges all that was ever seen, and lets records flow again.
-    pub(crate) async fn judge(&mut self) -> Result<Judged> {
-        let flowed = self.began.elapsed();
-        let before = self.judged;
+    /// Stops the records, and waits until the clients have them.
+    pub(crate) async fn rest(&mut self, bound: Duration) -> Result<()> {
         if let Some(traffic) = self.traffic.take() {
+            self.flowed += self.began.elapsed();
             self.produced = traffic.stop().await?;
         }
+        let stopped = Instant::now();
+        let readers = self.readers.as_mut().context("nobody reads")?;
+        readers.settle(&self.produced.ledger, bound).await;
+        self.lag = stopped.elapsed();
+        Ok(())
+    }
+
+    /// The clients.
+    pub(crate) fn readers(&mut self) -> Result<&mut Readers> {
+        self.readers.as_mut().context("nobody reads")
+    }
+
+    /// Stops the records, waits until the clients have them, judges all that was ever seen, and lets records flow again.
+    pub(crate) async fn judge(&mut self) -> Result<Judged> {
+        self.rest(Duration::from_secs(30)).await?;
+        let (flowed, before) = (std::mem::take(&mut self.flowed), self.judged);
         let readers = self.readers.as_mut().context("nobody reads")?;
         let ledger = &self.produced.ledger;
-        let stopped = Instant::now();
-        readers.settle(ledger, Duration::from_secs(30)).await;
-        let lag = stopped.elapsed();
         let seen = readers.judge(ledger)?;
         let (produced, clients) = (ledger.total(), readers.count());
         self.judged = produced;
         let earlier = std::mem::replace(&mut self.seen, seen);
+        let lag = self.lag;
         self.flow()?;
         Ok(Judged { earlier, produced, flowed, lag, clients, before })
     }

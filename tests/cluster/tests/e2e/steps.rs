@@ -1,5 +1,7 @@
 //! What happens to the gateway while its clients read.
 
+mod autoscaling;
+mod consuming;
 mod looking;
 mod operator;
 mod outside;
@@ -32,18 +34,20 @@ macro_rules! steps {
 pub(crate) const STEPS: &[Step] = steps! {
     "what people see" => looking::look,
     "a stranger at the admin port" => outside::strangers,
-    "scale 2 to 4" => scaling::up,
-    "another image" => replacing::other_image,
-    "scale 4 to 2" => scaling::down,
+    "an autoscaler, 2 to 5" => autoscaling::up,
+    "another image under it" => autoscaling::other_image,
+    "scale 5 to 2" => autoscaling::off,
     "another password of Redis" => replacing::password,
     "another admin token" => replacing::token,
-    "scale 2 to 4 again" => scaling::up,
+    "an offset reset" => consuming::reset,
+    "scale 2 to 4" => scaling::up,
     "eviction of a pod" => outside::evict,
     "deletion of a pod" => outside::delete,
     "scale 4 to 2, operator killed three times" => operator::killed_in_a_drain,
     "restart of the API server" => outside::restart_the_api_server,
     "uninstall and install of the chart" => operator::installed_again,
     "pause and resume" => operator::paused,
+    "the topic deleted and made again" => consuming::recreate_the_topic,
 };
 
 pub(crate) use operator::nothing_is_written;

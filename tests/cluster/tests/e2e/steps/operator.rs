@@ -37,7 +37,7 @@ pub(crate) async fn killed_in_a_drain(scene: &mut Scene) -> Result<String> {
         .await?;
     kill(scene).await?;
     let marked = began.elapsed();
-    let draining = draining(scene).await?;
+    let draining = draining(scene, 2).await?;
     let pod = scene.lab.operator().await?.context("no operator")?;
     kill(scene).await?;
     let words = format!("-n {} delete pod {} --grace-period=0 --force", scene.lab.office.name(), name(&pod)?);

@@ -15,11 +15,11 @@ pub(crate) async fn up(scene: &mut Scene) -> Result<String> {
     scene.spread().await
 }
 
-/// To two: the emptiest go.
+/// From five to two: the emptiest go.
 pub(crate) async fn down(scene: &mut Scene) -> Result<String> {
     let before = scene.replicas().await?;
     scene.scale(2).await?;
-    let draining = draining(scene).await?;
+    let draining = draining(scene, 3).await?;
     scene.show("draining", "get egw events -o jsonpath={.status.conditions[?(@.type==\"Draining\")].message}").await?;
     scene.settled(2).await?;
     told(scene, &draining).await?;
@@ -38,13 +38,13 @@ async fn told(scene: &Scene, draining: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// Who drains, once two do.
-pub(crate) async fn draining(scene: &Scene) -> Result<BTreeSet<String>> {
-    wait::until("two draining replicas in the status", BOUND, || async {
+/// Who drains, once so many do.
+pub(crate) async fn draining(scene: &Scene, count: usize) -> Result<BTreeSet<String>> {
+    wait::until("draining replicas in the status", BOUND, || async {
         let gateway = scene.gateway().await?;
         let told = gateway["status"]["draining"].as_array().into_iter().flatten();
         let pods: BTreeSet<String> = told.filter_map(|one| one["pod"].as_str().map(str::to_owned)).collect();
-        Ok((pods.len() == 2).then_some(pods))
+        Ok((pods.len() == count).then_some(pods))
     })
     .await
 }
@@ -55,7 +55,7 @@ pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeS
     let stays = |one: &&Replica| after.iter().any(|other| other.uid == one.uid);
     let (stayed, gone): (Vec<&Replica>, Vec<&Replica>) = before.iter().partition(stays);
     ensure!(before.iter().all(|one| one.is_ready), "not all were ready: {before:?}");
-    ensure!(gone.len() == 2 && stayed.len() == 2, "other pods than before: {before:?}, {after:?}");
+    ensure!(gone.len() == draining.len() && stayed.len() == after.len(), "other pods than before: {before:?}, {after:?}");
     let fullest = gone.iter().map(|one| one.connections).max();
     let emptiest = stayed.iter().map(|one| one.connections).min();
     ensure!(fullest <= emptiest, "gone: {gone:?}, stayed: {stayed:?}");
