@@ -19,10 +19,10 @@ use std::time::Duration;
 use events_gateway_operator_core::scaling::Decision;
 use events_gateway_operator_core::status::{ExposureView, Observation, wanted};
 use events_gateway_operator_core::{build, configuration, labels, names, validate};
-use events_gateway_resources::EventsGateway;
 use events_gateway_resources::condition::ConditionStatus;
 use events_gateway_resources::gateway::status::Draining;
 use events_gateway_resources::text::Timestamp as Time;
+use events_gateway_resources::{EventsGateway, EventsGatewayStatus};
 use futures_util::StreamExt as _;
 use futures_util::future::ready;
 use futures_util::stream;
@@ -161,9 +161,10 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         if gateway.spec.image.reference.is_none() && gateway.status.as_ref().is_none_or(|status| status.image.is_none())
         {
             // Before anything runs it: another operator with another image must find it.
-            let mut status = gateway.status.clone().unwrap_or_default();
-            status.image = Some(validated.image.as_str().into());
-            update_status::write(context, key, &status).await?;
+            let before = gateway.status.clone().unwrap_or_default();
+            let image = Some(validated.image.as_str().into());
+            let pinned = EventsGatewayStatus { image, ..before.clone() };
+            update_status::write(context, key, &before, &pinned).await?;
         }
         let objects = build(validated);
         let template_waits = apply::changes_template(context, key, &objects);

@@ -13,6 +13,7 @@ mod metrics;
 mod notices;
 mod reset;
 mod settings;
+mod status_patch;
 mod watches;
 
 use std::process::ExitCode;

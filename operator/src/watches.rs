@@ -1,25 +1,28 @@
 //! What is watched, and the stores that hold it: no more of an object than is looked at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::time::Duration;
 
 use events_gateway_operator_core::{Kind, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::controller::Failure;
+use crate::kinds::Kinds;
 
 /// A resource that may be unreadable: it doesn't keep the others from being read.
 pub(crate) type Guarded = DeserializeGuard<EventsGateway>;
@@ -27,16 +30,11 @@ pub(crate) type Guarded = DeserializeGuard<EventsGateway>;
 /// How long each first list is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Kinds of children that are watched, by metadata only. Optional kinds aren't: they may not exist.
-pub(crate) const WATCHED: [Kind; 7] = [
-    Kind::ServiceAccount,
-    Kind::ConfigMap,
-    Kind::Service,
-    Kind::NetworkPolicy,
-    Kind::PodDisruptionBudget,
-    Kind::Ingress,
-    Kind::HorizontalPodAutoscaler,
-];
+/// Whether a kind of children is watched by metadata only. Of Deployments more is looked at, and Secrets are watched for all that
+/// gateways name.
+fn is_child(kind: Kind) -> bool {
+    !matches!(kind, Kind::Deployment | Kind::Secret)
+}
 
 /// What is known of the cluster.
 #[derive(Clone)]
@@ -92,6 +90,7 @@ pub(crate) struct GatewayStreams {
 /// Begins to watch one namespace, or all.
 pub(crate) fn watch(
     client: &Client,
+    kinds: &Kinds,
     namespace: Option<&str>,
 ) -> (Stores, GatewayStreams, Touched<EventsGatewayOffsetReset>) {
     let labelled = || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
@@ -101,16 +100,18 @@ pub(crate) fn watch(
     let (_, resets_again) = full(api(client, namespace), watcher::Config::default(), |_| {});
     let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
-    let (secrets, secrets_stream) = metadata(api::<Secret>(client, namespace), watcher::Config::default(), ());
+    #[allow(deprecated)]
+    let secrets_stream = watcher::metadata_watcher(api::<Secret>(client, namespace), watcher::Config::default());
+    let (secrets, secrets_stream) = metadata(secrets_stream, ());
     let mut stores = HashMap::new();
     let mut children = Vec::new();
-    for kind in WATCHED {
+    for kind in Kind::ALL.into_iter().filter(|kind| is_child(*kind)) {
         let resource = kind.resource();
         let api: Api<DynamicObject> = match namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
-        let (store, stream) = metadata(api, labelled(), resource);
+        let (store, stream) = metadata(while_known(kinds, kind, api, labelled()), resource);
         stores.insert(kind, store);
         children.push((kind, stream));
     }
@@ -150,8 +151,7 @@ where
 }
 
 fn metadata<K>(
-    api: Api<K>,
-    config: watcher::Config,
+    events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + 'static,
     dynamic: K::DynamicType,
 ) -> (Store<PartialObjectMeta<K>>, Touched<PartialObjectMeta<K>>)
 where
@@ -160,16 +160,73 @@ where
 {
     let writer = reflector::store::Writer::<PartialObjectMeta<K>>::new(dynamic);
     let reader = writer.as_reader();
-    #[allow(deprecated)]
-    let stream = watcher::metadata_watcher(api, config)
+    let stream = events
         .backoff(Pauses::default())
-        .modify(|object| {
-            object.managed_fields_mut().clear();
-            object.annotations_mut().clear();
-        })
+        .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .touched_objects();
     (reader, told(stream))
+}
+
+/// A watch of a kind that may be installed later, and be taken away: meanwhile there is nothing of it, and nobody is asked.
+fn while_known(
+    kinds: &Kinds,
+    kind: Kind,
+    api: Api<DynamicObject>,
+    config: watcher::Config,
+) -> impl Stream<Item = watcher::Result<Event<Child>>> + Send + 'static {
+    #[allow(deprecated)]
+    let begin = move || watcher::metadata_watcher(api.clone(), config.clone()).boxed();
+    let kinds = kinds.clone();
+    let changes = kinds.changes();
+    let gate = Gate { begin, inner: None, changes, is_known: move || kinds.known().contains(&kind), due: nothing() };
+    stream::unfold(gate, async |mut gate| Some((gate.next().await?, gate)))
+}
+
+type Child = PartialObjectMeta<DynamicObject>;
+
+/// See [`while_known`].
+struct Gate<B, I, K> {
+    begin: B,
+    inner: Option<I>,
+    changes: watch::Receiver<()>,
+    is_known: K,
+    due: VecDeque<Event<Child>>,
+}
+
+/// A list that is over and had nothing in it.
+fn nothing() -> VecDeque<Event<Child>> {
+    [Event::Init, Event::InitDone].into()
+}
+
+impl<B, I, K> Gate<B, I, K>
+where
+    B: Fn() -> I,
+    I: Stream<Item = watcher::Result<Event<Child>>> + Unpin,
+    K: Fn() -> bool,
+{
+    async fn next(&mut self) -> Option<watcher::Result<Event<Child>>> {
+        loop {
+            match (&mut self.inner, (self.is_known)()) {
+                (None, true) => {
+                    self.due.clear();
+                    self.inner = Some((self.begin)());
+                }
+                (Some(_), false) => {
+                    self.due = nothing();
+                    self.inner = None;
+                }
+                (Some(inner), true) => tokio::select! {
+                    event = inner.next() => return event,
+                    changed = self.changes.changed() => changed.ok()?,
+                },
+                (None, false) => match self.due.pop_front() {
+                    Some(event) => return Some(Ok(event)),
+                    None => self.changes.changed().await.ok()?,
+                },
+            }
+        }
+    }
 }
 
 /// How long a watch waits before it is made again: longer each time, and never so long that an operator stays blind when the API
@@ -235,8 +292,6 @@ fn trim_pod(pod: &mut Pod) {
 
 #[cfg(test)]
 mod tests {
-    use kube::runtime::watcher::Event;
-
     use super::*;
 
     #[test]
@@ -248,6 +303,32 @@ mod tests {
         }
         pauses.reset();
         assert!(pauses.next().unwrap() < Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_kind_is_watched_while_the_cluster_has_it() {
+        let known = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (changed, changes) = watch::channel(());
+        let of = known.clone();
+        let mut gate = Gate {
+            begin: || stream::iter([Ok(Event::Init)]).chain(stream::pending()),
+            inner: None,
+            changes,
+            is_known: move || of.load(std::sync::atomic::Ordering::Relaxed),
+            due: nothing(),
+        };
+        let set = |is: bool| {
+            known.store(is, std::sync::atomic::Ordering::Relaxed);
+            changed.send_replace(());
+        };
+        let told = async |gate: &mut Gate<_, _, _>| gate.next().await.unwrap().unwrap();
+        assert!(matches!(told(&mut gate).await, Event::Init), "an empty list at once");
+        assert!(matches!(told(&mut gate).await, Event::InitDone));
+        set(true);
+        assert!(matches!(told(&mut gate).await, Event::Init), "the watch's own");
+        set(false);
+        assert!(matches!(told(&mut gate).await, Event::Init), "nothing of it is left");
+        assert!(matches!(told(&mut gate).await, Event::InitDone));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,27 +3,21 @@
 //! It is only a memory: an operator that starts applies everything once, which changes nothing in the cluster.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use events_gateway_operator_core::Kind;
 use k8s_openapi::api::apps::v1::Deployment;
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 use crate::context::Key;
 use crate::watches;
 
-/// For how long an object that isn't watched counts as untouched.
-const UNWATCHED: Duration = Duration::from_secs(600);
-
 /// What an object was when it was applied.
 #[derive(Debug, Clone)]
 struct Mark {
-    /// Of what was wanted; empty: it was to be absent.
+    /// Of what was wanted.
     digest: String,
-    /// Of what the API server answered: its version, or the generation of what has one that counts only the spec.
+    /// Of what the API server answered.
     version: String,
-    at: Instant,
 }
 
 /// What was applied last.
@@ -34,21 +28,16 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
-    /// Whether the object is still what was applied. `version`: of the watched object; `None` where it isn't watched.
-    pub(crate) fn holds(&self, key: &Key, object: &(Kind, String), digest: &str, version: Option<&str>) -> bool {
+    /// Whether the object is still what was applied. `version`: of the watched object.
+    pub(crate) fn holds(&self, key: &Key, object: &(Kind, String), digest: &str, version: &str) -> bool {
         let marks = self.marks.lock();
-        marks.get(key).and_then(|marks| marks.get(object)).is_some_and(|mark| {
-            mark.digest == digest
-                && match version {
-                    Some(version) => mark.version == version,
-                    None => mark.at.elapsed() < UNWATCHED,
-                }
-        })
+        let mark = marks.get(key).and_then(|marks| marks.get(object));
+        mark.is_some_and(|mark| mark.digest == digest && mark.version == version)
     }
 
     /// Remembers what was applied.
     pub(crate) fn remember(&self, key: &Key, object: (Kind, String), digest: String, version: String) {
-        let mark = Mark { digest, version, at: Instant::now() };
+        let mark = Mark { digest, version };
         self.marks.lock().entry(key.clone()).or_default().insert(object, mark);
     }
 

@@ -40,20 +40,29 @@ pub(crate) fn changes_template(context: &Context, key: &Key, objects: &Objects) 
     deployments.any(|(object, value)| !context.applied.was(key, object, &digest([value.to_string().as_str()])))
 }
 
-/// The version of a watched object, as [`super::applied::Applied`] compares it.
-fn version(context: &Context, key: &Key, (kind, name): &(Kind, String)) -> Option<String> {
+/// The version of a watched object, as [`super::applied::Applied`] compares it; empty when there is none.
+fn version(context: &Context, key: &Key, (kind, name): &(Kind, String)) -> String {
     if *kind == Kind::Deployment {
         let stored = context.stores.deployments.get(&ObjectRef::new(name).within(&key.0));
         let newest = context.applied.newest(key, stored.map(|deployment| Deployment::clone(&deployment)));
-        return Some(newest.map_or_else(String::new, |deployment| generation(deployment.metadata.generation)));
+        return newest.map_or_else(String::new, |deployment| generation(deployment.metadata.generation));
     }
-    let store = context.stores.children.get(kind)?;
-    let found = store.get(&ObjectRef::new_with(name, kind.resource()).within(&key.0));
-    Some(found.map_or_else(String::new, |object| object.metadata.resource_version.clone().unwrap_or_default()))
+    let store = context.stores.children.get(kind);
+    let found = store.and_then(|store| store.get(&ObjectRef::new_with(name, kind.resource()).within(&key.0)));
+    found.map_or_else(String::new, |object| version_of(&object.metadata))
 }
 
 fn generation(generation: Option<i64>) -> String {
     generation.unwrap_or(0).to_string()
+}
+
+/// What changes when somebody changes what was applied: not with the status, where the object has a generation.
+fn version_of(metadata: &kube::api::ObjectMeta) -> String {
+    let Some(generation) = metadata.generation else {
+        return metadata.resource_version.clone().unwrap_or_default();
+    };
+    let said = json!([generation, metadata.labels, metadata.annotations, metadata.owner_references]);
+    digest([said.to_string().as_str()])
 }
 
 async fn one(
@@ -67,12 +76,12 @@ async fn one(
     let (kind, name) = object;
     let digest = digest([value.to_string().as_str()]);
     let version = version(context, key, object);
-    if context.applied.holds(key, object, &digest, version.as_deref()) {
+    if context.applied.holds(key, object, &digest, &version) {
         return Ok(());
     }
     let api = api(context, key, *kind);
     let failed = |source| Failure::Apply { kind: kind.names().2, name: name.clone(), source };
-    if version.as_deref().is_none_or(str::is_empty) && is_foreign(&api, name, gateway).await.map_err(failed)? {
+    if version.is_empty() && is_foreign(&api, name, gateway).await.map_err(failed)? {
         return Err(Failure::Foreign { kind: kind.names().2, name: name.clone() });
     }
     let parameters = PatchParams::apply(labels::MANAGER).force();
@@ -88,10 +97,9 @@ async fn one(
     let written = written.map_err(failed)?;
     context.metrics.writes.with_label_values(&[kind.names().2]).inc();
     tracing::debug!(kind = kind.names().2, name, "applied");
-    let version = if *kind == Kind::Deployment {
-        generation(written.metadata.generation)
-    } else {
-        written.metadata.resource_version.clone().unwrap_or_default()
+    let version = match kind {
+        Kind::Deployment => generation(written.metadata.generation),
+        _ => version_of(&written.metadata),
     };
     if *kind == Kind::Deployment
         && let Ok(deployment) = serde_json::to_value(&written).and_then(serde_json::from_value)
@@ -185,19 +193,6 @@ async fn prune(context: &Context, key: &Key, gateway: &Validated, objects: &Obje
         && is_owned(&secret.metadata, &gateway.uid)
     {
         delete(context, key, Kind::Secret, &secret.metadata).await?;
-    }
-    // Not watched: asked for by name, now and then.
-    for kind in context.kinds.known().into_iter().filter(|kind| kind.is_optional()) {
-        let object = (kind, names::main(&key.1));
-        if objects.contains_key(&object) || context.applied.holds(key, &object, "", None) {
-            continue;
-        }
-        let failed = |source| Failure::Read { what: format!("{} {}", kind.names().2, object.1), source };
-        let found = api(context, key, kind).get_metadata_opt(&object.1).await.map_err(failed)?;
-        if let Some(found) = found.filter(|found| is_owned(&found.metadata, &gateway.uid)) {
-            delete(context, key, kind, &found.metadata).await?;
-        }
-        context.applied.remember(key, object, String::new(), String::new());
     }
     Ok(())
 }

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use events_gateway_operator_core::labels;
 use events_gateway_operator_core::status::worth_writing;
 use events_gateway_resources::condition::ConditionStatus;
 use events_gateway_resources::{EventsGateway, EventsGatewayStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
-use serde_json::json;
 use tokio::time::Instant;
 
 use super::error::Failure;
 use crate::context::{Context, Key};
+use crate::status_patch;
 
 /// Writes the status, if it says more than the last one.
 pub(crate) async fn update_status(
@@ -34,7 +32,7 @@ pub(crate) async fn update_status(
     if !worth_writing(&before, &status, age) {
         return Ok(());
     }
-    write(context, key, &status).await?;
+    write(context, key, &before, &status).await?;
     for (condition, reason) in [("Ready", "NotReady"), ("Degraded", "Degraded")] {
         notify(context, about, &before, &status, condition, reason).await;
     }
@@ -42,17 +40,15 @@ pub(crate) async fn update_status(
     Ok(())
 }
 
-/// Writes a status as it is.
-pub(crate) async fn write(context: &Context, key: &Key, status: &EventsGatewayStatus) -> Result<(), Failure> {
+/// Writes a status over the one before.
+pub(crate) async fn write(
+    context: &Context,
+    key: &Key,
+    before: &EventsGatewayStatus,
+    status: &EventsGatewayStatus,
+) -> Result<(), Failure> {
     let gateways: Api<EventsGateway> = Api::namespaced(context.client.clone(), &key.0);
-    let object = json!({
-        "apiVersion": "eventsgateway.dev/v1alpha1",
-        "kind": "EventsGateway",
-        "metadata": { "name": key.1 },
-        "status": status,
-    });
-    let parameters = PatchParams::apply(labels::MANAGER).force();
-    match gateways.patch_status(&key.1, &parameters, &Patch::Apply(&object)).await {
+    match gateways.patch_status(&key.1, &status_patch::parameters(), &status_patch::over(before, status)).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&["EventsGateway"]).inc();
             Ok(())

@@ -3,23 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use events_gateway_operator_core::labels;
 use events_gateway_operator_kafka::{Cluster, KafkaError};
 use events_gateway_resources::condition::{Condition, ConditionStatus};
 use events_gateway_resources::offset_reset::status::Phase;
 use events_gateway_resources::text::{Reason, Timestamp as Time};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset, EventsGatewayOffsetResetStatus};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource as _, ResourceExt as _};
-use serde_json::json;
 
 use super::plan;
 use crate::context::Context;
 use crate::controller::Failure;
 use crate::kafka::{cluster, group_id, readers};
+use crate::status_patch;
 
 /// How often is looked whether the groups are empty.
 const WHILE_QUIESCING: Duration = Duration::from_secs(1);
@@ -254,14 +253,9 @@ async fn write(
 ) -> Result<(), Failure> {
     let resets: Api<EventsGatewayOffsetReset> =
         Api::namespaced(context.client.clone(), &reset.namespace().unwrap_or_default());
-    let object = json!({
-        "apiVersion": "eventsgateway.dev/v1alpha1",
-        "kind": "EventsGatewayOffsetReset",
-        "metadata": { "name": reset.name_any() },
-        "status": status,
-    });
-    let parameters = PatchParams::apply(labels::MANAGER).force();
-    match resets.patch_status(&reset.name_any(), &parameters, &Patch::Apply(&object)).await {
+    let before = reset.status.clone().unwrap_or_default();
+    let patch = status_patch::over(&before, status);
+    match resets.patch_status(&reset.name_any(), &status_patch::parameters(), &patch).await {
         Ok(_) => {
             context.metrics.writes.with_label_values(&["EventsGatewayOffsetReset"]).inc();
             Ok(())

@@ -135,7 +135,6 @@ async fn nothing_else_is_granted() -> Result<()> {
     let read = ["list", "watch"].as_slice();
     let made = ["create", "get", "list", "patch", "watch"].as_slice();
     let all = ["create", "delete", "get", "list", "patch", "watch"].as_slice();
-    let unwatched = ["create", "delete", "get", "patch"].as_slice();
     let expected: BTreeMap<String, BTreeSet<String>> = [
         ("eventsgateway.dev/eventsgateways", read),
         ("eventsgateway.dev/eventsgatewayoffsetresets", read),
@@ -152,10 +151,10 @@ async fn nothing_else_is_granted() -> Result<()> {
         ("networking.k8s.io/ingresses", all),
         ("networking.k8s.io/networkpolicies", all),
         ("autoscaling/horizontalpodautoscalers", all),
-        ("gateway.networking.k8s.io/httproutes", unwatched),
-        ("monitoring.coreos.com/servicemonitors", unwatched),
-        ("monitoring.coreos.com/prometheusrules", unwatched),
-        ("keda.sh/scaledobjects", unwatched),
+        ("gateway.networking.k8s.io/httproutes", all),
+        ("monitoring.coreos.com/servicemonitors", all),
+        ("monitoring.coreos.com/prometheusrules", all),
+        ("keda.sh/scaledobjects", all),
         ("events.k8s.io/events", &["create", "patch"]),
     ]
     .map(|(resource, verbs)| (resource.to_owned(), verbs.iter().map(|verb| (*verb).to_owned()).collect()))
