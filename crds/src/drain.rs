@@ -16,7 +16,7 @@ pub struct Drain {
     /// How long it may take in all; what is open then is closed at once. Stay below the pod's grace period.
     pub timeout: Duration<SECOND, { 60 * MINUTE }>,
     /// How long open streams are left alone after readiness fails, until load balancers have noticed: before, their clients
-    /// would come back to this replica. New streams are refused, retryably, at once.
+    /// would come back to this replica. A kubelet takes up to 4 s. New streams are refused, retryably, at once.
     pub settle: Duration<0, { 5 * MINUTE }>,
     /// How many streams are closed in a second, by all draining replicas together.
     #[schemars(range(min = 1, max = 100_000))]
@@ -29,7 +29,7 @@ impl Default for Drain {
     fn default() -> Self {
         Self {
             timeout: Duration::millis(30 * SECOND),
-            settle: Duration::millis(2 * SECOND),
+            settle: Duration::millis(5 * SECOND),
             closes_per_second: 500,
             reconnect_spread: Duration::millis(5 * SECOND),
         }

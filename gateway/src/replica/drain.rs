@@ -50,7 +50,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
-            settle: Duration::from_secs(2),
+            settle: Duration::from_secs(5),
             closes_per_second: 500.0,
             reconnect_spread: Duration::from_secs(5),
         }

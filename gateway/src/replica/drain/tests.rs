@@ -37,7 +37,7 @@ impl Held {
 }
 
 fn options() -> Options {
-    Options { closes_per_second: 100.0, ..Options::default() }
+    Options { settle: Duration::from_secs(2), closes_per_second: 100.0, ..Options::default() }
 }
 
 fn nothing_to_hand_over() -> HandOver {

@@ -46,7 +46,7 @@ pub(crate) fn gateway(servers: &Servers, closes_per_second: usize) -> Value {
             },
             "streams": { "heartbeat": "5s", "retry": "200ms", "retryJitter": "300ms", "maxAge": "12h" },
             "drain": {
-                "timeout": "20s", "settle": "2s", "closesPerSecond": closes_per_second, "reconnectSpread": "1s",
+                "timeout": "20s", "settle": "5s", "closesPerSecond": closes_per_second, "reconnectSpread": "1s",
             },
             "rollout": { "minReadySeconds": 1 },
             "networkPolicy": { "enabled": true },

@@ -130,7 +130,8 @@ impl Readers {
             reader.catch_up();
             let observed = reader.observed.split_off(*mark);
             let channels = reader.channels.clone().map(|channel| {
-                let is_of = |seen: &&Observed| matches!(seen, Observed::Event { channel: other, .. } if *other == channel);
+                let is_of =
+                    |seen: &&Observed| matches!(seen, Observed::Event { channel: other, .. } if *other == channel);
                 let had = reader.observed.iter().filter(is_of).count() as u64;
                 (channel, had)
             });

@@ -27,7 +27,8 @@ pub(crate) async fn reset(scene: &mut Scene) -> Result<String> {
     let path = scene.lab.home.path(gateways::VERSION, "eventsgatewayoffsetresets");
     let spec = json!({ "gateway": NAME, "to": { "position": "Time", "time": since } });
     scene.lab.api.create(&path, &gateways::reset("again", &spec)).await?.success()?;
-    let ended = |reset: &Value| ["True", "False"].map(Value::from).contains(&condition::of(reset, "Complete")["status"]);
+    let ended =
+        |reset: &Value| ["True", "False"].map(Value::from).contains(&condition::of(reset, "Complete")["status"]);
     let reset = scene.lab.api.until(&format!("{path}/again"), "the end of the reset", BOUND, ended).await?;
     ensure!(condition::is_true(&reset, "Complete"), "{:#}", reset["status"]);
     scene.rest(BOUND).await?;

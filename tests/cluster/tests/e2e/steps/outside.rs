@@ -70,7 +70,10 @@ pub(crate) async fn restart_the_api_server(scene: &mut Scene) -> Result<String> 
     let (away, back) = (began.elapsed(), Instant::now());
     scene.scale(3).await?;
     let (reached, asked) = tokio::try_join!(reached(scene, back), asked_for(scene, 3, back))?;
-    ensure!(asked < reached + LATE, "pods reach the API server {reached:?} after it is back, the operator acts {asked:?}");
+    ensure!(
+        asked < reached + LATE,
+        "pods reach the API server {reached:?} after it is back, the operator acts {asked:?}"
+    );
     scene.settled(3).await?;
     scene.scale(2).await?;
     scene.settled(2).await?;

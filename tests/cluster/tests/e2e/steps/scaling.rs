@@ -55,7 +55,10 @@ pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeS
     let stays = |one: &&Replica| after.iter().any(|other| other.uid == one.uid);
     let (stayed, gone): (Vec<&Replica>, Vec<&Replica>) = before.iter().partition(stays);
     ensure!(before.iter().all(|one| one.is_ready), "not all were ready: {before:?}");
-    ensure!(gone.len() == draining.len() && stayed.len() == after.len(), "other pods than before: {before:?}, {after:?}");
+    ensure!(
+        gone.len() == draining.len() && stayed.len() == after.len(),
+        "other pods than before: {before:?}, {after:?}"
+    );
     let fullest = gone.iter().map(|one| one.connections).max();
     let emptiest = stayed.iter().map(|one| one.connections).min();
     ensure!(fullest <= emptiest, "gone: {gone:?}, stayed: {stayed:?}");
