@@ -155,7 +155,8 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     let mut decision = None;
     let mut exposed = ExposureView::default();
     let resting = consumption::resting(context, key, gateway);
-    let seen = proven.is_ok().then(|| context.kafka.view(key, gateway)).flatten();
+    let looks = proven.is_ok() && context.settings.kafka;
+    let seen = looks.then(|| context.kafka.view(key, gateway)).flatten();
     let lasts = seen.as_ref().map_or(survey::STEADY, View::lasts);
     if let (Ok(validated), None) = (&proven, paused) {
         if gateway.spec.image.reference.is_none() && gateway.status.as_ref().is_none_or(|status| status.image.is_none())
@@ -197,6 +198,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         failure: words.as_deref(),
         autoscaler: found.autoscaler.clone(),
         exposure: exposed,
+        asks_brokers: context.settings.kafka,
         groups: seen.as_ref().map(|seen| seen.groups.clone()),
         protocol: seen.as_ref().and_then(|seen| seen.protocol.clone()),
         kafka_problems: seen.map(|seen| seen.problems).unwrap_or_default(),

@@ -26,6 +26,16 @@ pub(crate) struct Settings {
         value_name = "BOOLEAN"
     )]
     pub(crate) leader_election: bool,
+    /// Whether the operator talks to the brokers itself: groups and lag in the status, settings, topics, offset resets.
+    /// Without, only the replicas do, and what they say is what is told.
+    #[arg(
+        long,
+        env = "EVENTS_GATEWAY_OPERATOR_KAFKA",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        value_name = "BOOLEAN"
+    )]
+    pub(crate) kafka: bool,
     /// The Lease by which they agree.
     #[arg(
         long,

@@ -41,6 +41,8 @@ pub struct Observation<'a> {
     pub autoscaler: AutoscalerView,
     /// Addresses at which it is exposed, and what keeps it from being so.
     pub exposure: ExposureView,
+    /// Whether the operator talks to the brokers itself.
+    pub asks_brokers: bool,
     /// The consumer groups; `None`: not looked at yet.
     pub groups: Option<Vec<Group>>,
     /// The protocol that the groups speak, if it is known.

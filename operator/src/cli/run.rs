@@ -84,7 +84,8 @@ async fn operate(settings: Settings) -> Result<()> {
     } else {
         settings.namespaces.iter().cloned().map(Some).collect()
     };
-    let watched: Vec<_> = namespaces.iter().map(|namespace| watches::watch(&client, &kinds, namespace.as_deref())).collect();
+    let watched: Vec<_> =
+        namespaces.iter().map(|namespace| watches::watch(&client, &kinds, namespace.as_deref())).collect();
     let everywhere: Arc<[Stores]> = watched.iter().map(|(stores, ..)| stores.clone()).collect();
     let turns = Arc::new(Semaphore::new(controller::AT_A_TIME));
     let (image_updates, applied) = (Arc::default(), Arc::default());

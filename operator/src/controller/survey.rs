@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events_gateway_operator_core::build::pod;
 use events_gateway_operator_core::status::{Answer, PodView};
-use events_gateway_operator_replicas::Client;
+use events_gateway_operator_replicas::{Client, Status};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_secs(5);
 const NEW: SignedDuration = SignedDuration::from_secs(60);
 
 fn is_well(answer: &Answer) -> bool {
-    answer.known().is_some_and(|status| status.is_well())
+    answer.known().is_some_and(Status::is_well)
 }
 
 /// When the replicas are to be asked again, where nothing happens.

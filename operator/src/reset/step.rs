@@ -90,6 +90,10 @@ async fn advance(
         Ok(target) => target,
         Err(text) => return Next::Phase(Phase::Failed, "InvalidSpec", text),
     };
+    if !context.settings.kafka {
+        let text = "the operator doesn't talk to brokers: it runs with --kafka false".into();
+        return Next::Phase(Phase::Failed, "BrokersNotAsked", text);
+    }
     let readers = readers(gateway, &bindings);
     let cluster = match cluster(&context.client, &context.kafka.clusters, &key, gateway).await {
         Ok(cluster) => cluster,

@@ -17,6 +17,8 @@ const BOUND: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// The image of gateways that name none.
     pub image: String,
+    /// Whether it talks to brokers.
+    pub kafka: bool,
     /// Whether it leads by a Lease.
     pub leader_election: bool,
     /// The namespaces that it looks after; none: all.
@@ -31,6 +33,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             image: "example.com/events-gateway:test".into(),
+            kafka: true,
             leader_election: false,
             namespaces: Vec::new(),
             lease: None,
@@ -61,6 +64,7 @@ impl Operator {
             .env("NO_COLOR", "1")
             .args(["run", "--log-format", "text", "--log-level", "info,events_gateway_operator=debug"])
             .args(["--gateway-image", &settings.image])
+            .args(["--kafka", &settings.kafka.to_string()])
             .args(["--leader-election", &settings.leader_election.to_string()])
             .args(["--identity", &settings.identity])
             .args(["--admin-address", &format!("127.0.0.1:{admin}")]);

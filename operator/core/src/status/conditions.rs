@@ -168,7 +168,7 @@ fn kafka_ready(seen: &Observation<'_>) -> Said {
     if !seen.kafka_problems.is_empty() {
         return ("KafkaReady", False, "KafkaProblem", seen.kafka_problems.join("; "));
     }
-    if seen.groups.is_none() {
+    if seen.asks_brokers && seen.groups.is_none() {
         return ("KafkaReady", Unknown, "NotLooked", "the brokers haven't been asked yet".into());
     }
     let bindings: Vec<_> = seen.pods.iter().filter_map(|pod| pod.answer.known()).flat_map(|one| &one.kafka).collect();

@@ -55,6 +55,7 @@ impl World {
             failure: None,
             autoscaler: AutoscalerView::default(),
             exposure: ExposureView::default(),
+            asks_brokers: true,
             groups: Some(Vec::new()),
             protocol: None,
             kafka_problems: Vec::new(),
@@ -166,6 +167,18 @@ fn lag_is_what_the_replicas_tell_once_they_have_all_partitions() {
     };
     assert_eq!(lag(2), (Some(8), Some(8)), "each has one partition and 4 records that wait");
     assert_eq!(lag(3), (Some(2_500), Some(2_500)), "nobody knows of the third");
+}
+
+#[test]
+fn without_the_brokers_the_replicas_tell_whether_they_are_consumed() {
+    let mut world = world();
+    let status =
+        |world: &World, asks_brokers| world.observed(|seen| (seen.groups, seen.asks_brokers) = (None, asks_brokers));
+    world.pods = vec![pod("a", 3), pod("b", 5)];
+    assert_eq!(said(&status(&world, true), "KafkaReady").1, "NotLooked");
+    let told = status(&world, false);
+    assert_eq!(said(&told, "KafkaReady").1, "Consuming");
+    assert_eq!(told.lag, Some(8), "of the partitions that they have");
 }
 
 #[test]

@@ -22,7 +22,7 @@ async fn gateways_of_one_cluster_share_a_few_connections_to_its_brokers() -> Res
         "kafka": { "bootstrap": [kafka.bootstrap()], "bindings": [{ "name": "events", "topics": ["events"] }] },
         "consumption": { "sessionTimeout": "60s" },
     });
-    let crowd = Crowd::gather(COUNT, &sections).await?;
+    let crowd = Crowd::gather(COUNT, true, &sections).await?;
     let idle = crowd.idle(LASTING).await?;
     let port = kafka.bootstrap().rsplit(':').next().and_then(|port| port.parse().ok()).context("no port")?;
     let connections = connections(crowd.operator.id(), port)?;

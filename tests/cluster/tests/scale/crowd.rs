@@ -44,7 +44,8 @@ pub(crate) struct Idle {
 
 impl Crowd {
     /// Makes `count` gateways, with this in their spec, and waits until all are ready.
-    pub(crate) async fn gather(count: usize, sections: &Value) -> Result<Self> {
+    /// `kafka`: whether the operator talks to brokers.
+    pub(crate) async fn gather(count: usize, kafka: bool, sections: &Value) -> Result<Self> {
         let turn = TURN.lock().await;
         let control_plane = ControlPlane::with_controllers().await?;
         let api = control_plane.api()?;
@@ -54,7 +55,7 @@ impl Crowd {
         let admin = port::free();
         let _replicas = replicas::answer(admin).await?;
         let namespace = Namespace::create(&api, "crowd").await?;
-        let settings = Settings { leader_election: true, ..Settings::default() };
+        let settings = Settings { leader_election: true, kafka, ..Settings::default() };
         let operator = Operator::start(&control_plane.kubeconfig(), &settings).await?;
         let crowd = Self { operator, namespace, api, _nodes: nodes, _control_plane: control_plane, _turn: turn };
         let began = Instant::now();
