@@ -51,9 +51,11 @@ pub(crate) async fn killed_in_a_drain(scene: &mut Scene) -> Result<String> {
     kill(scene).await?;
     let lowered = began.elapsed();
     scene.settled(2).await?;
-    let told = victims(scene, &before, &draining).await?;
+    // An operator that has just come up counts a replica that didn't answer it yet as full.
+    let (told, are_emptiest) = victims(scene, &before, &draining).await?;
+    let which = if are_emptiest { "the emptiest" } else { "not the emptiest" };
     let [marked, deleted, lowered] = [marked, deleted, lowered].map(|time| time.as_secs_f64());
-    Ok(format!("killed at {marked:.1} s, with its pod at {deleted:.1} s, killed at {lowered:.1} s; {told}"))
+    Ok(format!("killed at {marked:.1} s, with its pod at {deleted:.1} s, killed at {lowered:.1} s; {which} {told}"))
 }
 
 /// Kills (SIGKILL) the operator's process in its container, as soon as it runs.

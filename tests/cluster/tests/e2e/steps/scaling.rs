@@ -23,7 +23,9 @@ pub(crate) async fn down(scene: &mut Scene) -> Result<String> {
     scene.show("draining", "get egw events -o jsonpath={.status.conditions[?(@.type==\"Draining\")].message}").await?;
     scene.settled(2).await?;
     told(scene, &draining).await?;
-    victims(scene, &before, &draining).await
+    let (counts, are_emptiest) = victims(scene, &before, &draining).await?;
+    ensure!(are_emptiest, "{counts}");
+    Ok(counts)
 }
 
 /// Checks that each victim has a notice.
@@ -49,8 +51,8 @@ pub(crate) async fn draining(scene: &Scene, count: usize) -> Result<BTreeSet<Str
     .await
 }
 
-/// Checks that who went was emptier than who stayed, and was named in the status.
-pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeSet<String>) -> Result<String> {
+/// Checks that who went was named in the status; and tells whether nobody of them had more streams than who stayed.
+pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeSet<String>) -> Result<(String, bool)> {
     let after = scene.replicas().await?;
     let stays = |one: &&Replica| after.iter().any(|other| other.uid == one.uid);
     let (stayed, gone): (Vec<&Replica>, Vec<&Replica>) = before.iter().partition(stays);
@@ -59,11 +61,11 @@ pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeS
         gone.len() == draining.len() && stayed.len() == after.len(),
         "other pods than before: {before:?}, {after:?}"
     );
-    let fullest = gone.iter().map(|one| one.connections).max();
-    let emptiest = stayed.iter().map(|one| one.connections).min();
-    ensure!(fullest <= emptiest, "gone: {gone:?}, stayed: {stayed:?}");
     let names: BTreeSet<String> = gone.iter().map(|one| one.pod.clone()).collect();
     ensure!(names == *draining, "gone: {names:?}, told as draining: {draining:?}");
     let counts = |ones: &[&Replica]| ones.iter().map(|one| one.connections.to_string()).collect::<Vec<_>>().join("+");
-    Ok(format!("went {}, stayed {}; now {}", counts(&gone), counts(&stayed), scene.spread().await?))
+    let fullest = gone.iter().map(|one| one.connections).max();
+    let emptiest = stayed.iter().map(|one| one.connections).min();
+    let told = format!("went {}, stayed {}; now {}", counts(&gone), counts(&stayed), scene.spread().await?);
+    Ok((told, fullest <= emptiest))
 }
