@@ -102,7 +102,8 @@ pub(crate) fn watch(
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
     #[allow(deprecated)]
     let secrets_stream = watcher::metadata_watcher(api::<Secret>(client, namespace), watcher::Config::default());
-    let (secrets, secrets_stream) = metadata(secrets_stream, ());
+    // kubectl keeps what it applied in an annotation: of a Secret, its values.
+    let (secrets, secrets_stream) = metadata(secrets_stream.modify(|secret| secret.annotations_mut().clear()), ());
     let mut stores = HashMap::new();
     let mut children = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| is_child(*kind)) {
