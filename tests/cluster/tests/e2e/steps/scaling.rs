@@ -23,9 +23,8 @@ pub(crate) async fn down(scene: &mut Scene) -> Result<String> {
     scene.show("draining", "get egw events -o jsonpath={.status.conditions[?(@.type==\"Draining\")].message}").await?;
     scene.settled(2).await?;
     told(scene, &draining).await?;
-    let (counts, are_emptiest) = victims(scene, &before, &draining).await?;
-    ensure!(are_emptiest, "{counts}");
-    Ok(counts)
+    ensure_emptiest(&draining, &before, &before)?;
+    victims(scene, &before, &draining).await
 }
 
 /// Checks that each victim has a notice.
@@ -51,8 +50,8 @@ pub(crate) async fn draining(scene: &Scene, count: usize) -> Result<BTreeSet<Str
     .await
 }
 
-/// Checks that who went was named in the status; and tells whether nobody of them had more streams than who stayed.
-pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeSet<String>) -> Result<(String, bool)> {
+/// Checks that who went was named in the status.
+pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeSet<String>) -> Result<String> {
     let after = scene.replicas().await?;
     let stays = |one: &&Replica| after.iter().any(|other| other.uid == one.uid);
     let (stayed, gone): (Vec<&Replica>, Vec<&Replica>) = before.iter().partition(stays);
@@ -64,8 +63,18 @@ pub(crate) async fn victims(scene: &Scene, before: &[Replica], draining: &BTreeS
     let names: BTreeSet<String> = gone.iter().map(|one| one.pod.clone()).collect();
     ensure!(names == *draining, "gone: {names:?}, told as draining: {draining:?}");
     let counts = |ones: &[&Replica]| ones.iter().map(|one| one.connections.to_string()).collect::<Vec<_>>().join("+");
-    let fullest = gone.iter().map(|one| one.connections).max();
-    let emptiest = stayed.iter().map(|one| one.connections).min();
-    let told = format!("went {}, stayed {}; now {}", counts(&gone), counts(&stayed), scene.spread().await?);
-    Ok((told, fullest <= emptiest))
+    Ok(format!("went {}, stayed {}; now {}", counts(&gone), counts(&stayed), scene.spread().await?))
+}
+
+/// Checks that none of those picked had more streams than any other when it was picked: after `earlier`, and not after `later`.
+pub(crate) fn ensure_emptiest(picked: &BTreeSet<String>, earlier: &[Replica], later: &[Replica]) -> Result<()> {
+    let counts = |replica: &Replica| {
+        let now = later.iter().find(|one| one.uid == replica.uid).map_or(replica.connections, |one| one.connections);
+        (replica.connections.min(now), replica.connections.max(now))
+    };
+    let (gone, stayed): (Vec<&Replica>, Vec<&Replica>) = earlier.iter().partition(|one| picked.contains(&one.pod));
+    let fullest = gone.iter().map(|one| counts(one).0).max();
+    let emptiest = stayed.iter().map(|one| counts(one).1).min();
+    ensure!(gone.len() == picked.len() && fullest <= emptiest, "picked {picked:?} between {earlier:?} and {later:?}");
+    Ok(())
 }
