@@ -8,7 +8,7 @@ use events_gateway_operator_core::build::pod;
 use events_gateway_operator_core::status::{Answer, PodView};
 use events_gateway_operator_replicas::{Client, Status};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -23,9 +23,6 @@ pub(crate) const BUSY: Duration = Duration::from_millis(500);
 /// later, and finds Redis and the brokers.
 const SOON: Duration = Duration::from_secs(5);
 
-/// For how long a pod counts as new: what it doesn't do yet is looked for [`SOON`].
-const NEW: SignedDuration = SignedDuration::from_secs(60);
-
 fn is_well(answer: &Answer) -> bool {
     answer.known().is_some_and(Status::is_well)
 }
@@ -33,8 +30,7 @@ fn is_well(answer: &Answer) -> bool {
 /// When the replicas are to be asked again, where nothing happens.
 pub(crate) fn again(pods: &[PodView]) -> Duration {
     let now = Timestamp::now();
-    let is_new = |pod: &PodView| pod.created.is_some_and(|created| now.duration_since(created) < NEW);
-    let comes_up = |pod: &PodView| is_new(pod) && pod.ready && !is_well(&pod.answer);
+    let comes_up = |pod: &PodView| pod.is_new(now) && pod.ready && !is_well(&pod.answer);
     if pods.iter().any(comes_up) { SOON } else { STEADY }
 }
 

@@ -5,20 +5,15 @@ use std::collections::BTreeMap;
 use events_gateway_resources::condition::{Condition, ConditionStatus};
 use events_gateway_resources::gateway::EventsGatewayStatus;
 use events_gateway_resources::text::{Reason, Timestamp};
-use k8s_openapi::jiff::SignedDuration;
 
 use super::Observation;
-use super::pods::{Answer, PodView};
+use super::pods::Answer;
 use crate::validate;
 
 use ConditionStatus::{False, True, Unknown};
 
 /// A condition before it has a time.
 type Said = (&'static str, ConditionStatus, &'static str, String);
-
-/// How long a replica may take to be ready and to answer before that is told: it pulls its image, network policies are carried
-/// out late, and some are started on the way to every larger number.
-const LATE: SignedDuration = SignedDuration::from_secs(60);
 
 /// Longest message.
 const MAX_MESSAGE: usize = 1_000;
@@ -126,8 +121,7 @@ fn degraded(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
         let who = several(broken, "pod doesn't", "pods don't");
         return ("Degraded", True, "PodsFailing", format!("{who} run{}", troubles(seen)));
     }
-    let is_new = |pod: &PodView| pod.created.is_some_and(|created| seen.now.duration_since(created) < LATE);
-    let old = || seen.pods.iter().filter(|pod| !is_new(pod));
+    let old = || seen.pods.iter().filter(|pod| !pod.is_new(seen.now));
     let silent: Vec<String> = old()
         .filter_map(|pod| match &pod.answer {
             Answer::None(why) if pod.ready => Some(format!("{}: {why}", pod.name)),

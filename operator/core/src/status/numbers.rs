@@ -1,4 +1,6 @@
 //! When a status is worth a write: what changes all the time is written seldom.
+//!
+//! So do the words of KafkaReady while brokers are away: clients tell how many milliseconds an attempt took.
 
 use std::time::Duration;
 
@@ -15,7 +17,13 @@ pub fn worth_writing(before: &EventsGatewayStatus, now: &EventsGatewayStatus, ag
     if without_numbers(before) != without_numbers(now) {
         return true;
     }
-    age >= MIN_AGE && numbers(before).zip(numbers(now)).any(|(before, now)| differs(before, now))
+    let moved = numbers(before).zip(numbers(now)).any(|(before, now)| differs(before, now));
+    age >= MIN_AGE && (moved || words_of_kafka(before) != words_of_kafka(now))
+}
+
+fn words_of_kafka(status: &EventsGatewayStatus) -> Option<&str> {
+    let kafka = status.conditions.iter().find(|condition| condition.kind.0 == "KafkaReady");
+    kafka.map(|condition| condition.message.0.as_str())
 }
 
 fn differs(before: Option<i64>, now: Option<i64>) -> bool {
@@ -50,7 +58,7 @@ fn without_numbers(status: &EventsGatewayStatus) -> EventsGatewayStatus {
     status.groups.iter_mut().for_each(|group| group.lag = None);
     status.draining.iter_mut().for_each(|draining| draining.connections = 0);
     for condition in &mut status.conditions {
-        if condition.kind.0 == "Draining" {
+        if ["Draining", "KafkaReady"].contains(&condition.kind.0.as_str()) {
             condition.message = "".into();
         }
     }
@@ -60,7 +68,9 @@ fn without_numbers(status: &EventsGatewayStatus) -> EventsGatewayStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use events_gateway_resources::condition::{Condition, ConditionStatus};
     use events_gateway_resources::gateway::status::Connections;
+    use events_gateway_resources::text::{Reason, Timestamp};
 
     fn status(connections: i64, lag: i64) -> EventsGatewayStatus {
         EventsGatewayStatus {
@@ -84,6 +94,31 @@ mod tests {
             (EventsGatewayStatus::default(), status(0, 0), long, true),
         ] {
             assert_eq!(worth_writing(&before, &now, age), expected, "{before:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn words_about_kafka_that_change_all_the_time_are_written_seldom() {
+        let said = |reason: &str, message: &str| EventsGatewayStatus {
+            conditions: vec![Condition {
+                kind: Reason("KafkaReady".into()),
+                status: ConditionStatus::False,
+                reason: Reason(reason.into()),
+                message: message.into(),
+                last_transition_time: Timestamp("2026-11-25T10:00:00Z".into()),
+                observed_generation: None,
+            }],
+            ..status(5, 0)
+        };
+        let before = said("ConsumersFailing", "refused after 1 ms");
+        let (other_words, other_reason) = (said("ConsumersFailing", "refused after 2 ms"), said("Paused", "paused"));
+        for (now, age, expected) in [
+            (&other_words, MIN_AGE - Duration::from_secs(1), false),
+            (&other_words, MIN_AGE, true),
+            (&before, MIN_AGE, false),
+            (&other_reason, Duration::ZERO, true),
+        ] {
+            assert_eq!(worth_writing(&before, now, age), expected, "{now:?} {age:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use events_gateway_status::Status;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// What a replica said when it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,17 @@ pub struct PodView {
     pub answer: Answer,
 }
 
+/// For how long a pod is new: it pulls its image, network policies are carried out late, and some are started on the way to every
+/// larger number.
+const NEW: SignedDuration = SignedDuration::from_secs(60);
+
 impl PodView {
+    /// Whether it is so new that nobody minds what it doesn't do yet.
+    #[must_use]
+    pub fn is_new(&self, now: Timestamp) -> bool {
+        self.created.is_some_and(|created| now.duration_since(created) < NEW)
+    }
+
     /// Reads a pod of the cluster.
     #[must_use]
     pub fn of(pod: &Pod, answer: Answer) -> Self {
