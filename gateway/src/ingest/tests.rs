@@ -85,6 +85,13 @@ fn start(log: &MemoryLog, fake: &Fake, options: Options) -> Running {
     Running { monitor, stop, control, task }
 }
 
+/// Numbered records of the channel `a`.
+fn produce_numbers(log: &MemoryLog, range: std::ops::Range<u64>) {
+    for number in range {
+        produce(log, 0, "a", &number.to_string());
+    }
+}
+
 fn produce(log: &MemoryLog, partition: usize, key: &str, value: &str) -> u64 {
     let record = NewRecord { key: Some(key.as_bytes()), value: Some(value.as_bytes()), ..NewRecord::default() };
     log.produce("t", partition, &record)
@@ -150,9 +157,7 @@ async fn while_the_backlog_is_away_everything_waits_and_it_heals_by_itself() {
     produce(&log, 0, "a", "0");
     until("the first is appended", || fake.data("a").len() == 1).await;
     fake.0.lock().is_away = true;
-    for number in 1..10_000 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 1..10_000);
     sleep(Duration::from_secs(120)).await;
     assert!(committed(&log) <= Some(1));
     let status = running.monitor.status();
@@ -298,9 +303,7 @@ async fn a_paused_group_is_left_and_joined_again() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_leaves_the_group_with_everything_committed_that_was_read() {
     let (log, fake, _) = setup(1);
-    for number in 0..20 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..20);
     let running = start(&log, &fake, options());
     until("some are appended", || !fake.data("a").is_empty()).await;
     running.control.send_replace(Control { paused: true, breaks: 0 });

@@ -10,14 +10,10 @@ use super::*;
 async fn a_changed_data_set_makes_it_go_back_to_the_watermark() {
     let (log, fake, _) = setup(1);
     let running = start(&log, &fake, options());
-    for number in 0..100 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..100);
     until("they are committed", || committed(&log) == Some(100)).await;
     let marks = fake.0.lock().marks.clone();
-    for number in 100..200 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 100..200);
     until("more are appended", || fake.data("a").len() == 200).await;
     fake.fail_over(70, marks);
     until("the lost tail is appended again", || fake.data("a").len() == 200).await;
@@ -31,9 +27,7 @@ async fn a_changed_data_set_makes_it_go_back_to_the_watermark() {
 async fn a_flushed_backlog_is_noticed_while_idle_and_tears_the_epochs() {
     let (log, fake, _) = setup(1);
     let running = start(&log, &fake, options());
-    for number in 0..10 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..10);
     until("they are committed", || committed(&log) == Some(10)).await;
     {
         let mut shared = fake.0.lock();
@@ -81,9 +75,7 @@ async fn consumers_that_notice_one_loss_raise_the_break_number_once() {
 #[tokio::test(start_paused = true)]
 async fn offsets_reset_by_hand_replay_exactly_those_records_as_new() {
     let (log, fake, at) = setup(1);
-    for number in 0..20 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..20);
     let running = start(&log, &fake, options());
     until("all are committed", || committed(&log) == Some(20)).await;
     running.stop().await;
@@ -101,15 +93,11 @@ async fn offsets_reset_by_hand_replay_exactly_those_records_as_new() {
 #[tokio::test(start_paused = true)]
 async fn records_that_an_offset_set_by_hand_passes_over_are_told_by_a_break() {
     let (log, fake, at) = setup(1);
-    for number in 0..20 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..20);
     let running = start(&log, &fake, options());
     until("all are committed", || committed(&log) == Some(20)).await;
     running.stop().await;
-    for number in 20..30 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 20..30);
     let by_hand = crate::source::Committed { offset: 25, metadata: String::new() };
     log.set_committed("group", &at, Some(by_hand));
     let running = start(&log, &fake, options());
@@ -122,15 +110,11 @@ async fn records_that_an_offset_set_by_hand_passes_over_are_told_by_a_break() {
 #[tokio::test(start_paused = true)]
 async fn a_topic_created_anew_is_read_from_its_start_although_the_consumer_lives() {
     let (log, fake, _) = setup(1);
-    for number in 0..20 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..20);
     let running = start(&log, &fake, options());
     until("all are committed", || committed(&log) == Some(20)).await;
     log.create_topic("t", 1);
-    for number in 20..60 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 20..60);
     until("the new life's records are there", || fake.data("a").ends_with(&numbers(20..60))).await;
     assert!(fake.0.lock().breaks > 0, "what the old one still held is unknown");
     running.stop().await;
@@ -139,15 +123,11 @@ async fn a_topic_created_anew_is_read_from_its_start_although_the_consumer_lives
 #[tokio::test(start_paused = true)]
 async fn records_lost_to_retention_are_told_by_a_break() {
     let (log, fake, _) = setup(1);
-    for number in 0..20 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..20);
     let running = start(&log, &fake, options());
     until("all are committed", || committed(&log) == Some(20)).await;
     running.stop().await;
-    for number in 20..40 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 20..40);
     log.delete_before("t", 0, 30);
     let running = start(&log, &fake, options());
     until("it goes on at the log's start", || fake.data("a").len() == 30).await;
@@ -159,9 +139,7 @@ async fn records_lost_to_retention_are_told_by_a_break() {
 #[tokio::test(start_paused = true)]
 async fn a_truncated_log_begins_a_generation() {
     let (log, fake, _) = setup(1);
-    for number in 0..20 {
-        produce(&log, 0, "a", &number.to_string());
-    }
+    produce_numbers(&log, 0..20);
     let running = start(&log, &fake, options());
     until("all are committed", || committed(&log) == Some(20)).await;
     log.truncate("t", 0, 10);
