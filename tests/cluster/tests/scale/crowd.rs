@@ -15,7 +15,7 @@ use super::replicas;
 
 const BOUND: Duration = Duration::from_secs(600);
 /// Pods of each gateway.
-pub(crate) const REPLICAS: usize = 10;
+const REPLICAS: usize = 10;
 /// Pods that a node has room for.
 const ROOM: usize = 110;
 
@@ -53,7 +53,7 @@ impl Crowd {
         let nodes = (count * REPLICAS).div_ceil(100) + 1;
         let nodes = SimulatedNodes::start(&control_plane, nodes, ROOM).await?;
         let admin = port::free();
-        let _replicas = replicas::answer(admin).await?;
+        replicas::answer(admin).await?;
         let namespace = Namespace::create(&api, "crowd").await?;
         let settings = Settings { leader_election: true, kafka, ..Settings::default() };
         let operator = Operator::start(&control_plane.kubeconfig(), &settings).await?;

@@ -9,14 +9,15 @@ use tokio::net::{TcpListener, TcpStream};
 /// What every replica says of itself.
 const STATUS: &str = r#"{"replica":"r","pod":"p","version":"1","state":"serving","drained":false,"connections":100,"channels":1,"redis":{"up":true},"kafka":[{"binding":"events","group":"events-gateway-events","up":true,"paused":false,"lag":0,"assigned":1}]}"#;
 
-/// Answers until it is dropped.
-pub(crate) async fn answer(port: u16) -> Result<tokio::task::JoinHandle<()>> {
+/// Answers in the background, until the test's runtime ends.
+pub(crate) async fn answer(port: u16) -> Result<()> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await?;
-    Ok(tokio::spawn(async move {
+    tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             tokio::spawn(one(socket));
         }
-    }))
+    });
+    Ok(())
 }
 
 async fn one(mut socket: TcpStream) {

@@ -31,7 +31,6 @@ pub(crate) async fn up(scene: &mut Scene) -> Result<String> {
     let active = |gateway: &Value| condition::is_true(gateway, "AutoscalingActive");
     let gateway = scene.lab.api.until(&scene.path(), "AutoscalingActive", BOUND, active).await?;
     let told = condition::of(&gateway, "AutoscalingActive")["message"].clone();
-    scene.show("get-autoscaled", "get egw,hpa -o wide").await?;
     Ok(format!("{}; {told}", scene.spread().await?))
 }
 

@@ -51,8 +51,6 @@ pub(crate) async fn reset(scene: &mut Scene) -> Result<String> {
         Ok(())
     })?;
     ensure!(again > 0, "nothing came again");
-    let took = scene.lab.kubectl.say(&format!("-n {} get egwreset", scene.lab.home.name())).await?;
-    println!("--- output: resets\n{took}\n---");
     scene.flow()?;
     Ok(format!("{announced} records announced; {clients} clients got theirs once more, {again} deliveries"))
 }
