@@ -1,0 +1,48 @@
+//! Lists that are refused, watches that are cut, and what can't be read.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use events_gateway_cluster::faulty_api::{Blow, Fault};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::lab::{Place, empty, place};
+
+/// One that the operator gives, and not the one by which it watches.
+const LABEL: &str = "app.kubernetes.io/component";
+
+/// What becomes of all watches, and that nothing is missed or written twice for it.
+async fn survives(place: &Place, blow: Blow, relists: bool) -> Result<()> {
+    place.create("events", json!({})).await?;
+    place.until_well("events").await?;
+    place.at_rest().await?;
+    let (began, lists) = (Instant::now(), place.faulty.asked("list", "*/configmaps").len());
+    let watches = place.faulty.asked("watch", "*/configmaps").len();
+    // Nobody is told of what happens while nobody watches.
+    let away = place.faulty.on("list watch", "*/configmaps", Fault::Slow(Duration::from_secs(2)));
+    place.faulty.strike("*", blow);
+    sleep(Duration::from_millis(300)).await;
+    let config = place.path("configmaps", "events-config");
+    place.api.merge(&config, &json!({ "metadata": { "labels": { LABEL: "another" } } })).await?.success()?;
+    let is_mended = |object: &Value| object["metadata"]["labels"][LABEL] == "gateway";
+    place.until(&config, "the label back", is_mended).await?;
+    drop(away);
+    place.at_rest().await?;
+    let written = place.written(began).into_iter().filter(|one| !one.path.ends_with("/status"));
+    let paths: Vec<String> = written.map(|one| one.path).collect();
+    assert_eq!(paths, [config]);
+    assert!(place.faulty.asked("watch", "*/configmaps").len() > watches);
+    assert_eq!(place.faulty.asked("list", "*/configmaps").len() > lists, relists);
+    Ok(())
+}
+
+#[tokio::test]
+async fn watches_that_are_cut_go_on_where_they_were() -> Result<()> {
+    survives(&place("broken").await?, Blow::Cut, false).await
+}
+
+#[tokio::test]
+async fn watches_that_are_too_old_list_again_and_nothing_is_missed_or_written_twice() -> Result<()> {
+    survives(&place("expired").await?, Blow::Gone, true).await
+}
