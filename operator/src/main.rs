@@ -14,6 +14,7 @@ mod notices;
 mod reset;
 mod settings;
 mod watches;
+mod words;
 
 use std::process::ExitCode;
 

@@ -34,6 +34,41 @@ async fn a_connection_that_is_cut_is_made_again() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_mark_that_is_refused_is_told_and_nobody_goes_undrained() -> Result<()> {
+    let place = place("mark").await?;
+    place.create("events", json!({ "replicas": 3 })).await?;
+    let deployment = place.path("apps/v1/deployments", "events");
+    place.until(&deployment, "three pods", |object| object["status"]["replicas"] == 3).await?;
+    let rule = place.faulty.on("patch", "*/pods/*", Fault::refused(403, "Forbidden", "pods are not yours"));
+    place.merge("events", json!({ "spec": { "replicas": 1 } })).await?;
+    let told = place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    assert!(told.starts_with("failed to mark pod events-") && told.ends_with("pods are not yours"), "{told}");
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(place.api.get(&deployment).await?.success()?.body["spec"]["replicas"], 3);
+    drop(rule);
+    place.until(&deployment, "one pod", |object| object["status"]["replicas"] == 1).await?;
+    place.until_well("events").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_number_of_replicas_that_is_refused_is_told_and_set_later() -> Result<()> {
+    let place = place("number").await?;
+    place.create("events", json!({})).await?;
+    place.until_well("events").await?;
+    place.at_rest().await?;
+    let rule = place.faulty.on("patch", "*/deployments/events", Fault::refused(403, "Forbidden", "exceeded quota"));
+    place.merge("events", json!({ "spec": { "replicas": 3 } })).await?;
+    let told = place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    assert_eq!(told, "failed to set the number of replicas: exceeded quota");
+    drop(rule);
+    let deployment = place.path("apps/v1/deployments", "events");
+    place.until(&deployment, "three", |object| object["spec"]["replicas"] == 3).await?;
+    place.until_well("events").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn while_a_namespace_goes_nobody_is_asked_in_a_hot_loop_and_then_it_is_forgotten() -> Result<()> {
     let place = place("going").await?;
     place.create("events", json!({})).await?;
