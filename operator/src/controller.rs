@@ -103,6 +103,9 @@ fn key(gateway: &Guarded) -> Key {
 
 async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {
     let key = key(&gateway);
+    if let Some(rest) = context.failures.rests(&key) {
+        return Ok(Action::requeue(rest));
+    }
     let queue = context.metrics.queue.with_label_values(&["EventsGateway"]);
     queue.inc();
     let turn = context.turns.acquire().await;
@@ -252,7 +255,7 @@ fn draining(decided: &[events_gateway_operator_core::scaling::Draining]) -> Vec<
 #[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(gateway: Arc<Guarded>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = key(&gateway);
-    let (times, wait) = context.failures.count(&key);
+    let (times, wait) = context.failures.count(&key, failure.retry_after());
     context.metrics.errors.with_label_values(&[failure.category()]).inc();
     tracing::warn!(namespace = key.0, name = key.1, error = %failure, times, again_in_s = wait.as_secs_f64(), "a pass failed");
     Action::requeue(wait)

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod client;
 mod context;
 mod controller;
 mod failures;

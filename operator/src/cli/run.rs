@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing_subscriber::EnvFilter;
@@ -13,6 +12,7 @@ use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::prelude::*;
 
 use crate::admin::{self, Health};
+use crate::client::Clients;
 use crate::context::Context;
 use crate::controller;
 use crate::failures::Failures;
@@ -62,7 +62,7 @@ async fn operate(settings: Settings) -> Result<()> {
     let mut admin = tokio::spawn(server);
     let identity = settings.identity.clone().unwrap_or_else(|| format!("{:016x}", rand::random::<u64>()));
     let mut stop = stopped()?;
-    let client = Client::try_default().await.context("failed to find the cluster")?;
+    let Clients { calls: client, watches: watching } = Clients::find().await?;
     let kinds = Kinds::find(client.clone()).await.context("failed to ask the API server what there is")?;
     tokio::spawn(kinds.clone().follow());
     tracing::info!(identity, version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
@@ -73,7 +73,10 @@ async fn operate(settings: Settings) -> Result<()> {
     ready.store(true, Ordering::Relaxed);
     if settings.leader_election {
         tokio::select! {
-            () = leadership.acquire() => tracing::info!("leading"),
+            claimed = leadership.acquire() => {
+                tracing::info!("leading");
+                Some(claimed)
+            }
             _ = stop.changed() => return Ok(()),
         }
     }

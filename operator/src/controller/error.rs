@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::words::words;
 
+/// However long the API server wants to be left in peace, it is asked again after this.
+const MOST: Duration = Duration::from_secs(300);
+
 /// What failed in a pass. The pass is made again, later and later.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -79,6 +82,13 @@ impl Failure {
             | Self::Scale(source)
             | Self::Status(source) => Some(source),
         }
+    }
+
+    /// How long the API server wants to be left in peace.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let Some(kube::Error::Api(status)) = self.source() else { return None };
+        let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()).min(MOST))
     }
 
     /// A stable word for metrics.

@@ -24,6 +24,76 @@ async fn a_conflict_is_tried_again() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_server_that_says_when_to_come_back_is_not_asked_before() -> Result<()> {
+    let place = place("throttled").await?;
+    let busy = |retry_after| Fault::Refused {
+        code: 429,
+        reason: "TooManyRequests",
+        message: "too many requests".into(),
+        retry_after,
+    };
+    let path = "*/services/events";
+    let rule = place.faulty.on_first(2, "patch", path, busy(Some(8)));
+    place.create("events", json!({})).await?;
+    place.until(&place.path("services", "events"), "the Service", Value::is_object).await?;
+    assert_eq!(rule.hits(), 2);
+    let waits = waits(&place.faulty.asked("patch", path));
+    assert!(waits.iter().take(2).all(|wait| *wait >= Duration::from_secs(8)), "{waits:?}");
+    assert!(place.errors("throttled").await? >= 2.0);
+    place.until_well("events").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_has_trouble_is_asked_later_and_later_and_all_is_well_after_it() -> Result<()> {
+    let place = place("trouble").await?;
+    place.create("events", json!({})).await?;
+    place.until_well("events").await?;
+    place.at_rest().await?;
+    let began = Instant::now();
+    let words = "etcdserver: leader changed";
+    let rules = [
+        place.faulty.on("create update patch delete", "*", Fault::refused(500, "InternalError", words)),
+        place.faulty.on(
+            "create update patch delete",
+            "*/configmaps/*",
+            Fault::refused(503, "ServiceUnavailable", words),
+        ),
+    ];
+    place.merge("events", json!({ "spec": { "log": { "level": "debug" }, "replicas": 3 } })).await?;
+    sleep(Duration::from_secs(20)).await;
+    let asked = place.written(began);
+    assert!((2..=30).contains(&asked.len()), "{:?}", asked.iter().map(|one| &one.path).collect::<Vec<_>>());
+    assert!(place.errors("api-server").await? >= 1.0);
+    drop(rules);
+    let deployment = place.path("apps/v1/deployments", "events");
+    place.until(&deployment, "three", |object| object["spec"]["replicas"] == 3).await?;
+    place.until_well("events").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_that_is_never_answered_holds_up_only_its_gateway_and_is_told() -> Result<()> {
+    let place = place("silent").await?;
+    let rule = place.faulty.on("patch", "*/configmaps/stuck-config", Fault::Silent);
+    place.create("stuck", json!({})).await?;
+    let began = Instant::now();
+    while rule.hits() == 0 && began.elapsed() < BOUND {
+        sleep(Duration::from_millis(50)).await;
+    }
+    let began = Instant::now();
+    place.create("events", json!({})).await?;
+    place.until_well("events").await?;
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    let told = place.until_condition("stuck", "Ready", "ReconcileFailed").await?;
+    assert!(told.contains("failed to apply ConfigMap stuck-config"), "{told}");
+    assert!(place.errors("unreachable").await? >= 1.0);
+    drop(rule);
+    place.until_well("stuck").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_connection_that_is_cut_is_made_again() -> Result<()> {
     let place = place("cut").await?;
     let rule = place.faulty.on_first(3, "patch", "*/services/*", Fault::Cut);
