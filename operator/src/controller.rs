@@ -153,7 +153,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     if proven.is_err() || paused.is_some() {
         context.image_updates.give_back(key);
     }
-    let mut failure = None;
+    let mut failures = Vec::new();
     let mut decision = None;
     let mut exposed = ExposureView::default();
     let resting = consumption::resting(context, key, gateway);
@@ -172,21 +172,23 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         decision = scale::decided(gateway, &found, wanted, template_waits);
         let deployed = found.deployment.as_ref().and_then(|deployment| deployment.spec.as_ref()?.replicas);
         let holds = decision.as_ref().is_some_and(Decision::holds_template);
-        let applied = apply::apply(context, key, validated, &objects, deployed.unwrap_or(wanted), holds).await;
-        let scaled = match (&applied, &decision) {
-            (Ok(()), Some(decision)) => scale::carry_out(context, key, &about, &found, decision).await,
-            _ => Ok(()),
-        };
-        failure = applied.and(scaled).err();
+        failures = apply::apply(context, key, validated, &objects, deployed.unwrap_or(wanted), holds).await;
+        // What is refused keeps nobody from scaling.
+        if let (false, Some(decision)) = (failures.iter().any(Failure::is_of_server), &decision) {
+            failures.extend(scale::carry_out(context, key, &about, &found, decision).await.err());
+        }
         consumption::see_to(context, key, &found, &resting).await;
-        match exposure::exposure(context, key, validated).await {
-            Ok(view) => exposed = view,
-            Err(error) => failure = failure.or(Some(error)),
+        if !failures.iter().any(Failure::is_of_server) {
+            match exposure::exposure(context, key, validated).await {
+                Ok(view) => exposed = view,
+                Err(failure) => failures.push(failure),
+            }
         }
     }
     // What was written in this pass is seen in the status that follows.
     let deployment = context.applied.newest(key, found.deployment.clone());
-    let words = failure.as_ref().map(ToString::to_string);
+    let words: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let words = (!words.is_empty()).then(|| words.join("; "));
     let observation = Observation {
         gateway,
         proven: proven.as_ref().map_err(Vec::as_slice),
@@ -206,9 +208,15 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     };
     let status = observation.status();
     tell_ready(context);
-    update_status::update_status(context, key, gateway, &about, status).await?;
-    if let Some(failure) = failure {
-        return Err(failure);
+    failures.extend(update_status::update_status(context, key, gateway, &about, status).await.err());
+    let mut failures = failures.into_iter();
+    if let Some(first) = failures.next() {
+        // The first is told by whoever is told of the pass.
+        for failure in failures {
+            context.metrics.errors.with_label_values(&[failure.category()]).inc();
+            tracing::warn!(namespace = key.0, name = key.1, error = %failure, "failed in the same pass");
+        }
+        return Err(first);
     }
     let again = match &proven {
         Err(_) => INVALID,

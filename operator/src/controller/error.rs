@@ -84,6 +84,14 @@ impl Failure {
         }
     }
 
+    /// Whether the next request would fare no better: the API server is away, has trouble, or wants to be left in peace.
+    pub(crate) fn is_of_server(&self) -> bool {
+        self.source().is_some_and(|source| match source {
+            kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+            _ => true,
+        })
+    }
+
     /// How long the API server wants to be left in peace.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let Some(kube::Error::Api(status)) = self.source() else { return None };

@@ -24,6 +24,54 @@ async fn a_conflict_is_tried_again() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_kind_that_may_not_be_written_is_told_and_all_else_is_made_and_scaled() -> Result<()> {
+    let place = place("forbidden").await?;
+    let words = "poddisruptionbudgets.policy is forbidden: User \"operator\" cannot patch it";
+    let budgets = "*/poddisruptionbudgets/events";
+    let rule = place.faulty.on("patch", budgets, Fault::refused(403, "Forbidden", words));
+    place.create("events", json!({ "exposure": { "ingress": { "hosts": ["events.example.org"] } } })).await?;
+    let told = place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    assert!(told.starts_with("failed to apply PodDisruptionBudget events: poddisruptionbudgets.policy is"), "{told}");
+    assert!(!told.contains("Status {"), "Kubernetes' words and nobody else's: {told}");
+    let deployment = place.path("apps/v1/deployments", "events");
+    for path in
+        [&place.path("services", "events"), &deployment, &place.path("networking.k8s.io/v1/ingresses", "events")]
+    {
+        place.until(path, "being made all the same", Value::is_object).await?;
+    }
+    place.merge("events", json!({ "spec": { "replicas": 4 } })).await?;
+    place.until(&deployment, "four", |object| object["spec"]["replicas"] == 4).await?;
+    place.merge("events", json!({ "spec": { "replicas": 1 } })).await?;
+    place.until(&deployment, "one", |object| object["spec"]["replicas"] == 1).await?;
+    assert!(place.errors("forbidden").await? >= 1.0);
+    // Left to itself it asks later and later.
+    sleep(Duration::from_secs(3)).await;
+    let (began, before) = (Instant::now(), rule.hits());
+    sleep(Duration::from_secs(15)).await;
+    let asked: Vec<_> = place.faulty.asked("patch", budgets).into_iter().filter(|one| one.at >= began).collect();
+    assert!(rule.hits() - before <= 4, "{:?}", waits(&asked));
+    drop(rule);
+    place.until_well("events").await?;
+    place.until(&place.path("policy/v1/poddisruptionbudgets", "events"), "the budget", Value::is_object).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_pod_is_made_without_what_it_needs() -> Result<()> {
+    let place = place("needs").await?;
+    let rule = place.faulty.on("patch", "*/networkpolicies/events", Fault::refused(403, "Forbidden", "not for you"));
+    place.create("events", json!({ "networkPolicy": { "enabled": true } })).await?;
+    place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    let deployment = place.path("apps/v1/deployments", "events");
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(place.api.get(&deployment).await?.status, 404, "its pods would be open to everybody");
+    drop(rule);
+    place.until(&deployment, "the Deployment", Value::is_object).await?;
+    place.until_well("events").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_that_says_when_to_come_back_is_not_asked_before() -> Result<()> {
     let place = place("throttled").await?;
     let busy = |retry_after| Fault::Refused {
