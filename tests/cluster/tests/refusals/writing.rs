@@ -72,6 +72,26 @@ async fn no_pod_is_made_without_what_it_needs() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_words_of_an_admission_webhook_are_told_and_that_they_differ_makes_no_hot_loop() -> Result<()> {
+    let place = place("webhook").await?;
+    let words = "admission webhook \"policy.example.org\" denied the request: no owner label (request {n})";
+    let deployments = "*/deployments/events";
+    let rule = place.faulty.on("patch", deployments, Fault::refused(422, "Invalid", words));
+    place.create("events", json!({})).await?;
+    let told = place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    assert!(told.contains("Deployment events: admission webhook \"policy.example.org\" denied"), "{told}");
+    let before = rule.hits();
+    sleep(Duration::from_secs(15)).await;
+    // Each try is one to apply and one to overwrite.
+    let asked = place.faulty.asked("patch", deployments);
+    assert!(rule.hits() - before <= 16, "{:?}", waits(&asked));
+    assert!(place.errors("invalid").await? >= 1.0);
+    drop(rule);
+    place.until_well("events").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_that_says_when_to_come_back_is_not_asked_before() -> Result<()> {
     let place = place("throttled").await?;
     let busy = |retry_after| Fault::Refused {
