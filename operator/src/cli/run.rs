@@ -71,7 +71,7 @@ async fn operate(settings: Settings) -> Result<()> {
         Leadership::new(client.clone(), &settings.lease_namespace, settings.lease_name.clone(), identity.clone());
     // Another one leading is no reason not to be ready: this one is, to take over.
     ready.store(true, Ordering::Relaxed);
-    if settings.leader_election {
+    let claimed = if settings.leader_election {
         tokio::select! {
             claimed = leadership.acquire() => {
                 tracing::info!("leading");
@@ -122,10 +122,9 @@ async fn operate(settings: Settings) -> Result<()> {
         .collect();
     let passes = futures_util::future::join_all(scopes);
     let hold = async {
-        if settings.leader_election {
-            leadership.hold().await;
-        } else {
-            std::future::pending::<()>().await;
+        match claimed {
+            Some(claimed) => leadership.hold(claimed).await,
+            None => std::future::pending().await,
         }
     };
     let asked = stop.clone();

@@ -3,6 +3,7 @@
 
 mod refusals {
     mod lab;
+    mod leading;
     mod telling;
     mod watching;
     mod writing;
