@@ -35,3 +35,27 @@ async fn a_status_that_is_refused_keeps_nothing_from_being_done_and_is_tried_lat
     place.until_well("events").await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn notices_that_are_refused_or_never_answered_keep_nothing_else_from_being_done() -> Result<()> {
+    let place = place("notices").await?;
+    for (fault, name) in [(Fault::refused(403, "Forbidden", "no events"), "refused"), (Fault::Silent, "silent")] {
+        let rule = place.faulty.on("create patch", "*/events.k8s.io/*", fault);
+        // The way in can't be made: that is worth a warning.
+        let sections = json!({ "replicas": 3, "exposure": { "httpRoute": { "parents": [{ "name": "public" }] } } });
+        place.create(name, sections).await?;
+        let deployment = place.path("apps/v1/deployments", name);
+        place.until(&deployment, "three pods", |object| object["status"]["replicas"] == 3).await?;
+        let began = Instant::now();
+        place.merge(name, json!({ "spec": { "replicas": 1 } })).await?;
+        place.until(&deployment, "one pod", |object| object["status"]["replicas"] == 1).await?;
+        place.until(&place.gateway(name), "one told", |gateway| gateway["status"]["replicas"] == 1).await?;
+        assert!(began.elapsed() < Duration::from_secs(20), "{name}: {:?}", began.elapsed());
+        assert!(rule.hits() > 0, "{name}");
+    }
+    place.create("events", json!({})).await?;
+    place.until_well("events").await?;
+    let budget = place.path("policy/v1/poddisruptionbudgets", "events");
+    place.until(&budget, "the last thing that is made", Value::is_object).await?;
+    Ok(())
+}
