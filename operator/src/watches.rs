@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -95,9 +96,9 @@ pub(crate) fn watch(
 ) -> (Stores, GatewayStreams, Touched<EventsGatewayOffsetReset>) {
     let labelled = || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
     let (gateways, gateways_stream) = full(api::<Guarded>(client, namespace), watcher::Config::default(), |_| {});
-    let (resets, resets_stream) = full(api(client, namespace), watcher::Config::default(), |_| {});
+    let (resets, resets_stream) = readable(api(client, namespace));
     // A second watch for who carries them out: there is little of it.
-    let (_, resets_again) = full(api(client, namespace), watcher::Config::default(), |_| {});
+    let (_, resets_again) = readable(api(client, namespace));
     let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
     let (secrets, secrets_stream) = metadata(api::<Secret>(client, namespace), watcher::Config::default(), ());
@@ -145,6 +146,32 @@ where
     let (reader, writer) = reflector::store();
     let stream = watcher::watcher(api, config).default_backoff().modify(trim).reflect(writer).touched_objects();
     (reader, told(stream))
+}
+
+/// Of those that can be read: another release may have written one that can't, and it keeps the others from nothing.
+fn readable<K>(api: Api<DeserializeGuard<K>>) -> (Store<K>, Touched<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let events = watcher::watcher(api, watcher::Config::default()).default_backoff();
+    let events = events.filter_map(async |event| event.map(only_readable).transpose());
+    (reader, told(events.reflect(writer).touched_objects()))
+}
+
+fn only_readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let (object, made): (_, fn(K) -> Event<K>) = match event {
+        Event::Init => return Some(Event::Init),
+        Event::InitDone => return Some(Event::InitDone),
+        Event::InitApply(object) => (object, Event::InitApply),
+        Event::Apply(object) => (object, Event::Apply),
+        Event::Delete(object) => (object, Event::Delete),
+    };
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let kind = K::kind(&());
+    let read =
+        object.0.inspect_err(|error| tracing::error!(%kind, namespace, name, %error, "failed to read an object"));
+    read.ok().map(made)
 }
 
 fn metadata<K>(
@@ -209,8 +236,6 @@ fn trim_pod(pod: &mut Pod) {
 
 #[cfg(test)]
 mod tests {
-    use kube::runtime::watcher::Event;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -46,3 +46,42 @@ async fn watches_that_are_cut_go_on_where_they_were() -> Result<()> {
 async fn watches_that_are_too_old_list_again_and_nothing_is_missed_or_written_twice() -> Result<()> {
     survives(&place("expired").await?, Blow::Gone, true).await
 }
+
+#[tokio::test]
+async fn a_reset_that_can_not_be_read_stops_nobody() -> Result<()> {
+    let mut place = empty("resets").await?;
+    let namespace = place.namespace.name().to_owned();
+    let unreadable = Fault::altered(move |list| {
+        let object = json!({
+            "apiVersion": "eventsgateway.dev/v1alpha1", "kind": "EventsGatewayOffsetReset",
+            "metadata": { "name": "of-another-release", "namespace": namespace, "uid": "u", "resourceVersion": "1" },
+            "spec": { "gateway": "events", "to": { "position": "Sideways" } },
+        });
+        if let Some(items) = list["items"].as_array_mut() {
+            items.push(object);
+        }
+    });
+    let rule = place.faulty.on("list", "*/eventsgatewayoffsetresets", unreadable);
+    place.start().await?;
+    place.create("events", json!({})).await?;
+    place.until_well("events").await?;
+    assert!(rule.hits() > 0);
+    let log = place.operator().log();
+    assert!(log.contains("of-another-release"), "it is told: {log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_that_is_never_answered_is_asked_for_again() -> Result<()> {
+    let mut place = empty("mute").await?;
+    let rule = place.faulty.on_first(1, "list", "*/configmaps", Fault::Silent);
+    place.start().await?;
+    place.create("events", json!({})).await?;
+    place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    place
+        .api
+        .until(&place.path("configmaps", "events-config"), "the ConfigMap", Duration::from_secs(180), Value::is_object)
+        .await?;
+    assert_eq!(rule.hits(), 1);
+    Ok(())
+}
