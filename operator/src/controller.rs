@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events_gateway_operator_core::scaling::Decision;
-use events_gateway_operator_core::status::{ExposureView, Observation, wanted};
+use events_gateway_operator_core::status::{ExposureView, Observation, unobserved, wanted};
 use events_gateway_operator_core::{build, configuration, labels, names, validate};
 use events_gateway_resources::EventsGateway;
 use events_gateway_resources::condition::ConditionStatus;
@@ -113,7 +113,10 @@ async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
     // Closed by nobody.
     let _turn = turn.expect("turns are given for as long as the operator runs");
     let began = Instant::now();
-    context.stores.seen().await?;
+    if let Err(unseen) = context.stores.seen().await {
+        tell_unseen(&context, &key, &unseen).await;
+        return Err(unseen);
+    }
     // What was wanted when it was queued may be over.
     let Some(gateway) = context.stores.gateways.get(&ObjectRef::from_obj(&*gateway)) else {
         return Ok(Action::await_change());
@@ -224,6 +227,17 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     };
     // Jitter: passes over many gateways don't fall on one moment.
     Ok((Action::requeue(again.mul_f64(0.9 + rand::random::<f64>() * 0.2)), proven.is_ok()))
+}
+
+/// Tells of a pass that couldn't be begun, in the status as it is: nothing is known that could be told anew.
+async fn tell_unseen(context: &Context, key: &Key, unseen: &Failure) {
+    let Some(gateway) = context.stores.gateways.get(&ObjectRef::new(&key.1).within(&key.0)) else { return };
+    let Ok(gateway) = &gateway.0 else { return };
+    let status = unobserved(gateway, &unseen.to_string(), Timestamp::now());
+    let told = update_status::update_status(context, key, gateway, &gateway.object_ref(&()), status).await;
+    if let Err(failure) = told {
+        tracing::warn!(namespace = key.0, name = key.1, error = %failure, "failed to tell of it");
+    }
 }
 
 /// How many gateways are ready, as their statuses say: a status that is written is another pass, and seen then.

@@ -48,6 +48,22 @@ async fn watches_that_are_too_old_list_again_and_nothing_is_missed_or_written_tw
 }
 
 #[tokio::test]
+async fn a_kind_that_may_not_be_listed_is_told_and_seen_to_once_it_may() -> Result<()> {
+    let mut place = empty("unlisted").await?;
+    let words = "networkpolicies is forbidden: User \"operator\" cannot list it";
+    let rule = place.faulty.on("list watch", "*/networkpolicies", Fault::refused(403, "Forbidden", words));
+    place.start().await?;
+    place.create("events", json!({})).await?;
+    let told = place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    assert!(told.contains("NetworkPolicy"), "{told}");
+    assert!(place.errors("unseen").await? >= 1.0);
+    assert!(rule.hits() < 30, "{}", rule.hits());
+    drop(rule);
+    place.until_well("events").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_reset_that_can_not_be_read_stops_nobody() -> Result<()> {
     let mut place = empty("resets").await?;
     let namespace = place.namespace.name().to_owned();
@@ -68,6 +84,21 @@ async fn a_reset_that_can_not_be_read_stops_nobody() -> Result<()> {
     assert!(rule.hits() > 0);
     let log = place.operator().log();
     assert!(log.contains("of-another-release"), "it is told: {log}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_with_an_object_that_can_not_be_read_is_told_and_read_once_it_can() -> Result<()> {
+    let mut place = empty("garbled").await?;
+    let garbled = Fault::altered(|list| list["items"] = json!([{ "metadata": { "name": 7 } }]));
+    let rule = place.faulty.on("list", "*/configmaps", garbled);
+    place.start().await?;
+    place.create("events", json!({})).await?;
+    let told = place.until_condition("events", "Degraded", "ReconcileFailed").await?;
+    assert!(told.contains("ConfigMap"), "{told}");
+    drop(rule);
+    place.until_well("events").await?;
+    place.until(&place.path("configmaps", "events-config"), "the ConfigMap", Value::is_object).await?;
     Ok(())
 }
 
