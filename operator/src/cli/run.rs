@@ -64,7 +64,6 @@ async fn operate(settings: Settings) -> Result<()> {
     let mut stop = stopped()?;
     let Clients { calls: client, watches: watching } = Clients::find().await?;
     let kinds = Kinds::find(client.clone()).await.context("failed to ask the API server what there is")?;
-    tokio::spawn(kinds.clone().follow());
     tracing::info!(identity, version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
 
     let leadership =
@@ -79,7 +78,9 @@ async fn operate(settings: Settings) -> Result<()> {
             }
             _ = stop.changed() => return Ok(()),
         }
-    }
+    } else {
+        None
+    };
     metrics.leader.set(1);
     let notices = Notices::new(client.clone(), identity);
     let namespaces: Vec<Option<String>> = if settings.namespaces.is_empty() {
@@ -87,7 +88,7 @@ async fn operate(settings: Settings) -> Result<()> {
     } else {
         settings.namespaces.iter().cloned().map(Some).collect()
     };
-    let watched: Vec<_> = namespaces.iter().map(|namespace| watches::watch(&client, namespace.as_deref())).collect();
+    let watched: Vec<_> = namespaces.iter().map(|namespace| watches::watch(&watching, namespace.as_deref())).collect();
     let everywhere: Arc<[Stores]> = watched.iter().map(|(stores, ..)| stores.clone()).collect();
     let turns = Arc::new(Semaphore::new(controller::AT_A_TIME));
     let (image_updates, applied) = (Arc::default(), Arc::default());

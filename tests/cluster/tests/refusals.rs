@@ -4,6 +4,7 @@
 mod refusals {
     mod lab;
     mod leading;
+    mod starting;
     mod telling;
     mod watching;
     mod writing;
