@@ -95,9 +95,9 @@ pub(crate) fn watch(
 ) -> (Stores, GatewayStreams, Touched<EventsGatewayOffsetReset>) {
     let labelled = || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
     let (gateways, gateways_stream) = full(api::<Guarded>(client, namespace), watcher::Config::default(), |_| {});
-    let (resets, resets_stream) = full(api(client, namespace), watcher::Config::default(), |_| {});
+    let (resets, resets_stream) = readable(api(client, namespace));
     // A second watch for who carries them out: there is little of it.
-    let (_, resets_again) = full(api(client, namespace), watcher::Config::default(), |_| {});
+    let (_, resets_again) = readable(api(client, namespace));
     let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
     #[allow(deprecated)]
@@ -148,6 +148,32 @@ where
     let stream =
         watcher::watcher(api, config).backoff(Pauses::default()).modify(trim).reflect(writer).touched_objects();
     (reader, told(stream))
+}
+
+/// Of those that can be read: another release may have written one that can't, and it keeps the others from nothing.
+fn readable<K>(api: Api<DeserializeGuard<K>>) -> (Store<K>, Touched<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let events = watcher::watcher(api, watcher::Config::default()).backoff(Pauses::default());
+    let events = events.filter_map(async |event| event.map(only_readable).transpose());
+    (reader, told(events.reflect(writer).touched_objects()))
+}
+
+fn only_readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let (object, made): (_, fn(K) -> Event<K>) = match event {
+        Event::Init => return Some(Event::Init),
+        Event::InitDone => return Some(Event::InitDone),
+        Event::InitApply(object) => (object, Event::InitApply),
+        Event::Apply(object) => (object, Event::Apply),
+        Event::Delete(object) => (object, Event::Delete),
+    };
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let kind = K::kind(&());
+    let read =
+        object.0.inspect_err(|error| tracing::error!(%kind, namespace, name, %error, "failed to read an object"));
+    read.ok().map(made)
 }
 
 fn metadata<K>(

@@ -1,4 +1,5 @@
-//! When a status is worth a write: what changes all the time is written seldom.
+//! When a status is worth a write: what changes all the time is written seldom. A write is seen, and causes another pass: words
+//! that differ each time, such as the number of a refused request, would have passes follow each other at once.
 
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use events_gateway_resources::EventsGatewayStatus;
 pub const MIN_AGE: Duration = Duration::from_secs(30);
 /// And only when one changed by more than this part.
 const CHANGE: f64 = 0.05;
+/// The reason of conditions that tell what failed.
+const FAILED: &str = "ReconcileFailed";
 
 /// Whether `now` is to be written over `before`, which was written `age` ago.
 #[must_use]
@@ -15,7 +18,14 @@ pub fn worth_writing(before: &EventsGatewayStatus, now: &EventsGatewayStatus, ag
     if without_numbers(before) != without_numbers(now) {
         return true;
     }
-    age >= MIN_AGE && numbers(before).zip(numbers(now)).any(|(before, now)| differs(before, now))
+    age >= MIN_AGE
+        && (numbers(before).zip(numbers(now)).any(|(before, now)| differs(before, now)) || words(before).ne(words(now)))
+}
+
+/// What is said of failures, in others' words.
+fn words(status: &EventsGatewayStatus) -> impl Iterator<Item = &str> {
+    let failures = status.conditions.iter().filter(|condition| condition.reason.0 == FAILED);
+    failures.map(|condition| condition.message.0.as_str())
 }
 
 fn differs(before: Option<i64>, now: Option<i64>) -> bool {
@@ -50,7 +60,7 @@ fn without_numbers(status: &EventsGatewayStatus) -> EventsGatewayStatus {
     status.groups.iter_mut().for_each(|group| group.lag = None);
     status.draining.iter_mut().for_each(|draining| draining.connections = 0);
     for condition in &mut status.conditions {
-        if condition.kind.0 == "Draining" {
+        if condition.kind.0 == "Draining" || condition.reason.0 == FAILED {
             condition.message = "".into();
         }
     }
@@ -60,7 +70,9 @@ fn without_numbers(status: &EventsGatewayStatus) -> EventsGatewayStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use events_gateway_resources::condition::{Condition, ConditionStatus};
     use events_gateway_resources::gateway::status::Connections;
+    use events_gateway_resources::text::{Reason, Timestamp};
 
     fn status(connections: i64, lag: i64) -> EventsGatewayStatus {
         EventsGatewayStatus {
@@ -85,6 +97,27 @@ mod tests {
         ] {
             assert_eq!(worth_writing(&before, &now, age), expected, "{before:?} {now:?}");
         }
+    }
+
+    #[test]
+    fn other_words_for_what_fails_are_written_seldom() {
+        let failing = |reason: &str, words: &str| EventsGatewayStatus {
+            conditions: vec![Condition {
+                kind: Reason("Degraded".into()),
+                status: ConditionStatus::True,
+                reason: Reason(reason.into()),
+                message: words.into(),
+                last_transition_time: Timestamp("2026-11-21T10:00:00Z".into()),
+                observed_generation: Some(1),
+            }],
+            ..status(1, 0)
+        };
+        let (soon, long) = (Duration::from_secs(29), Duration::from_secs(30));
+        let (one, two) = (failing("ReconcileFailed", "request 1"), failing("ReconcileFailed", "request 2"));
+        assert!(!worth_writing(&one, &two, soon) && worth_writing(&one, &two, long));
+        assert!(!worth_writing(&one, &one, long));
+        assert!(worth_writing(&one, &failing("RolloutStuck", "request 1"), soon), "what it is, at once");
+        assert!(worth_writing(&failing("RolloutStuck", "a"), &failing("RolloutStuck", "b"), soon));
     }
 
     #[test]
