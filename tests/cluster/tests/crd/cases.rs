@@ -80,6 +80,10 @@ pub(crate) fn rules() -> Vec<Refused> {
             "limits.streams must be at most listen.maxConnections",
         ),
         refused(
+            &[("/spec/limits", json!({ "streams": 5_000, "softStreams": 5_000 }))],
+            "softStreams must be below streams",
+        ),
+        refused(
             &[("/spec/channels", json!({ "defaults": ["a", "b"] })), ("/spec/streams", json!({ "maxChannels": 1 }))],
             "channels.defaults has more channels than streams.maxChannels",
         ),
@@ -240,6 +244,7 @@ pub(crate) fn taken() -> Vec<Value> {
         change(&[("/spec/replicas", json!(0))]),
         change(&[("/spec/redis", json!({ "mode": "memory" })), ("/spec/replicas", json!(1))]),
         change(&[("/spec/drain", json!({ "timeout": "9m", "settle": "5m" }))]),
+        change(&[("/spec/limits", json!({ "streams": 5_000, "softStreams": 4_999 }))]),
         change(&[(
             "/spec/listen",
             json!({ "cors": { "origins": ["*"] }, "tls": { "certFile": key, "keyFile": key } }),
