@@ -9,7 +9,7 @@ use events_gateway_operator_core::{Kind, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
 use futures_util::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
@@ -45,6 +45,8 @@ pub(crate) struct Stores {
     pub(crate) deployments: Store<Deployment>,
     pub(crate) pods: Store<Pod>,
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
+    /// All of them; those that are children stand among the children as well.
+    pub(crate) config_maps: Store<PartialObjectMeta<ConfigMap>>,
     pub(crate) children: HashMap<Kind, Store<PartialObjectMeta<DynamicObject>>>,
 }
 
@@ -59,6 +61,7 @@ impl Stores {
         seen(&self.deployments, "Deployments").await?;
         seen(&self.pods, "Pods").await?;
         seen(&self.secrets, "Secrets").await?;
+        seen(&self.config_maps, "ConfigMaps").await?;
         for (kind, store) in &self.children {
             seen(store, kind.names().2).await?;
         }
@@ -85,6 +88,7 @@ pub(crate) struct GatewayStreams {
     pub(crate) deployments: Touched<Deployment>,
     pub(crate) pods: Touched<Pod>,
     pub(crate) secrets: Touched<PartialObjectMeta<Secret>>,
+    pub(crate) config_maps: Touched<PartialObjectMeta<ConfigMap>>,
     pub(crate) children: Vec<(Kind, Touched<PartialObjectMeta<DynamicObject>>)>,
 }
 
@@ -101,6 +105,8 @@ pub(crate) fn watch(
     let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
     let (secrets, secrets_stream) = metadata(api::<Secret>(client, namespace), watcher::Config::default(), ());
+    let (config_maps, config_maps_stream) =
+        metadata(api::<ConfigMap>(client, namespace), watcher::Config::default(), ());
     let mut stores = HashMap::new();
     let mut children = Vec::new();
     for kind in WATCHED {
@@ -114,13 +120,14 @@ pub(crate) fn watch(
         children.push((kind, stream));
     }
     (
-        Stores { gateways, resets, deployments, pods, secrets, children: stores },
+        Stores { gateways, resets, deployments, pods, secrets, config_maps, children: stores },
         GatewayStreams {
             gateways: gateways_stream,
             resets: resets_again,
             deployments: deployments_stream,
             pods: pods_stream,
             secrets: secrets_stream,
+            config_maps: config_maps_stream,
             children,
         },
         resets_stream,

@@ -23,7 +23,8 @@ pub struct Rollout {
     /// How many seconds a new replica must have been ready before the next one is replaced.
     #[schemars(range(min = 0, max = 3_600))]
     pub min_ready_seconds: i32,
-    /// Whether replicas are replaced when a Secret that they read changes. A listener's certificate is read anew without.
+    /// Whether replicas are replaced when a Secret or ConfigMap that they read changes. A listener's certificate is read anew
+    /// without.
     pub restart_on_secret_change: bool,
 }
 

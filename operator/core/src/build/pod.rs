@@ -37,9 +37,13 @@ pub(super) fn template(gateway: &Validated) -> PodTemplateSpec {
     let mut annotations: BTreeMap<String, String> =
         added.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
     annotations.insert(labels::CONFIGURATION.into(), digest([gateway.configuration.text.as_str()]));
-    if !gateway.secret_versions.is_empty() {
-        let versions = gateway.secret_versions.iter().flat_map(|(name, version)| [name.as_str(), version.as_str()]);
-        annotations.insert(labels::SECRETS.into(), digest(versions));
+    for (annotation, versions) in
+        [(labels::SECRETS, &gateway.secret_versions), (labels::CONFIG_MAPS, &gateway.config_map_versions)]
+    {
+        if !versions.is_empty() {
+            let versions = versions.iter().flat_map(|(name, version)| [name.as_str(), version.as_str()]);
+            annotations.insert(annotation.into(), digest(versions));
+        }
     }
     let mut own: BTreeMap<String, String> =
         added.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();

@@ -34,6 +34,10 @@ pub(crate) fn bounds() -> Vec<Refused> {
         refused(&[("/spec/redis/nodes", json!(["r:1", "r:1"]))], "Duplicate value: \"r:1\""),
         refused(&[("/spec/redis/password", json!({ "value": "s3cret" }))], "spec.redis.password.key: Required value"),
         refused(
+            &[("/spec/redis/password", json!({ "configMap": { "name": "c", "key": "k" } }))],
+            "spec.redis.password.key: Required value",
+        ),
+        refused(
             &[("/spec/kafka/bindings", json!([{ "name": "a", "topics": ["a"] }, { "name": "a", "topics": ["b"] }]))],
             "Duplicate value: {\"name\":\"a\"}",
         ),
@@ -112,6 +116,17 @@ pub(crate) fn rules() -> Vec<Refused> {
         refused(
             &[("/spec/redis/tls", json!({ "certFile": { "name": "s", "key": "k" } }))],
             "certFile and keyFile go together",
+        ),
+        refused(
+            &[("/spec/redis/tls", json!({ "caFile": { "name": "s" } }))],
+            "authorities are a key of a Secret (name and key) or of a ConfigMap (configMap)",
+        ),
+        refused(
+            &[(
+                "/spec/redis/tls",
+                json!({ "caFile": { "name": "s", "key": "k", "configMap": { "name": "c", "key": "k" } } }),
+            )],
+            "authorities are a key of a Secret (name and key) or of a ConfigMap (configMap)",
         ),
         refused(
             &[("/spec/kafka/maxPendingBytes", json!(1_048_576))],
@@ -250,7 +265,7 @@ pub(crate) fn taken() -> Vec<Value> {
             json!({ "cors": { "origins": ["*"] }, "tls": { "certFile": key, "keyFile": key } }),
         )]),
         change(&[
-            ("/spec/redis/tls", json!({})),
+            ("/spec/redis/tls", json!({ "caFile": { "configMap": { "name": "c", "key": "k" } } })),
             ("/spec/redis/username", key.clone()),
             ("/spec/redis/password", key.clone()),
         ]),
@@ -258,6 +273,7 @@ pub(crate) fn taken() -> Vec<Value> {
             "/spec/redis",
             json!({ "mode": "sentinel", "nodes": ["a:1", "b:1"], "sentinel": { "master": "m" } }),
         )]),
+        change(&[("/spec/redis/tls", json!({ "caFile": key }))]),
         change(&sasl("SCRAM-SHA-512", &json!({ "username": key, "password": key }))),
         change(&sasl(
             "OAUTHBEARER",
