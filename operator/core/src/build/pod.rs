@@ -1,5 +1,6 @@
 //! A replica's pod: without privileges, without a token of Kubernetes, on a file system that can't be written.
 
+mod affinity;
 mod placement;
 mod volumes;
 
@@ -78,6 +79,7 @@ fn spec(gateway: &Validated) -> PodSpec {
         volumes: Some(volumes::volumes(gateway)),
         image_pull_secrets: Some(pull_secrets).filter(|secrets| !secrets.is_empty()),
         node_selector: Some(node_selector).filter(|labels| !labels.is_empty()),
+        affinity: affinity::affinity(&pod.affinity),
         tolerations: placement::tolerations(pod),
         topology_spread_constraints: Some(placement::spread(gateway)),
         priority_class_name: pod.priority_class_name.as_ref().map(|name| name.0.clone()),

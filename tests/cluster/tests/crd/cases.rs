@@ -57,6 +57,19 @@ pub(crate) fn bounds() -> Vec<Refused> {
             "supported values: \"true\", \"false\"",
         ),
         refused(&[("/spec/pod", json!({ "resources": { "limits": { "cpu": "lots" } } }))], "in body should match"),
+        refused(
+            &[("/spec/pod", json!({ "affinity": { "nodeAffinity": { "required": [{ "matchExpressions": [] }] } } }))],
+            "matchExpressions in body should have at least 1 items",
+        ),
+        refused(
+            &[(
+                "/spec/pod",
+                json!({ "affinity": { "podAffinity": { "required": [{ "topologyKey": "z", "matchExpressions": [
+                    { "key": "a", "operator": "Gt", "values": ["1"] }
+                ] }] } } }),
+            )],
+            "Unsupported value: \"Gt\"",
+        ),
     ]
 }
 
@@ -209,6 +222,39 @@ pub(crate) fn rules() -> Vec<Refused> {
             "lasting goes only with effect NoExecute",
         ),
     ];
+    let node = |expression: Value| json!({ "affinity": { "nodeAffinity": { "required": [{ "matchExpressions": [expression] }] } } });
+    let pod = |term: Value| json!({ "affinity": { "podAntiAffinity": { "required": [term] } } });
+    for (affinity, says) in [
+        (node(json!({ "key": "arch", "operator": "In" })), "values are required with operator In or NotIn"),
+        (
+            node(json!({ "key": "arch", "operator": "Exists", "values": ["x"] })),
+            "values don't go with operator Exists or DoesNotExist",
+        ),
+        (
+            node(json!({ "key": "cores", "operator": "Gt", "values": ["many"] })),
+            "values must be one whole number with operator Gt or Lt",
+        ),
+        (
+            node(json!({ "key": "cores", "operator": "Lt", "values": ["1", "2"] })),
+            "values must be one whole number with operator Gt or Lt",
+        ),
+        (
+            pod(json!({ "topologyKey": "zone", "matchExpressions": [{ "key": "app", "operator": "NotIn" }] })),
+            "values are required with operator In or NotIn",
+        ),
+        (
+            pod(
+                json!({ "topologyKey": "zone", "matchExpressions": [{ "key": "app", "operator": "DoesNotExist", "values": ["x"] }] }),
+            ),
+            "values don't go with operator Exists or DoesNotExist",
+        ),
+        (
+            pod(json!({ "topologyKey": "zone", "matchLabels": {} })),
+            "matchLabels or matchExpressions is required: nothing would be every pod of the namespace",
+        ),
+    ] {
+        all.push(refused(&[("/spec/pod", affinity)], says));
+    }
     let key = json!({ "name": "s", "key": "k" });
     let oauth = |endpoint: &str| json!({ "tokenEndpoint": endpoint, "clientId": "c", "clientSecret": key });
     let safe = oauth("https://identity.example/token");
@@ -307,6 +353,21 @@ pub(crate) fn taken() -> Vec<Value> {
                 "resources": { "requests": { "cpu": "500m", "memory": "256Mi" } },
                 "tolerations": [{ "operator": "Exists", "effect": "NoExecute", "lasting": "5m" }],
                 "spread": [{ "topologyKey": "topology.kubernetes.io/zone" }],
+            }),
+        )]),
+        change(&[(
+            "/spec/pod/affinity",
+            json!({
+                "nodeAffinity": {
+                    "required": [{ "matchExpressions": [{ "key": "arch", "operator": "In", "values": ["arm64"] }] }],
+                    "preferred": [{ "weight": 1, "matchExpressions": [
+                        { "key": "cores", "operator": "Gt", "values": ["8"] }, { "key": "spot", "operator": "DoesNotExist" }
+                    ] }],
+                },
+                "podAffinity": { "preferred": [{ "weight": 100, "term": { "topologyKey": "zone", "matchLabels": { "app": "redis" } } }] },
+                "podAntiAffinity": { "required": [
+                    { "topologyKey": "kubernetes.io/hostname", "matchExpressions": [{ "key": "noisy", "operator": "Exists" }] }
+                ] },
             }),
         )]),
     ]

@@ -22,6 +22,12 @@ fn everything() -> Value {
         "networkPolicy": { "enabled": true },
         "autoscaling": { "type": "HPA" },
         "exposure": { "ingress": { "hosts": ["events.example.org"], "controller": "traefik" } },
+        "pod": { "affinity": {
+            "nodeAffinity": { "preferred": [{ "weight": 1, "matchExpressions": [{ "key": "spot", "operator": "DoesNotExist" }] }] },
+            "podAntiAffinity": { "preferred": [{
+                "weight": 1, "term": { "topologyKey": "kubernetes.io/hostname", "matchLabels": { "app": "redis" } },
+            }] },
+        } },
     })
 }
 
