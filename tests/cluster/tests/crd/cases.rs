@@ -56,6 +56,10 @@ pub(crate) fn bounds() -> Vec<Refused> {
             &[("/spec/kafka/clientSettings", json!({ "check.crcs": "maybe" }))],
             "supported values: \"true\", \"false\"",
         ),
+        refused(
+            &[("/spec/rollout", json!({ "drainAtOnce": 0 }))],
+            "spec.rollout.drainAtOnce in body should be greater than or equal to 1",
+        ),
         refused(&[("/spec/pod", json!({ "resources": { "limits": { "cpu": "lots" } } }))], "in body should match"),
         refused(
             &[("/spec/pod", json!({ "affinity": { "nodeAffinity": { "required": [{ "matchExpressions": [] }] } } }))],
@@ -306,6 +310,7 @@ pub(crate) fn taken() -> Vec<Value> {
         change(&[("/spec/redis", json!({ "mode": "memory" })), ("/spec/replicas", json!(1))]),
         change(&[("/spec/drain", json!({ "timeout": "9m", "settle": "5m" }))]),
         change(&[("/spec/limits", json!({ "streams": 5_000, "softStreams": 4_999 }))]),
+        change(&[("/spec/rollout", json!({ "drainAtOnce": 1 }))]),
         change(&[(
             "/spec/listen",
             json!({ "cors": { "origins": ["*"] }, "tls": { "certFile": key, "keyFile": key } }),
