@@ -57,6 +57,14 @@ pub(crate) fn bounds() -> Vec<Refused> {
             "supported values: \"true\", \"false\"",
         ),
         refused(
+            &[("/spec/exposure", json!({ "service": { "ipFamilies": ["IPv4", "IPv4"] } }))],
+            "Duplicate value: \"IPv4\"",
+        ),
+        refused(
+            &[("/spec/exposure", json!({ "ingress": { "hosts": ["a.b"], "pathType": "Exact" } }))],
+            "Unsupported value: \"Exact\"",
+        ),
+        refused(
             &[("/spec/rollout", json!({ "drainAtOnce": 0 }))],
             "spec.rollout.drainAtOnce in body should be greater than or equal to 1",
         ),
@@ -204,6 +212,32 @@ pub(crate) fn rules() -> Vec<Refused> {
             "externalTrafficPolicy goes only with type NodePort or LoadBalancer",
         ),
         refused(
+            &[("/spec/exposure", json!({ "service": { "allocateLoadBalancerNodePorts": false } }))],
+            "allocateLoadBalancerNodePorts goes only with type LoadBalancer",
+        ),
+        refused(
+            &[("/spec/exposure", json!({ "service": { "type": "LoadBalancer", "healthCheckNodePort": 30_100 } }))],
+            "healthCheckNodePort goes only with type LoadBalancer and externalTrafficPolicy Local",
+        ),
+        refused(
+            &[("/spec/exposure", json!({ "service": { "ipFamilies": ["IPv4", "IPv6"] } }))],
+            "ipFamilyPolicy must be PreferDualStack or RequireDualStack with two ipFamilies",
+        ),
+        refused(
+            &[(
+                "/spec/exposure",
+                json!({ "ingress": { "hosts": ["a.b"], "tlsSecretName": "t", "tls": [{ "hosts": ["a.b"], "secretName": "u" }] } }),
+            )],
+            "tlsSecretName is one certificate for all hosts, tls has several: name one of both",
+        ),
+        refused(
+            &[(
+                "/spec/exposure",
+                json!({ "ingress": { "hosts": ["a.b"], "tls": [{ "hosts": ["c.d"], "secretName": "u" }] } }),
+            )],
+            "tls has a certificate for a host that isn't among hosts",
+        ),
+        refused(
             &[("/spec/pod", json!({ "metadata": { "labels": { "app.kubernetes.io/name": "x" } } }))],
             "labels of app.kubernetes.io/ and eventsgateway.dev/ are the operator's",
         ),
@@ -347,6 +381,21 @@ pub(crate) fn taken() -> Vec<Value> {
                 "httpRoute": { "parents": [{ "name": "web", "namespace": "edge" }], "hosts": ["*.example.org"] },
             }),
         )]),
+        change(&[(
+            "/spec/exposure",
+            json!({
+                "service": {
+                    "type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "externalTrafficPolicy": "Local",
+                    "healthCheckNodePort": 30_100, "internalTrafficPolicy": "Local", "trafficDistribution": "PreferSameNode",
+                    "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"],
+                },
+                "ingress": {
+                    "hosts": ["a.example.org", "b.example.org"], "pathType": "ImplementationSpecific",
+                    "tls": [{ "hosts": ["b.example.org"], "secretName": "b" }],
+                },
+            }),
+        )]),
+        change(&[("/spec/exposure", json!({ "service": { "ipFamilies": ["IPv6"] } }))]),
         change(&[(
             "/spec/networkPolicy",
             json!({ "enabled": true, "monitors": [{ "namespaceLabels": { "kubernetes.io/metadata.name": "monitoring" } }] }),
