@@ -16,6 +16,7 @@ mod update_status;
 use std::sync::Arc;
 use std::time::Duration;
 
+use events_gateway_operator_core::configuration::References;
 use events_gateway_operator_core::scaling::Decision;
 use events_gateway_operator_core::status::{ExposureView, Observation, unobserved, wanted};
 use events_gateway_operator_core::{build, configuration, labels, names, validate};
@@ -28,8 +29,8 @@ use futures_util::future::ready;
 use futures_util::stream;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{Action, Config, Controller, Error};
-use kube::runtime::reflector::ObjectRef;
-use kube::{Resource as _, ResourceExt as _};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource as _, ResourceExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -64,15 +65,13 @@ pub(crate) async fn run(
         });
     let gateways = stores.gateways.clone();
     controller = controller.watches_stream(streams.secrets, move |secret| {
-        let (name, namespace) = (secret.name_any(), secret.namespace());
-        let uses = |gateway: &EventsGateway| {
-            gateway.namespace() == namespace
-                && (names::admin(&gateway.name_any()) == name
-                    || configuration::references(&gateway.spec.configuration()).contains_key(&name))
-        };
-        let users = gateways.state();
-        let users = users.iter().filter(|gateway| gateway.0.as_ref().is_ok_and(uses));
-        users.map(|gateway| ObjectRef::from_obj(&**gateway)).collect::<Vec<_>>()
+        users(&gateways, &secret, |gateway, name| {
+            names::admin(&gateway.name_any()) == *name || refers(gateway).secrets.contains_key(name)
+        })
+    });
+    let gateways = stores.gateways.clone();
+    controller = controller.watches_stream(streams.config_maps, move |config_map| {
+        users(&gateways, &config_map, |gateway, name| refers(gateway).config_maps.contains_key(name))
     });
     controller = controller.watches_stream(streams.resets, |reset| {
         reset.namespace().map(|namespace| ObjectRef::new(&reset.spec.gateway.0).within(&namespace))
@@ -95,6 +94,24 @@ pub(crate) async fn run(
             ready(())
         });
     passes.await;
+}
+
+/// The gateways of the object's namespace that use it by its name.
+fn users<K: ResourceExt>(
+    gateways: &Store<Guarded>,
+    object: &K,
+    uses: impl Fn(&EventsGateway, &str) -> bool,
+) -> Vec<ObjectRef<Guarded>> {
+    let (name, namespace) = (object.name_any(), object.namespace());
+    let users = gateways.state();
+    let users = users.iter().filter(|gateway| {
+        gateway.0.as_ref().is_ok_and(|gateway| gateway.namespace() == namespace && uses(gateway, &name))
+    });
+    users.map(|gateway| ObjectRef::from_obj(&**gateway)).collect()
+}
+
+fn refers(gateway: &EventsGateway) -> References {
+    configuration::references(&gateway.spec.configuration())
 }
 
 fn key(gateway: &Guarded) -> Key {

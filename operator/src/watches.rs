@@ -9,7 +9,7 @@ use events_gateway_operator_core::{Kind, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
 use futures_util::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
@@ -44,6 +44,8 @@ pub(crate) struct Stores {
     pub(crate) deployments: Store<Deployment>,
     pub(crate) pods: Store<Pod>,
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
+    /// All of them; those that are children stand among the children as well.
+    pub(crate) config_maps: Store<PartialObjectMeta<ConfigMap>>,
     pub(crate) children: HashMap<Kind, Store<PartialObjectMeta<DynamicObject>>>,
 }
 
@@ -58,6 +60,7 @@ impl Stores {
         seen(&self.deployments, "Deployments").await?;
         seen(&self.pods, "Pods").await?;
         seen(&self.secrets, "Secrets").await?;
+        seen(&self.config_maps, "ConfigMaps").await?;
         for (kind, store) in &self.children {
             seen(store, kind.names().2).await?;
         }
@@ -84,6 +87,7 @@ pub(crate) struct GatewayStreams {
     pub(crate) deployments: Touched<Deployment>,
     pub(crate) pods: Touched<Pod>,
     pub(crate) secrets: Touched<PartialObjectMeta<Secret>>,
+    pub(crate) config_maps: Touched<PartialObjectMeta<ConfigMap>>,
     pub(crate) children: Vec<(Kind, Touched<PartialObjectMeta<DynamicObject>>)>,
 }
 
@@ -100,9 +104,8 @@ pub(crate) fn watch(
     let (_, resets_again) = readable(api(client, namespace));
     let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
-    #[allow(deprecated)]
-    let secrets_stream = watcher::metadata_watcher(api::<Secret>(client, namespace), watcher::Config::default());
-    let (secrets, secrets_stream) = metadata(secrets_stream, ());
+    let (secrets, secrets_stream) = named(api::<Secret>(client, namespace));
+    let (config_maps, config_maps_stream) = named(api::<ConfigMap>(client, namespace));
     let mut stores = HashMap::new();
     let mut children = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| is_child(*kind)) {
@@ -116,13 +119,14 @@ pub(crate) fn watch(
         children.push((kind, stream));
     }
     (
-        Stores { gateways, resets, deployments, pods, secrets, children: stores },
+        Stores { gateways, resets, deployments, pods, secrets, config_maps, children: stores },
         GatewayStreams {
             gateways: gateways_stream,
             resets: resets_again,
             deployments: deployments_stream,
             pods: pods_stream,
             secrets: secrets_stream,
+            config_maps: config_maps_stream,
             children,
         },
         resets_stream,
@@ -174,6 +178,15 @@ fn only_readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>
     let read =
         object.0.inspect_err(|error| tracing::error!(%kind, namespace, name, %error, "failed to read an object"));
     read.ok().map(made)
+}
+
+/// What gateways may name: of everybody's, by metadata only.
+fn named<K>(api: Api<K>) -> (Store<PartialObjectMeta<K>>, Touched<PartialObjectMeta<K>>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    #[allow(deprecated)]
+    metadata(watcher::metadata_watcher(api, watcher::Config::default()), ())
 }
 
 fn metadata<K>(

@@ -35,6 +35,7 @@ pub(crate) fn decided(
         pods: found.scaled.clone(),
         drain_timeout: drain.timeout.get(),
         drain_budget: budget as u64,
+        drain_at_once: gateway.spec.rollout.drain_at_once.and_then(|at_once| u32::try_from(at_once).ok()),
         template_waits,
         now: Timestamp::now(),
     }))

@@ -80,9 +80,13 @@ fn ready(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
     let (ready, updated) = (now.ready_replicas.unwrap_or(0), now.updated_replicas.unwrap_or(0));
     if let Err(problems) = seen.proven {
         let all: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
-        let is_invalid = problems.iter().any(|problem| problem.reason == validate::Reason::InvalidSpec);
+        let worst = problems.iter().map(|problem| problem.reason).min();
         let serving = if ready > 0 { format!(" ({ready} replicas go on with what they have)") } else { String::new() };
-        let reason = if is_invalid { "InvalidSpec" } else { "SecretMissing" };
+        let reason = match worst {
+            None | Some(validate::Reason::InvalidSpec) => "InvalidSpec",
+            Some(validate::Reason::SecretMissing) => "SecretMissing",
+            Some(validate::Reason::ConfigMapMissing) => "ConfigMapMissing",
+        };
         return ("Ready", False, reason, format!("{}{serving}", all.join("; ")));
     }
     if let Some(failure) = seen.failure
