@@ -15,6 +15,8 @@ pub trait Form: Debug + Clone + PartialEq + Default + 'static {
     type Secret: Part;
     /// Where a PEM file comes from.
     type File: Part;
+    /// Where a PEM file that holds nothing secret comes from: authorities to trust.
+    type Authorities: Part;
 }
 
 /// Says what the leaves of one form are in another. Sections are rewritten by their own `translate`, so that a leaf that is
@@ -24,6 +26,8 @@ pub trait Translate<From: Form, To: Form> {
     fn secret(&mut self, secret: &From::Secret) -> To::Secret;
     /// A PEM file.
     fn file(&mut self, file: &From::File) -> To::File;
+    /// Authorities to trust.
+    fn authorities(&mut self, authorities: &From::Authorities) -> To::Authorities;
 }
 
 /// What a leaf of the configuration can do.
@@ -38,4 +42,5 @@ pub struct OnDisk;
 impl Form for OnDisk {
     type Secret = Secret;
     type File = FilePath;
+    type Authorities = FilePath;
 }

@@ -132,7 +132,7 @@ const PAIR: Rule =
 pub struct ClientTls<F: Form = OnDisk> {
     /// PEM file with the authorities to trust. Absent: the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<F::File>,
+    pub ca_file: Option<F::Authorities>,
     /// PEM file with the gateway's own certificate, where the server asks for one; goes together with `keyFile`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cert_file: Option<F::File>,
@@ -151,7 +151,7 @@ impl<F: Form> ClientTls<F> {
     /// The same in another form.
     pub fn translate<T: Form>(&self, leaves: &mut impl Translate<F, T>) -> ClientTls<T> {
         ClientTls {
-            ca_file: self.ca_file.as_ref().map(|file| leaves.file(file)),
+            ca_file: self.ca_file.as_ref().map(|file| leaves.authorities(file)),
             cert_file: self.cert_file.as_ref().map(|file| leaves.file(file)),
             key_file: self.key_file.as_ref().map(|file| leaves.file(file)),
         }

@@ -8,6 +8,7 @@ pub mod lease;
 pub mod peers;
 pub mod ready;
 pub mod registry;
+pub mod soft_limit;
 
 use std::sync::Arc;
 

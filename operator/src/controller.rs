@@ -16,8 +16,9 @@ mod update_status;
 use std::sync::Arc;
 use std::time::Duration;
 
+use events_gateway_operator_core::configuration::References;
 use events_gateway_operator_core::scaling::Decision;
-use events_gateway_operator_core::status::{ExposureView, Observation, wanted};
+use events_gateway_operator_core::status::{ExposureView, Observation, unobserved, wanted};
 use events_gateway_operator_core::{build, configuration, labels, names, validate};
 use events_gateway_resources::condition::ConditionStatus;
 use events_gateway_resources::gateway::status::Draining;
@@ -28,8 +29,8 @@ use futures_util::future::ready;
 use futures_util::stream;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{Action, Config, Controller, Error};
-use kube::runtime::reflector::ObjectRef;
-use kube::{Resource as _, ResourceExt as _};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource as _, ResourceExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -64,15 +65,13 @@ pub(crate) async fn run(
         });
     let gateways = stores.gateways.clone();
     controller = controller.watches_stream(streams.secrets, move |secret| {
-        let (name, namespace) = (secret.name_any(), secret.namespace());
-        let uses = |gateway: &EventsGateway| {
-            gateway.namespace() == namespace
-                && (names::admin(&gateway.name_any()) == name
-                    || configuration::references(&gateway.spec.configuration()).contains_key(&name))
-        };
-        let users = gateways.state();
-        let users = users.iter().filter(|gateway| gateway.0.as_ref().is_ok_and(uses));
-        users.map(|gateway| ObjectRef::from_obj(&**gateway)).collect::<Vec<_>>()
+        users(&gateways, &secret, |gateway, name| {
+            names::admin(&gateway.name_any()) == *name || refers(gateway).secrets.contains_key(name)
+        })
+    });
+    let gateways = stores.gateways.clone();
+    controller = controller.watches_stream(streams.config_maps, move |config_map| {
+        users(&gateways, &config_map, |gateway, name| refers(gateway).config_maps.contains_key(name))
     });
     controller = controller.watches_stream(streams.resets, |reset| {
         reset.namespace().map(|namespace| ObjectRef::new(&reset.spec.gateway.0).within(&namespace))
@@ -97,12 +96,33 @@ pub(crate) async fn run(
     passes.await;
 }
 
+/// The gateways of the object's namespace that use it by its name.
+fn users<K: ResourceExt>(
+    gateways: &Store<Guarded>,
+    object: &K,
+    uses: impl Fn(&EventsGateway, &str) -> bool,
+) -> Vec<ObjectRef<Guarded>> {
+    let (name, namespace) = (object.name_any(), object.namespace());
+    let users = gateways.state();
+    let users = users.iter().filter(|gateway| {
+        gateway.0.as_ref().is_ok_and(|gateway| gateway.namespace() == namespace && uses(gateway, &name))
+    });
+    users.map(|gateway| ObjectRef::from_obj(&**gateway)).collect()
+}
+
+fn refers(gateway: &EventsGateway) -> References {
+    configuration::references(&gateway.spec.configuration())
+}
+
 fn key(gateway: &Guarded) -> Key {
     (gateway.meta().namespace.clone().unwrap_or_default(), gateway.name_any())
 }
 
 async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {
     let key = key(&gateway);
+    if let Some(rest) = context.failures.rests(&key) {
+        return Ok(Action::requeue(rest));
+    }
     let queue = context.metrics.queue.with_label_values(&["EventsGateway"]);
     queue.inc();
     let turn = context.turns.acquire().await;
@@ -110,7 +130,10 @@ async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
     // Closed by nobody.
     let _turn = turn.expect("turns are given for as long as the operator runs");
     let began = Instant::now();
-    context.stores.seen().await?;
+    if let Err(unseen) = context.stores.seen().await {
+        tell_unseen(&context, &key, &unseen).await;
+        return Err(unseen);
+    }
     // What was wanted when it was queued may be over.
     let Some(gateway) = context.stores.gateways.get(&ObjectRef::from_obj(&*gateway)) else {
         return Ok(Action::await_change());
@@ -151,7 +174,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         context.image_updates.give_back(key);
     }
     let again = survey::again(&found.views);
-    let mut failure = None;
+    let mut failures = Vec::new();
     let mut decision = None;
     let mut exposed = ExposureView::default();
     let resting = consumption::resting(context, key, gateway);
@@ -172,21 +195,23 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         decision = scale::decided(gateway, &found, wanted, template_waits);
         let deployed = found.deployment.as_ref().and_then(|deployment| deployment.spec.as_ref()?.replicas);
         let holds = decision.as_ref().is_some_and(Decision::holds_template);
-        let applied = apply::apply(context, key, validated, &objects, deployed.unwrap_or(wanted), holds).await;
-        let scaled = match (&applied, &decision) {
-            (Ok(()), Some(decision)) => scale::carry_out(context, key, &about, &found, decision).await,
-            _ => Ok(()),
-        };
-        failure = applied.and(scaled).err();
+        failures = apply::apply(context, key, validated, &objects, deployed.unwrap_or(wanted), holds).await;
+        // What is refused keeps nobody from scaling.
+        if let (false, Some(decision)) = (failures.iter().any(Failure::is_of_server), &decision) {
+            failures.extend(scale::carry_out(context, key, &about, &found, decision).await.err());
+        }
         consumption::see_to(context, key, &found, &resting).await;
-        match exposure::exposure(context, key, validated).await {
-            Ok(view) => exposed = view,
-            Err(error) => failure = failure.or(Some(error)),
+        if !failures.iter().any(Failure::is_of_server) {
+            match exposure::exposure(context, key, validated).await {
+                Ok(view) => exposed = view,
+                Err(failure) => failures.push(failure),
+            }
         }
     }
     // What was written in this pass is seen in the status that follows.
     let deployment = context.applied.newest(key, found.deployment.clone());
-    let words = failure.as_ref().map(ToString::to_string);
+    let words: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let words = (!words.is_empty()).then(|| words.join("; "));
     let observation = Observation {
         gateway,
         proven: proven.as_ref().map_err(Vec::as_slice),
@@ -207,9 +232,15 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     };
     let status = observation.status();
     tell_ready(context);
-    update_status::update_status(context, key, gateway, &about, status).await?;
-    if let Some(failure) = failure {
-        return Err(failure);
+    failures.extend(update_status::update_status(context, key, gateway, &about, status).await.err());
+    let mut failures = failures.into_iter();
+    if let Some(first) = failures.next() {
+        // The first is told by whoever is told of the pass.
+        for failure in failures {
+            context.metrics.errors.with_label_values(&[failure.category()]).inc();
+            tracing::warn!(namespace = key.0, name = key.1, error = %failure, "failed in the same pass");
+        }
+        return Err(first);
     }
     let again = match &proven {
         Err(_) => INVALID,
@@ -217,6 +248,17 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
     };
     // Jitter: passes over many gateways don't fall on one moment.
     Ok((Action::requeue(again.mul_f64(0.9 + rand::random::<f64>() * 0.2)), proven.is_ok()))
+}
+
+/// Tells of a pass that couldn't be begun, in the status as it is: nothing is known that could be told anew.
+async fn tell_unseen(context: &Context, key: &Key, unseen: &Failure) {
+    let Some(gateway) = context.stores.gateways.get(&ObjectRef::new(&key.1).within(&key.0)) else { return };
+    let Ok(gateway) = &gateway.0 else { return };
+    let status = unobserved(gateway, &unseen.to_string(), Timestamp::now());
+    let told = update_status::update_status(context, key, gateway, &gateway.object_ref(&()), status).await;
+    if let Err(failure) = told {
+        tracing::warn!(namespace = key.0, name = key.1, error = %failure, "failed to tell of it");
+    }
 }
 
 /// How many gateways are ready, as their statuses say: a status that is written is another pass, and seen then.
@@ -256,7 +298,7 @@ fn draining(decided: &[events_gateway_operator_core::scaling::Draining]) -> Vec<
 #[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(gateway: Arc<Guarded>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = key(&gateway);
-    let (times, wait) = context.failures.count(&key);
+    let (times, wait) = context.failures.count(&key, failure.retry_after());
     context.metrics.errors.with_label_values(&[failure.category()]).inc();
     tracing::warn!(namespace = key.0, name = key.1, error = %failure, times, again_in_s = wait.as_secs_f64(), "a pass failed");
     Action::requeue(wait)

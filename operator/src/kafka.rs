@@ -39,10 +39,12 @@ pub(crate) struct View {
 /// Why Kafka couldn't be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    /// A Secret isn't there, or can't be read.
-    #[error("failed to read the Secret {name}, which kafka.security refers to: {problem}")]
-    Secret {
-        /// The Secret.
+    /// A Secret or ConfigMap isn't there, or can't be read.
+    #[error("failed to read the {kind} {name}, which kafka.security refers to: {problem}")]
+    Reference {
+        /// Which of them.
+        kind: &'static str,
+        /// Its name.
         name: String,
         /// Why.
         problem: String,

@@ -8,7 +8,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+
+use crate::words::words;
 
 /// How long a claim lasts without renewal.
 const LASTS: Duration = Duration::from_secs(15);
@@ -18,7 +20,7 @@ const RENEWED: Duration = Duration::from_secs(2);
 const ANSWERED: Duration = Duration::from_secs(4);
 /// How long a holder tries to renew before it stops acting: less than it lasts.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often the others look.
+/// How often the others look, and how soon a holder tries again that failed to renew.
 const LOOKED_AT: Duration = Duration::from_secs(2);
 
 /// A claim to act.
@@ -42,14 +44,16 @@ impl Leadership {
         Self { leases: Api::namespaced(client, namespace), name, identity }
     }
 
-    /// Waits until this operator may act.
-    pub(crate) async fn acquire(&self) {
+    /// Waits until this operator may act; since when its claim counts.
+    pub(crate) async fn acquire(&self) -> Instant {
         let mut seen: Option<Seen> = None;
         loop {
+            // The others count from when it is written: that may be long before we hear of it.
+            let asked = Instant::now();
             match timeout(PATIENCE, self.try_acquire(&mut seen)).await {
-                Ok(Ok(true)) => return,
+                Ok(Ok(true)) => return asked,
                 Ok(Ok(false)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "failed to look at the lease"),
+                Ok(Err(error)) => tracing::warn!(error = words(&error), "failed to look at the lease"),
                 Err(_) => tracing::warn!("the API server doesn't answer about the lease"),
             }
             // Jitter: several that wait don't all ask at the same moment.
@@ -85,18 +89,22 @@ impl Leadership {
         taken(self.leases.replace(&self.name, &PostParams::default(), &self.claimed(lease, transitions)).await)
     }
 
-    /// Renews until it can't be renewed any more; then nothing may be written.
-    pub(crate) async fn hold(&self) {
-        let mut renewed = Instant::now();
+    /// Renews until it can't be renewed any more; then nothing may be written. `claimed`: since when the claim counts.
+    pub(crate) async fn hold(&self, claimed: Instant) {
+        let mut renewed = claimed;
+        let mut next = claimed + RENEWED;
         while renewed.elapsed() < PATIENCE {
-            sleep(RENEWED.min(PATIENCE.saturating_sub(renewed.elapsed()))).await;
-            match timeout(ANSWERED, self.renew()).await {
-                Ok(Ok(true)) => renewed = Instant::now(),
+            sleep_until(next.min(renewed + PATIENCE)).await;
+            let asked = Instant::now();
+            next = asked + LOOKED_AT;
+            // Not beyond the end: who waits for an answer acts meanwhile.
+            match timeout_at((asked + ANSWERED).min(renewed + PATIENCE), self.renew()).await {
+                Ok(Ok(true)) => (renewed, next) = (asked, asked + RENEWED),
                 Ok(Ok(false)) => {
                     tracing::error!("the lease is another's");
                     return;
                 }
-                Ok(Err(error)) => tracing::warn!(%error, "failed to renew the lease"),
+                Ok(Err(error)) => tracing::warn!(error = words(&error), "failed to renew the lease"),
                 Err(_) => tracing::warn!("the API server doesn't answer about the lease"),
             }
         }
@@ -127,7 +135,7 @@ impl Leadership {
         };
         match timeout(ANSWERED, release).await {
             Ok(Ok(())) => tracing::info!("the lease is given up"),
-            Ok(Err(error)) => tracing::warn!(%error, "failed to give the lease up; it lapses"),
+            Ok(Err(error)) => tracing::warn!(error = words(&error), "failed to give the lease up; it lapses"),
             Err(_) => tracing::warn!("failed to give the lease up in time; it lapses"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod client;
 mod context;
 mod controller;
 mod failures;
@@ -15,6 +16,7 @@ mod reset;
 mod settings;
 mod status_patch;
 mod watches;
+mod words;
 
 use std::process::ExitCode;
 

@@ -67,7 +67,7 @@ async fn reconcile(reset: Arc<EventsGatewayOffsetReset>, context: Arc<Context>) 
 #[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(reset: Arc<EventsGatewayOffsetReset>, failure: &Failure, context: Arc<Context>) -> Action {
     let key = key(&reset);
-    let (times, wait) = context.reset_failures.count(&key);
+    let (times, wait) = context.reset_failures.count(&key, failure.retry_after());
     context.metrics.errors.with_label_values(&[failure.category()]).inc();
     tracing::warn!(namespace = key.0, name = key.1, error = %failure, times, "a step of an offset reset failed");
     Action::requeue(wait)

@@ -9,7 +9,7 @@ use events_gateway_operator_core::{Kind, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
 use futures_util::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
@@ -44,6 +44,8 @@ pub(crate) struct Stores {
     pub(crate) deployments: Store<Deployment>,
     pub(crate) pods: Store<Pod>,
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
+    /// All of them; those that are children stand among the children as well.
+    pub(crate) config_maps: Store<PartialObjectMeta<ConfigMap>>,
     pub(crate) children: HashMap<Kind, Store<PartialObjectMeta<DynamicObject>>>,
 }
 
@@ -58,6 +60,7 @@ impl Stores {
         seen(&self.deployments, "Deployments").await?;
         seen(&self.pods, "Pods").await?;
         seen(&self.secrets, "Secrets").await?;
+        seen(&self.config_maps, "ConfigMaps").await?;
         for (kind, store) in &self.children {
             seen(store, kind.names().2).await?;
         }
@@ -84,6 +87,7 @@ pub(crate) struct GatewayStreams {
     pub(crate) deployments: Touched<Deployment>,
     pub(crate) pods: Touched<Pod>,
     pub(crate) secrets: Touched<PartialObjectMeta<Secret>>,
+    pub(crate) config_maps: Touched<PartialObjectMeta<ConfigMap>>,
     pub(crate) children: Vec<(Kind, Touched<PartialObjectMeta<DynamicObject>>)>,
 }
 
@@ -95,15 +99,13 @@ pub(crate) fn watch(
 ) -> (Stores, GatewayStreams, Touched<EventsGatewayOffsetReset>) {
     let labelled = || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
     let (gateways, gateways_stream) = full(api::<Guarded>(client, namespace), watcher::Config::default(), |_| {});
-    let (resets, resets_stream) = full(api(client, namespace), watcher::Config::default(), |_| {});
+    let (resets, resets_stream) = readable(api(client, namespace));
     // A second watch for who carries them out: there is little of it.
-    let (_, resets_again) = full(api(client, namespace), watcher::Config::default(), |_| {});
+    let (_, resets_again) = readable(api(client, namespace));
     let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
     let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
-    #[allow(deprecated)]
-    let secrets_stream = watcher::metadata_watcher(api::<Secret>(client, namespace), watcher::Config::default());
-    // kubectl keeps what it applied in an annotation: of a Secret, its values.
-    let (secrets, secrets_stream) = metadata(secrets_stream.modify(|secret| secret.annotations_mut().clear()), ());
+    let (secrets, secrets_stream) = named(api::<Secret>(client, namespace));
+    let (config_maps, config_maps_stream) = named(api::<ConfigMap>(client, namespace));
     let mut stores = HashMap::new();
     let mut children = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| is_child(*kind)) {
@@ -117,13 +119,14 @@ pub(crate) fn watch(
         children.push((kind, stream));
     }
     (
-        Stores { gateways, resets, deployments, pods, secrets, children: stores },
+        Stores { gateways, resets, deployments, pods, secrets, config_maps, children: stores },
         GatewayStreams {
             gateways: gateways_stream,
             resets: resets_again,
             deployments: deployments_stream,
             pods: pods_stream,
             secrets: secrets_stream,
+            config_maps: config_maps_stream,
             children,
         },
         resets_stream,
@@ -149,6 +152,43 @@ where
     let stream =
         watcher::watcher(api, config).backoff(Pauses::default()).modify(trim).reflect(writer).touched_objects();
     (reader, told(stream))
+}
+
+/// Of those that can be read: another release may have written one that can't, and it keeps the others from nothing.
+fn readable<K>(api: Api<DeserializeGuard<K>>) -> (Store<K>, Touched<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let events = watcher::watcher(api, watcher::Config::default()).backoff(Pauses::default());
+    let events = events.filter_map(async |event| event.map(only_readable).transpose());
+    (reader, told(events.reflect(writer).touched_objects()))
+}
+
+fn only_readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let (object, made): (_, fn(K) -> Event<K>) = match event {
+        Event::Init => return Some(Event::Init),
+        Event::InitDone => return Some(Event::InitDone),
+        Event::InitApply(object) => (object, Event::InitApply),
+        Event::Apply(object) => (object, Event::Apply),
+        Event::Delete(object) => (object, Event::Delete),
+    };
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let kind = K::kind(&());
+    let read =
+        object.0.inspect_err(|error| tracing::error!(%kind, namespace, name, %error, "failed to read an object"));
+    read.ok().map(made)
+}
+
+/// What gateways may name: of everybody's, by metadata only, and without annotations. kubectl keeps what it applied in one: of a
+/// Secret, its values.
+fn named<K>(api: Api<K>) -> (Store<PartialObjectMeta<K>>, Touched<PartialObjectMeta<K>>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    #[allow(deprecated)]
+    let events = watcher::metadata_watcher(api, watcher::Config::default());
+    metadata(events.modify(|object| object.annotations_mut().clear()), ())
 }
 
 fn metadata<K>(

@@ -1,8 +1,8 @@
 //! The custom resources of Events Gateway, group `eventsgateway.dev`.
 //!
 //! The sections that a gateway reads from its configuration file are the same Rust types here, in the [form] of a
-//! resource: secrets and files are references to Secrets of the resource's own namespace. What only the operator reads
-//! stands beside them. [`definition`] makes the CustomResourceDefinitions; `crds/*.yaml` are its output.
+//! resource: secrets and files are references to Secrets of the resource's own namespace, authorities to trust to Secrets or
+//! ConfigMaps. What only the operator reads stands beside them. [`definition`] makes the CustomResourceDefinitions; `crds/*.yaml` are its output.
 //!
 //! This is a crate of its own, and no feature of `events-gateway-crds`, so that no build of the gateway compiles kube: a
 //! feature would be switched on for everybody in builds of the whole workspace.

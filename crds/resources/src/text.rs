@@ -8,8 +8,8 @@ text!(
     "the name of an object: small letters, digits, '-' and '.'"
 );
 text!(
-    /// A key in the data of a Secret.
-    SecretDataKey, "key", 253, r"^[-._a-zA-Z0-9]+$", "a key of a Secret: letters, digits, '-', '_' and '.'"
+    /// A key in the data of a Secret or ConfigMap.
+    DataKey, "key", 253, r"^[-._a-zA-Z0-9]+$", "a key of a Secret or ConfigMap: letters, digits, '-', '_' and '.'"
 );
 text!(
     /// A container image.

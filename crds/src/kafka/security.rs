@@ -107,7 +107,7 @@ impl<F: Form> Sasl<F> {
                 client_id: oauth.client_id.clone(),
                 client_secret: leaves.secret(&oauth.client_secret),
                 scope: oauth.scope.clone(),
-                ca_file: oauth.ca_file.as_ref().map(|file| leaves.file(file)),
+                ca_file: oauth.ca_file.as_ref().map(|file| leaves.authorities(file)),
             }),
         }
     }
@@ -152,5 +152,5 @@ pub struct Oauth<F: Form = OnDisk> {
     pub scope: Option<String>,
     /// PEM file with the authorities that the endpoint's certificate is checked against. Absent: the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<F::File>,
+    pub ca_file: Option<F::Authorities>,
 }

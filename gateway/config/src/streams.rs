@@ -49,6 +49,8 @@ pub struct Drain {
 pub struct Limits {
     /// Most streams; not more than connections.
     pub streams: NonZeroUsize,
+    /// From how many on streams are sent to other replicas that have fewer; less than `streams`.
+    pub soft_streams: Option<NonZeroUsize>,
     /// Most channels owned.
     pub channels: NonZeroUsize,
     /// Most memory for events of all channels.
@@ -115,6 +117,11 @@ impl Limits {
         if raw.streams > listen.max_connections {
             problems.add(place.key("streams"), "must be at most listen.maxConnections");
         }
+        if raw.soft_streams >= raw.streams {
+            problems.add(place.key("softStreams"), "must be below streams");
+        }
+        let soft_streams = usize::try_from(raw.soft_streams).map(NonZeroUsize::new).map_err(|_| "must be at least 0");
+        let soft_streams = problems.take(place.key("softStreams"), soft_streams);
         let channels = text::count(raw.channels, place.key("channels"), problems);
         let ring_bytes = text::count(raw.ring_bytes, place.key("ringBytes"), problems);
         let backlog_reads = text::count(raw.backlog_reads, place.key("backlogReads"), problems);
@@ -122,6 +129,7 @@ impl Limits {
         let held_refusals = problems.take(place.key("heldRefusals"), held);
         Some(Self {
             streams: streams?,
+            soft_streams: soft_streams?,
             channels: channels?,
             ring_bytes: ring_bytes?,
             backlog_reads: backlog_reads?,

@@ -155,6 +155,7 @@ fn sections_that_contradict_each_other_are_told() {
         ("streams: {maxPendingBytes: 65536}", "streams.maxPendingBytes: must be at least kafka.maxRecordBytes"),
         ("streams: {maxAge: 10m}", "streams.maxAgeJitter: must be less than maxAge"),
         ("limits: {streams: 10001}", "limits.streams: must be at most listen.maxConnections"),
+        ("limits: {softStreams: 9900}", "limits.softStreams: must be below streams"),
         ("admin: {port: 8080}", "admin.port: is the public listener's port: the admin listener needs one of its own"),
         ("admin: {token: {value: short}}", "admin.token: needs at least 16 bytes"),
         (

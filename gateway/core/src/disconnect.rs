@@ -15,6 +15,8 @@ pub enum DisconnectReason {
     Disconnected,
     /// Refused: this replica holds as many connections as it may.
     ConnectionLimit,
+    /// Refused: another replica has fewer connections than this one, which has reached its soft limit.
+    Crowded,
     /// Refused: this replica holds as many channels as it may.
     ChannelLimit,
     /// The replica had to give up at once.
@@ -23,12 +25,13 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Drain,
         Self::MaxAge,
         Self::Overflow,
         Self::Disconnected,
         Self::ConnectionLimit,
+        Self::Crowded,
         Self::ChannelLimit,
         Self::Abort,
     ];
@@ -42,6 +45,7 @@ impl DisconnectReason {
             Self::Overflow => "overflow",
             Self::Disconnected => "disconnected",
             Self::ConnectionLimit => "connection-limit",
+            Self::Crowded => "crowded",
             Self::ChannelLimit => "channel-limit",
             Self::Abort => "abort",
         }

@@ -1,6 +1,7 @@
 //! The two listeners, as the configuration says.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use actix_web::web;
@@ -23,6 +24,8 @@ use crate::http::tls::Certificate;
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::replica::Replica;
+use crate::replica::lease::Keeper;
+use crate::replica::soft_limit::SoftLimit;
 use crate::task::Tasks;
 
 pub(super) fn public_connections(config: &Config) -> Connections {
@@ -50,14 +53,21 @@ pub(super) fn address(socket: &TcpListener, wanted: SocketAddr) -> Result<Socket
 }
 
 /// What the subscribe endpoint works with.
-pub(super) fn edge(config: &Config, hub: Arc<Hub>, replica: Arc<Replica>) -> Result<web::Data<Edge>, GatewayError> {
+pub(super) fn edge(
+    config: &Config,
+    hub: Arc<Hub>,
+    replica: Arc<Replica>,
+    keeper: &Keeper,
+) -> Result<web::Data<Edge>, GatewayError> {
     let cors = &config.listen.cors;
     let origins = match &cors.origins {
         Origins::Any => vec!["*".to_owned()],
         Origins::Listed(origins) => origins.clone(),
     };
+    let soft_limit = |most: NonZeroUsize| SoftLimit::new(most.get(), replica.clone(), keeper.reach(), keeper.leases());
     Ok(web::Data::new(Edge {
         open: open_on(hub),
+        soft_limit: config.limits.soft_streams.map(soft_limit),
         replica,
         rules: Rules {
             // The configuration bounds their number; none at all means that a request has to name its channels.

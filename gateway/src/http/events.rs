@@ -22,6 +22,7 @@ use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
 use crate::hub::Subscribe;
 use crate::replica::Replica;
+use crate::replica::soft_limit::SoftLimit;
 
 /// What the endpoint answers to.
 pub const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -35,6 +36,8 @@ pub struct Edge {
     pub open: Open,
     /// Counts and holds them.
     pub replica: Arc<Replica>,
+    /// Sends clients on to emptier replicas.
+    pub soft_limit: Option<SoftLimit>,
     /// What may be asked for.
     pub rules: Rules,
     /// Who may have what.
@@ -104,6 +107,9 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
     }
     if edge.replica.state() == ReplicaState::Draining {
         return Ok(edge.refusals.refuse(DisconnectReason::Drain, accepted));
+    }
+    if edge.soft_limit.as_ref().is_some_and(SoftLimit::sends_on) {
+        return Ok(edge.refusals.refuse(DisconnectReason::Crowded, accepted));
     }
     let Some(mut place) = edge.replica.connections().admit() else {
         return Ok(edge.refusals.refuse(DisconnectReason::ConnectionLimit, accepted));

@@ -9,7 +9,7 @@ use events_gateway_crds::form::{OnDisk, Translate};
 use events_gateway_crds::secret::Secret;
 use events_gateway_crds::text::FilePath;
 use events_gateway_crds::{Gateway, schema};
-use events_gateway_resources::form::{InCluster, SecretKey};
+use events_gateway_resources::form::{AuthoritiesKey, AuthoritiesSource, ConfigMapKey, InCluster, SecretKey};
 use serde_json::Value;
 
 /// Where pods find what the operator gives them.
@@ -19,16 +19,25 @@ pub const CONFIG: &str = "/etc/events-gateway/config";
 /// The name of the configuration file there, and in the ConfigMap.
 pub const FILE: &str = "config.yaml";
 
-/// Names of Secrets, and the keys of them that are read.
-pub type SecretKeys = BTreeMap<String, BTreeSet<String>>;
+/// Names of objects, and the keys of them that are read.
+pub type Keys = BTreeMap<String, BTreeSet<String>>;
 
-/// A configuration file, and the Secrets whose keys it names as files.
+/// What a resource refers to, all in its own namespace.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct References {
+    /// Secrets.
+    pub secrets: Keys,
+    /// ConfigMaps.
+    pub config_maps: Keys,
+}
+
+/// A configuration file, and the objects whose keys it names as files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
     /// YAML.
     pub text: String,
-    /// All Secrets that pods read.
-    pub secrets: SecretKeys,
+    /// All that pods read beside it.
+    pub references: References,
 }
 
 impl Configuration {
@@ -41,44 +50,62 @@ impl Configuration {
         let mut document = serde_json::to_value(&gateway).expect("a configuration is plain values");
         without_defaults(&mut document, schema::gateway());
         let text = serde_saphyr::to_string(&document).expect("plain values are written as YAML");
-        Self { text, secrets: files.secrets }
+        Self { text, references: files.references }
     }
 }
 
-/// The Secrets that a resource refers to.
+/// What a resource refers to.
 #[must_use]
-pub fn references(gateway: &Gateway<InCluster>) -> SecretKeys {
+pub fn references(gateway: &Gateway<InCluster>) -> References {
     let mut files = Files::default();
     gateway.translate(&mut files);
-    files.secrets
+    files.references
 }
 
-/// Where pods find a key of a Secret.
+/// Where pods find a Secret.
 #[must_use]
-pub fn path(key: &SecretKey) -> String {
-    format!("{DIRECTORY}/secrets/{}/{}", &*key.name, &*key.key)
+pub fn secret_directory(name: &str) -> String {
+    format!("{DIRECTORY}/secrets/{name}")
+}
+
+/// Where pods find a ConfigMap.
+#[must_use]
+pub fn config_map_directory(name: &str) -> String {
+    format!("{DIRECTORY}/config-maps/{name}")
 }
 
 /// References become paths, and are remembered.
 #[derive(Debug, Default)]
 struct Files {
-    secrets: SecretKeys,
+    references: References,
 }
 
 impl Files {
-    fn path(&mut self, key: &SecretKey) -> FilePath {
-        self.secrets.entry(key.name.0.clone()).or_default().insert(key.key.0.clone());
-        FilePath(path(key))
+    fn of_secret(&mut self, key: &SecretKey) -> FilePath {
+        self.references.secrets.entry(key.name.0.clone()).or_default().insert(key.key.0.clone());
+        FilePath(format!("{}/{}", secret_directory(&key.name), key.key.0))
+    }
+
+    fn of_config_map(&mut self, key: &ConfigMapKey) -> FilePath {
+        self.references.config_maps.entry(key.name.0.clone()).or_default().insert(key.key.0.clone());
+        FilePath(format!("{}/{}", config_map_directory(&key.name), key.key.0))
     }
 }
 
 impl Translate<InCluster, OnDisk> for Files {
     fn secret(&mut self, secret: &SecretKey) -> Secret {
-        Secret { file: Some(self.path(secret)), ..Secret::default() }
+        Secret { file: Some(self.of_secret(secret)), ..Secret::default() }
     }
 
     fn file(&mut self, file: &SecretKey) -> FilePath {
-        self.path(file)
+        self.of_secret(file)
+    }
+
+    fn authorities(&mut self, authorities: &AuthoritiesKey) -> FilePath {
+        match authorities.source() {
+            AuthoritiesSource::Secret(key) => self.of_secret(&key),
+            AuthoritiesSource::ConfigMap(key) => self.of_config_map(&key),
+        }
     }
 }
 
@@ -149,6 +176,16 @@ mod tests {
         let rendered = configuration(spec);
         assert!(rendered.text.contains("/etc/events-gateway/secrets/redis/password"), "{}", rendered.text);
         let keys = ["ca.crt".to_owned(), "password".to_owned()];
-        assert_eq!(rendered.secrets, BTreeMap::from([("redis".into(), BTreeSet::from(keys))]));
+        assert_eq!(rendered.references.secrets, BTreeMap::from([("redis".into(), BTreeSet::from(keys))]));
+    }
+
+    #[test]
+    fn authorities_of_a_config_map_become_a_file_beside_the_secrets() {
+        let mut spec = least();
+        spec["redis"]["tls"] = json!({ "caFile": { "configMap": { "name": "authorities", "key": "ca.crt" } } });
+        let rendered = configuration(spec);
+        assert!(rendered.text.contains("/etc/events-gateway/config-maps/authorities/ca.crt"), "{}", rendered.text);
+        assert_eq!(rendered.references.secrets, Keys::new());
+        assert_eq!(rendered.references.config_maps, Keys::from([("authorities".into(), ["ca.crt".to_owned()].into())]));
     }
 }

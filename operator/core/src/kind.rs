@@ -95,6 +95,12 @@ impl Kind {
         }
     }
 
+    /// Whether pods must not be made without it: who they are, what they read, who may reach them.
+    #[must_use]
+    pub const fn is_needed_by_pods(self) -> bool {
+        matches!(self, Self::ServiceAccount | Self::Secret | Self::ConfigMap | Self::NetworkPolicy)
+    }
+
     /// Whether a cluster may be without it, since it isn't Kubernetes' own.
     #[must_use]
     pub const fn is_optional(self) -> bool {
@@ -109,7 +115,7 @@ mod tests {
     #[test]
     fn all_are_there_once_and_pods_find_what_they_need() {
         let place = |kind| Kind::ALL.iter().position(|known| *known == kind).unwrap();
-        for kind in [Kind::ServiceAccount, Kind::Secret, Kind::ConfigMap, Kind::NetworkPolicy] {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_needed_by_pods()) {
             assert!(place(kind) < place(Kind::Deployment));
         }
         let distinct: std::collections::BTreeSet<_> = Kind::ALL.iter().collect();

@@ -16,6 +16,8 @@ pub const PAUSED: &str = "eventsgateway.dev/paused";
 pub const CONFIGURATION: &str = "eventsgateway.dev/configuration";
 /// On pods' templates: the digest of the versions of the Secrets that pods read.
 pub const SECRETS: &str = "eventsgateway.dev/secrets";
+/// The same of the ConfigMaps.
+pub const CONFIG_MAPS: &str = "eventsgateway.dev/config-maps";
 
 const NAME: &str = "app.kubernetes.io/name";
 const COMPONENT: &str = "app.kubernetes.io/component";

@@ -47,6 +47,8 @@ pub struct Situation {
     /// How many streams all draining replicas together close within that time at their rate: no more are drained at once,
     /// unless one replica alone has more.
     pub drain_budget: u64,
+    /// How many replicas may drain at once within that.
+    pub drain_at_once: Option<u32>,
     /// Whether the Deployment's pod template is about to change: no scale-down begins before that.
     pub template_waits: bool,
     /// The time.

@@ -14,7 +14,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::labels;
 use crate::validate::{Problem, Validated};
 
-pub use conditions::conditions;
+pub use conditions::{conditions, unobserved};
 pub use numbers::{MIN_AGE, worth_writing};
 pub use pods::{Answer, PodView};
 

@@ -9,9 +9,12 @@ use events_gateway_config::Environment;
 use events_gateway_resources::gateway::image::ImageUpdates;
 use events_gateway_resources::{EventsGateway, EventsGatewaySpec};
 
-use crate::configuration::{Configuration, references};
+use crate::configuration::{Configuration, Keys, references};
 use crate::kind::Kind;
 use crate::names;
+
+/// Versions of objects, by name.
+pub type Versions = BTreeMap<String, String>;
 
 /// What was found out about a resource's surroundings.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -25,7 +28,9 @@ pub struct Surroundings {
     /// Which optional kinds the cluster has.
     pub kinds: BTreeSet<Kind>,
     /// The versions of the Secrets in the resource's namespace, by name. `None`: not looked at.
-    pub secrets: Option<BTreeMap<String, String>>,
+    pub secrets: Option<Versions>,
+    /// Those of its ConfigMaps.
+    pub config_maps: Option<Versions>,
 }
 
 /// Something that is wrong with a resource.
@@ -37,13 +42,15 @@ pub struct Problem {
     pub text: String,
 }
 
-/// What a problem is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a problem is about, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// The spec has to be changed.
     InvalidSpec,
     /// A Secret isn't there.
     SecretMissing,
+    /// A ConfigMap isn't there.
+    ConfigMapMissing,
 }
 
 /// A gateway that can be built.
@@ -68,7 +75,9 @@ pub struct Validated {
     /// The key of it.
     pub admin_key: String,
     /// The versions of the Secrets whose change replaces the pods.
-    pub secret_versions: BTreeMap<String, String>,
+    pub secret_versions: Versions,
+    /// Those of the ConfigMaps.
+    pub config_map_versions: Versions,
     /// Kinds that are asked for and that the cluster doesn't have, and what to say of it: all else is built.
     pub missing_kinds: Vec<(Kind, String)>,
     /// The namespace that the operator runs in.
@@ -107,12 +116,18 @@ pub fn validate(gateway: &EventsGateway, surroundings: &Surroundings) -> Result<
             missing.push((kind, text));
         }
     }
-    if let Some(present) = &surroundings.secrets {
-        for secret in configuration.secrets.keys().filter(|secret| !(is_own && **secret == *token.name)) {
-            if !present.contains_key(secret) {
-                let text = format!("the Secret {secret}, which spec refers to, isn't in this namespace");
-                problems.push(Problem { reason: Reason::SecretMissing, text });
-            }
+    let mut refers = configuration.references.clone();
+    if is_own {
+        refers.secrets.remove(&*token.name);
+    }
+    for (kind, reason, keys, present) in [
+        ("Secret", Reason::SecretMissing, &refers.secrets, &surroundings.secrets),
+        ("ConfigMap", Reason::ConfigMapMissing, &refers.config_maps, &surroundings.config_maps),
+    ] {
+        let Some(present) = present else { continue };
+        for name in keys.keys().filter(|name| !present.contains_key(*name)) {
+            let text = format!("the {kind} {name}, which spec refers to, isn't in this namespace");
+            problems.push(Problem { reason, text });
         }
     }
     let Some(image) = image(gateway, surroundings) else {
@@ -123,7 +138,7 @@ pub fn validate(gateway: &EventsGateway, surroundings: &Surroundings) -> Result<
     if !problems.is_empty() {
         return Err(problems);
     }
-    let secret_versions = restarting(&gateway.spec, surroundings);
+    let (secret_versions, config_map_versions) = restarting(&gateway.spec, surroundings);
     Ok(Validated {
         namespace: gateway.metadata.namespace.clone().unwrap_or_default(),
         uid: gateway.metadata.uid.clone().unwrap_or_default(),
@@ -133,6 +148,7 @@ pub fn validate(gateway: &EventsGateway, surroundings: &Surroundings) -> Result<
         admin_secret: token.name.0,
         admin_key: token.key.0,
         secret_versions,
+        config_map_versions,
         missing_kinds: missing,
         operator_namespace: surroundings.operator_namespace.clone(),
         name,
@@ -156,18 +172,20 @@ fn image(gateway: &EventsGateway, surroundings: &Surroundings) -> Option<String>
     if follows { own.or(pinned) } else { pinned.or(own) }
 }
 
-/// The versions of the Secrets that pods read only when they start. A listener's certificate is read anew by itself, and the
-/// operator's own token never changes.
-fn restarting(spec: &EventsGatewaySpec, surroundings: &Surroundings) -> BTreeMap<String, String> {
+/// The versions of the Secrets and ConfigMaps that pods read only when they start. A listener's certificate is read anew by
+/// itself, and the operator's own token never changes.
+fn restarting(spec: &EventsGatewaySpec, surroundings: &Surroundings) -> (Versions, Versions) {
     if !spec.rollout.restart_on_secret_change {
-        return BTreeMap::new();
+        return Default::default();
     }
     let mut without_listener = spec.configuration();
     without_listener.listen.tls = None;
     let read_once = references(&without_listener);
-    let versions = surroundings.secrets.iter().flatten();
-    let versions = versions.filter(|(name, _)| read_once.contains_key(*name));
-    versions.map(|(name, version)| (name.clone(), version.clone())).collect()
+    let versions = |present: &Option<Versions>, keys: &Keys| {
+        let present = present.iter().flatten().filter(|(name, _)| keys.contains_key(*name));
+        present.map(|(name, version)| (name.clone(), version.clone())).collect()
+    };
+    (versions(&surroundings.secrets, &read_once.secrets), versions(&surroundings.config_maps, &read_once.config_maps))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ fn surroundings() -> Surroundings {
         operator_namespace: Some("events-gateway".into()),
         kinds: Kind::ALL.into(),
         secrets: Some(secrets.map(|name| (name.to_owned(), format!("{name}@1"))).into()),
+        config_maps: Some([("authorities".to_owned(), "authorities@1".to_owned())].into()),
     }
 }
 

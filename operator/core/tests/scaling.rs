@@ -34,8 +34,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn run(ops: &[Op], plant: Plant) -> Result<(), String> {
-    let mut world = World::new(4, plant);
+fn at_once() -> impl Strategy<Value = Option<u32>> {
+    prop::option::of(1u32..4)
+}
+
+fn run(ops: &[Op], at_once: Option<u32>, plant: Plant) -> Result<(), String> {
+    let mut world = World::new(4, at_once, plant);
     for op in ops {
         world.apply(op)?;
     }
@@ -66,17 +70,21 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn what_is_wanted_is_reached_and_nobody_goes_undrained(ops in prop::collection::vec(op(), 1..120)) {
-        run(&ops, Plant::None).map_err(TestCaseError::fail)?;
+    fn what_is_wanted_is_reached_and_nobody_goes_undrained(
+        ops in prop::collection::vec(op(), 1..120),
+        at_once in at_once(),
+    ) {
+        run(&ops, at_once, Plant::None).map_err(TestCaseError::fail)?;
     }
 
     #[test]
     fn in_calm_weather_the_emptiest_go_and_nobody_else_is_disturbed(
         clients in prop::collection::vec(0u64..300, 1..8),
         wanted in 0u32..8,
+        at_once in at_once(),
         ops in prop::collection::vec(calm_op(), 1..80),
     ) {
-        let mut world = World::new(u32::try_from(clients.len()).unwrap(), Plant::None);
+        let mut world = World::new(u32::try_from(clients.len()).unwrap(), at_once, Plant::None);
         for (pod, clients) in clients.iter().enumerate() {
             world.apply(&Op::Connect { pod, clients: *clients }).map_err(TestCaseError::fail)?;
         }
@@ -98,7 +106,9 @@ proptest! {
 fn is_caught(plant: Plant) -> bool {
     let config = Config { cases: 100_000, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     TestRunner::new(config)
-        .run(&prop::collection::vec(op(), 1..120), |ops| run(&ops, plant).map_err(TestCaseError::fail))
+        .run(&(prop::collection::vec(op(), 1..120), at_once()), |(ops, at_once)| {
+            run(&ops, at_once, plant).map_err(TestCaseError::fail)
+        })
         .is_err()
 }
 
@@ -135,6 +145,11 @@ fn a_template_that_is_not_held_is_caught() {
 #[test]
 fn counting_those_that_went_by_themselves_is_caught() {
     assert!(is_caught(Plant::LostCounted));
+}
+
+#[test]
+fn draining_more_at_once_than_may_is_caught() {
+    assert!(is_caught(Plant::AtOnceIgnored));
 }
 
 #[test]

@@ -70,5 +70,6 @@ pub(super) fn surroundings(image: &str) -> Surroundings {
         operator_namespace: Some("events-gateway".into()),
         kinds: Kind::ALL.into(),
         secrets: None,
+        config_maps: None,
     }
 }

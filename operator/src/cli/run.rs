@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tracing_subscriber::EnvFilter;
@@ -13,6 +12,7 @@ use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::prelude::*;
 
 use crate::admin::{self, Health};
+use crate::client::Clients;
 use crate::context::Context;
 use crate::controller;
 use crate::failures::Failures;
@@ -62,21 +62,25 @@ async fn operate(settings: Settings) -> Result<()> {
     let mut admin = tokio::spawn(server);
     let identity = settings.identity.clone().unwrap_or_else(|| format!("{:016x}", rand::random::<u64>()));
     let mut stop = stopped()?;
-    let client = Client::try_default().await.context("failed to find the cluster")?;
+    let Clients { calls: client, watches: watching } = Clients::find().await?;
     let kinds = Kinds::find(client.clone()).await.context("failed to ask the API server what there is")?;
-    tokio::spawn(kinds.clone().follow());
     tracing::info!(identity, version = env!("CARGO_PKG_VERSION"), namespaces = ?settings.namespaces, "started");
 
     let leadership =
         Leadership::new(client.clone(), &settings.lease_namespace, settings.lease_name.clone(), identity.clone());
     // Another one leading is no reason not to be ready: this one is, to take over.
     ready.store(true, Ordering::Relaxed);
-    if settings.leader_election {
+    let claimed = if settings.leader_election {
         tokio::select! {
-            () = leadership.acquire() => tracing::info!("leading"),
+            claimed = leadership.acquire() => {
+                tracing::info!("leading");
+                Some(claimed)
+            }
             _ = stop.changed() => return Ok(()),
         }
-    }
+    } else {
+        None
+    };
     metrics.leader.set(1);
     let notices = Notices::new(client.clone(), identity);
     let namespaces: Vec<Option<String>> = if settings.namespaces.is_empty() {
@@ -85,7 +89,7 @@ async fn operate(settings: Settings) -> Result<()> {
         settings.namespaces.iter().cloned().map(Some).collect()
     };
     let watched: Vec<_> =
-        namespaces.iter().map(|namespace| watches::watch(&client, &kinds, namespace.as_deref())).collect();
+        namespaces.iter().map(|namespace| watches::watch(&watching, &kinds, namespace.as_deref())).collect();
     let everywhere: Arc<[Stores]> = watched.iter().map(|(stores, ..)| stores.clone()).collect();
     let turns = Arc::new(Semaphore::new(controller::AT_A_TIME));
     let (image_updates, applied) = (Arc::default(), Arc::default());
@@ -120,10 +124,9 @@ async fn operate(settings: Settings) -> Result<()> {
         .collect();
     let passes = futures_util::future::join_all(scopes);
     let hold = async {
-        if settings.leader_election {
-            leadership.hold().await;
-        } else {
-            std::future::pending::<()>().await;
+        match claimed {
+            Some(claimed) => leadership.hold(claimed).await,
+            None => std::future::pending().await,
         }
     };
     let asked = stop.clone();

@@ -13,6 +13,8 @@ use crate::context::{Context, Key};
 
 /// Applies all objects of a gateway and deletes the others that it had. `replicas`: what the Deployment is told where it is
 /// made, or keeps; `hold_template`: the Deployment stays as it is for now.
+///
+/// An object that is refused keeps no other from being made, but for the Deployment: no pod runs without all that it needs.
 pub(crate) async fn apply(
     context: &Context,
     key: &Key,
@@ -20,18 +22,31 @@ pub(crate) async fn apply(
     objects: &Objects,
     replicas: i32,
     hold_template: bool,
-) -> Result<(), Failure> {
-    own_token(context, key, gateway).await?;
+) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    let mut lacks = false;
+    if let Err(failure) = own_token(context, key, gateway).await {
+        lacks = true;
+        failures.push(failure);
+    }
     for (object, value) in objects {
-        if object.0 == Kind::Deployment {
-            if !hold_template {
-                one(context, key, gateway, object, value, Some(replicas)).await?;
-            }
-        } else {
-            one(context, key, gateway, object, value, None).await?;
+        if failures.iter().any(Failure::is_of_server) {
+            return failures;
+        }
+        let replicas = match object.0 {
+            Kind::Deployment if hold_template || lacks => continue,
+            Kind::Deployment => Some(replicas),
+            _ => None,
+        };
+        if let Err(failure) = one(context, key, gateway, object, value, replicas).await {
+            lacks |= object.0.is_needed_by_pods();
+            failures.push(failure);
         }
     }
-    prune(context, key, gateway, objects).await
+    if let Err(failure) = prune(context, key, gateway, objects).await {
+        failures.push(failure);
+    }
+    failures
 }
 
 /// Whether the Deployment is about to change in more than its number of replicas.

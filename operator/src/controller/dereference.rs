@@ -1,10 +1,8 @@
 //! Step 1: what a pass needs to know of the resource's surroundings.
 
-use std::collections::BTreeMap;
-
 use events_gateway_operator_core::names;
 use events_gateway_operator_core::status::{AutoscalerView, PodView};
-use events_gateway_operator_core::validate::{Surroundings, TOKEN};
+use events_gateway_operator_core::validate::{Surroundings, TOKEN, Versions};
 use events_gateway_operator_core::{labels, scaling};
 use events_gateway_operator_replicas::Client;
 use events_gateway_resources::EventsGateway;
@@ -13,8 +11,9 @@ use events_gateway_resources::gateway::{Autoscaler, DEFAULT_REPLICAS};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use kube::runtime::reflector::ObjectRef;
-use kube::{Api, ResourceExt as _};
+use kube::api::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Resource, ResourceExt as _};
 
 use super::error::Failure;
 use super::survey;
@@ -41,24 +40,13 @@ pub(crate) async fn dereference(
     gateway: &EventsGateway,
     wanted: i32,
 ) -> Result<Dereferenced, Failure> {
-    let secrets: BTreeMap<String, String> = context
-        .stores
-        .secrets
-        .state()
-        .iter()
-        .filter(|secret| secret.metadata.namespace.as_deref() == Some(&key.0))
-        .filter_map(|secret| {
-            let metadata = &secret.metadata;
-            let version = format!("{}@{}", metadata.uid.as_deref()?, metadata.resource_version.as_deref()?);
-            Some((metadata.name.clone()?, version))
-        })
-        .collect();
     let surroundings = Surroundings {
         default_image: context.settings.gateway_image.clone(),
         may_update_image: may_update_image(context, key, gateway),
         operator_namespace: Some(context.settings.lease_namespace.clone()),
         kinds: context.kinds.known(),
-        secrets: Some(secrets),
+        secrets: Some(versions(&context.stores.secrets, key)),
+        config_maps: Some(versions(&context.stores.config_maps, key)),
     };
     let stored = context.stores.deployments.get(&ObjectRef::new(&names::main(&key.1)).within(&key.0));
     let deployment = context.applied.newest(key, stored.map(|deployment| Deployment::clone(&deployment)));
@@ -87,6 +75,21 @@ pub(crate) async fn dereference(
     let views = pods.iter().zip(answers).map(|(pod, answer)| PodView::of(pod, answer)).collect();
     let autoscaler = autoscaler(context, key, gateway).await?;
     Ok(Dereferenced { surroundings, deployment, pods, views, scaled, replicas, autoscaler })
+}
+
+/// The versions of what is in the resource's namespace.
+fn versions<K>(store: &Store<PartialObjectMeta<K>>, key: &Key) -> Versions
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let objects = store.state();
+    let objects = objects.iter().filter(|object| object.metadata.namespace.as_deref() == Some(&key.0));
+    let versions = objects.filter_map(|object| {
+        let metadata = &object.metadata;
+        let version = format!("{}@{}", metadata.uid.as_deref()?, metadata.resource_version.as_deref()?);
+        Some((metadata.name.clone()?, version))
+    });
+    versions.collect()
 }
 
 /// A client with the replicas' admin token; `None` while there is no token yet.

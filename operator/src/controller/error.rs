@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crate::words::words;
+
+/// However long the API server wants to be left in peace, it is asked again after this.
+const MOST: Duration = Duration::from_secs(300);
+
 /// What failed in a pass. The pass is made again, later and later.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -14,7 +19,7 @@ pub(crate) enum Failure {
         within: Duration,
     },
     /// An object couldn't be read.
-    #[error("failed to read {what}: {source}")]
+    #[error("failed to read {what}: {}", words(.source))]
     Read {
         /// Which.
         what: String,
@@ -22,7 +27,7 @@ pub(crate) enum Failure {
         source: kube::Error,
     },
     /// An object couldn't be written.
-    #[error("failed to apply {kind} {name}: {source}")]
+    #[error("failed to apply {kind} {name}: {}", words(.source))]
     Apply {
         /// Its kind.
         kind: &'static str,
@@ -32,7 +37,7 @@ pub(crate) enum Failure {
         source: kube::Error,
     },
     /// An object that is no longer wanted couldn't be deleted.
-    #[error("failed to delete {kind} {name}: {source}")]
+    #[error("failed to delete {kind} {name}: {}", words(.source))]
     Prune {
         /// Its kind.
         kind: &'static str,
@@ -50,7 +55,7 @@ pub(crate) enum Failure {
         name: String,
     },
     /// A pod couldn't be marked.
-    #[error("failed to mark pod {pod}: {source}")]
+    #[error("failed to mark pod {pod}: {}", words(.source))]
     Mark {
         /// The pod.
         pod: String,
@@ -58,28 +63,51 @@ pub(crate) enum Failure {
         source: kube::Error,
     },
     /// The number of replicas couldn't be written.
-    #[error("failed to set the number of replicas: {0}")]
+    #[error("failed to set the number of replicas: {}", words(.0))]
     Scale(kube::Error),
     /// The status couldn't be written.
-    #[error("failed to write the status: {0}")]
+    #[error("failed to write the status: {}", words(.0))]
     Status(kube::Error),
 }
 
 impl Failure {
-    /// A stable word for metrics.
-    pub(crate) fn category(&self) -> &'static str {
-        let source = match self {
-            Self::Foreign { .. } => return "foreign",
-            Self::Unseen { .. } => return "unseen",
+    /// What the API server was asked in vain.
+    fn source(&self) -> Option<&kube::Error> {
+        match self {
+            Self::Foreign { .. } | Self::Unseen { .. } => None,
             Self::Read { source, .. }
             | Self::Apply { source, .. }
             | Self::Prune { source, .. }
             | Self::Mark { source, .. }
             | Self::Scale(source)
-            | Self::Status(source) => source,
-        };
-        match source {
-            kube::Error::Api(status) => match status.code {
+            | Self::Status(source) => Some(source),
+        }
+    }
+
+    /// Whether the next request would fare no better: the API server is away, has trouble, or wants to be left in peace.
+    pub(crate) fn is_of_server(&self) -> bool {
+        self.source().is_some_and(|source| match source {
+            kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+            _ => true,
+        })
+    }
+
+    /// How long the API server wants to be left in peace.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let Some(kube::Error::Api(status)) = self.source() else { return None };
+        let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()).min(MOST))
+    }
+
+    /// A stable word for metrics.
+    pub(crate) fn category(&self) -> &'static str {
+        match self {
+            Self::Foreign { .. } => return "foreign",
+            Self::Unseen { .. } => return "unseen",
+            _ => {}
+        }
+        match self.source() {
+            Some(kube::Error::Api(status)) => match status.code {
                 403 => "forbidden",
                 404 => "not-found",
                 409 => "conflict",

@@ -38,9 +38,9 @@ pub(crate) async fn exposure(context: &Context, key: &Key, gateway: &Validated) 
     }
     if let Some(ingress) = &wanted.ingress {
         // A controller need not write addresses into the status: what is asked for is what is told.
-        let scheme = if ingress.tls_secret_name.is_some() { "https" } else { "http" };
+        let scheme = |host| if ingress.has_certificate(host) { "https" } else { "http" };
         let hosts = ingress.hosts.iter().filter(|host| !host.0.starts_with('*'));
-        view.endpoints.extend(hosts.map(|host| format!("{scheme}://{}{prefix}/events", host.0)));
+        view.endpoints.extend(hosts.map(|host| format!("{}://{}{prefix}/events", scheme(host), host.0)));
     }
     if let Some(route) = &wanted.http_route {
         let missing = gateway.missing_kinds.iter().find(|(kind, _)| *kind == Kind::HttpRoute);

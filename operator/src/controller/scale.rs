@@ -35,6 +35,7 @@ pub(crate) fn decided(
         pods: found.scaled.clone(),
         drain_timeout: drain.timeout.get(),
         drain_budget: budget as u64,
+        drain_at_once: gateway.spec.rollout.drain_at_once.and_then(|at_once| u32::try_from(at_once).ok()),
         template_waits,
         now: Timestamp::now(),
     }))
@@ -56,7 +57,7 @@ pub(crate) async fn carry_out(
                 let annotations = json!({ DELETION_COST: mark.cost.to_string(), DRAIN_SINCE: mark.since.to_string() });
                 annotate(&pods, pod, uid, &annotations).await?;
                 let text = format!("replica {pod} drains: fewer are wanted");
-                context.notices.of_pod(EventType::Normal, about, pod, "DrainStarted", &text).await;
+                context.notices.of_pod(EventType::Normal, about, pod, "DrainStarted", &text);
             }
             Step::Unmark { pod, uid } => {
                 annotate(&pods, pod, uid, &json!({ DELETION_COST: null, DRAIN_SINCE: null })).await?;
@@ -76,7 +77,7 @@ pub(crate) async fn carry_out(
                 context.applied.remember_scale(key, &object, written.metadata.generation.unwrap_or(0));
                 context.applied.remember_deployment(key, written);
                 context.metrics.writes.with_label_values(&["Deployment"]).inc();
-                context.notices.scaled(about, *replicas).await;
+                context.notices.scaled(about, *replicas);
             }
         }
     }
@@ -84,12 +85,12 @@ pub(crate) async fn carry_out(
         match notice {
             Notice::PassedOver { pod } => {
                 let text = format!("replica {pod} was to go and Kubernetes took another: it serves again");
-                context.notices.of_pod(EventType::Warning, about, pod, "OtherReplicaRemoved", &text).await;
+                context.notices.of_pod(EventType::Warning, about, pod, "OtherReplicaRemoved", &text);
             }
             Notice::TimedOut { pod, connections } => {
                 let left = connections.map_or_else(|| "an unknown number of".into(), |left| left.to_string());
                 let text = format!("replica {pod} goes with {left} connections: its drain didn't end in time");
-                context.notices.of_pod(EventType::Warning, about, pod, "DrainTimedOut", &text).await;
+                context.notices.of_pod(EventType::Warning, about, pod, "DrainTimedOut", &text);
             }
         }
     }

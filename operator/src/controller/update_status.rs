@@ -34,7 +34,7 @@ pub(crate) async fn update_status(
     }
     write(context, key, &before, &status).await?;
     for (condition, reason) in [("Ready", "NotReady"), ("Degraded", "Degraded")] {
-        notify(context, about, &before, &status, condition, reason).await;
+        notify(context, about, &before, &status, condition, reason);
     }
     context.told.lock().insert(key.clone(), (status, Instant::now()));
     Ok(())
@@ -60,7 +60,7 @@ pub(crate) async fn write(
 }
 
 /// Gives a notice when a condition turned bad, or good again.
-async fn notify(
+fn notify(
     context: &Context,
     about: &ObjectReference,
     before: &EventsGatewayStatus,
@@ -84,9 +84,9 @@ async fn notify(
         message => format!("{}: {message}", condition.reason.0),
     };
     if is_bad {
-        context.notices.warning(about, bad, &text).await;
+        context.notices.warning(about, bad, &text);
     } else if was.is_some() {
         let good = if kind == "Ready" { "Ready" } else { "Recovered" };
-        context.notices.normal(about, good, &text).await;
+        context.notices.normal(about, good, &text);
     }
 }

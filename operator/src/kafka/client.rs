@@ -9,15 +9,18 @@ use events_gateway_operator_kafka::oauth::OAuth;
 use events_gateway_operator_kafka::options::{Client, Identity, Login, Sasl, Tls};
 use events_gateway_operator_kafka::{Cluster, Clusters};
 use events_gateway_resources::EventsGateway;
-use events_gateway_resources::form::{InCluster, SecretKey};
-use k8s_openapi::api::core::v1::Secret;
+use events_gateway_resources::form::{AuthoritiesKey, AuthoritiesSource, InCluster, SecretKey};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 
 use super::Trouble;
 use crate::context::Key;
 
-/// Texts of keys of Secrets.
-type Texts = BTreeMap<(String, String), String>;
+/// Texts of keys of Secrets and ConfigMaps, by kind, name and key.
+type Texts = BTreeMap<(&'static str, String, String), String>;
+
+const SECRET: &str = "Secret";
+const CONFIG_MAP: &str = "ConfigMap";
 
 /// The cluster that a gateway reads from, shared by all that reach it as the same user.
 pub(crate) async fn cluster(
@@ -36,25 +39,47 @@ async fn texts(client: &kube::Client, key: &Key, gateway: &EventsGateway) -> Res
     only_kafka.listen = Default::default();
     only_kafka.admin = Default::default();
     only_kafka.redis = Default::default();
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &key.0);
+    let refers = references(&only_kafka);
     let mut texts = Texts::new();
-    for (name, keys) in references(&only_kafka) {
-        let failed = |problem: String| Trouble::Secret { name: name.clone(), problem };
-        let secret = secrets.get(&name).await.map_err(|error| failed(error.to_string()))?;
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &key.0);
+    for (name, keys) in refers.secrets {
+        let secret = secrets.get(&name).await.map_err(|error| unread(SECRET, &name, error.to_string()))?;
         let data = secret.data.unwrap_or_default();
         for data_key in keys {
-            let bytes = data.get(&data_key).ok_or_else(|| failed(format!("it has no key {data_key}")))?;
-            let text = String::from_utf8(bytes.0.clone()).map_err(|_| failed(format!("{data_key} is no text")))?;
-            texts.insert((name.clone(), data_key), text);
+            let bytes = data.get(&data_key).ok_or_else(|| lacks(SECRET, &name, &data_key))?;
+            let text = String::from_utf8(bytes.0.clone());
+            let text = text.map_err(|_| unread(SECRET, &name, format!("{data_key} is no text")))?;
+            texts.insert((SECRET, name.clone(), data_key), text);
+        }
+    }
+    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &key.0);
+    for (name, keys) in refers.config_maps {
+        let found = config_maps.get(&name).await.map_err(|error| unread(CONFIG_MAP, &name, error.to_string()))?;
+        let mut data = found.data.unwrap_or_default();
+        for data_key in keys {
+            let text = data.remove(&data_key).ok_or_else(|| lacks(CONFIG_MAP, &name, &data_key))?;
+            texts.insert((CONFIG_MAP, name.clone(), data_key), text);
         }
     }
     Ok(texts)
 }
 
+fn unread(kind: &'static str, name: &str, problem: String) -> Trouble {
+    Trouble::Reference { kind, name: name.to_owned(), problem }
+}
+
+fn lacks(kind: &'static str, name: &str, key: &str) -> Trouble {
+    unread(kind, name, format!("it has no key {key}"))
+}
+
 fn options(kafka: &Kafka<InCluster>, texts: &Texts) -> Result<Client, Trouble> {
-    let text = |key: &SecretKey| {
-        let missing = || Trouble::Secret { name: key.name.0.clone(), problem: format!("it has no key {}", key.key.0) };
-        texts.get(&(key.name.0.clone(), key.key.0.clone())).cloned().ok_or_else(missing)
+    let found = |kind: &'static str, name: &str, key: &str| {
+        texts.get(&(kind, name.to_owned(), key.to_owned())).cloned().ok_or_else(|| lacks(kind, name, key))
+    };
+    let text = |key: &SecretKey| found(SECRET, &key.name, &key.key);
+    let authorities = |key: &AuthoritiesKey| match key.source() {
+        AuthoritiesSource::Secret(key) => found(SECRET, &key.name, &key.key),
+        AuthoritiesSource::ConfigMap(key) => found(CONFIG_MAP, &key.name, &key.key),
     };
     // One line end at the end of a secret doesn't count, as for the gateway.
     let secret = |key: &Option<SecretKey>| -> Result<String, Trouble> {
@@ -65,7 +90,7 @@ fn options(kafka: &Kafka<InCluster>, texts: &Texts) -> Result<Client, Trouble> {
     let security = &kafka.security;
     let tls = match &security.tls {
         Some(tls) => Some(Tls {
-            authorities: tls.ca_file.as_ref().map(&text).transpose()?,
+            authorities: tls.ca_file.as_ref().map(&authorities).transpose()?,
             identity: match (&tls.cert_file, &tls.key_file) {
                 (Some(certificate), Some(key)) => Some(Identity { certificate: text(certificate)?, key: text(key)? }),
                 _ => None,
@@ -89,7 +114,7 @@ fn options(kafka: &Kafka<InCluster>, texts: &Texts) -> Result<Client, Trouble> {
                     client_id: oauth.client_id.0.clone(),
                     client_secret: secret(&Some(oauth.client_secret.clone()))?,
                     scope: oauth.scope.clone(),
-                    authorities: oauth.ca_file.as_ref().map(&text).transpose()?,
+                    authorities: oauth.ca_file.as_ref().map(&authorities).transpose()?,
                 })
             }
         }),

@@ -57,8 +57,8 @@ pub(super) async fn step(context: &Context, reset: &EventsGatewayOffsetReset) ->
                 status.ended = Some(now());
                 let about = reset.object_ref(&());
                 match phase {
-                    Phase::Succeeded => context.notices.normal(&about, reason, &text).await,
-                    _ => context.notices.warning(&about, reason, &text).await,
+                    Phase::Succeeded => context.notices.normal(&about, reason, &text),
+                    _ => context.notices.warning(&about, reason, &text),
                 }
             }
             (Action::requeue(Duration::from_millis(100)), reason, text)

@@ -106,6 +106,14 @@ impl Operator {
         self.process.wait(Duration::from_secs(15)).await
     }
 
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it hasn't in time.
+    pub async fn ended(&mut self, bound: Duration) -> Result<ExitStatus> {
+        self.process.wait(bound).await
+    }
+
     /// Its process's id.
     #[must_use]
     pub fn id(&self) -> u32 {

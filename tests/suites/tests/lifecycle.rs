@@ -200,6 +200,42 @@ async fn two_replicas_that_drain_share_the_rate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowded_replica_sends_clients_on_until_nobody_has_room() {
+    let _turn = turn::take().await;
+    let soft: u32 = 6;
+    let overlay = json!({ "limits": { "softStreams": soft }, "replica": { "lease": "3s" } });
+    let plan = Plan { replicas: 2, partitions: 1, overlay, ..Plan::default() };
+    let platform = Platform::start("lifecycle", &plan).await.expect("the platform starts");
+    let mut first = Vec::new();
+    for _ in 0..soft {
+        first.push(once(&platform.gateways[0], "user:a").await);
+    }
+    let seen = platform.gateways[0].wait_for_metric("events_gateway_leases", &["state=\"serving\""], 2.0, BOUND).await;
+    seen.expect("they see each other");
+    // Whoever is sent on comes back, and meets the other one.
+    let mut others = Vec::new();
+    for _ in 0..soft {
+        let path = events_of(&["user:a"]);
+        let refused = Client::open(Options { reconnect: false, ..Options::new(platform.gateways[0].public(), path) });
+        let (_, told) = until_closing(&refused).await;
+        assert_eq!((&told["reason"], &told["retryable"]), (&json!("crowded"), &json!(true)));
+        assert_eq!(refused.history().connections[0].status, Some(200));
+        others.push(once(&platform.gateways[1], "user:a").await);
+    }
+    for gateway in &platform.gateways {
+        assert_eq!(status(gateway).await["connections"], soft);
+    }
+    let counted = platform.gateways[0].metric("events_gateway_refusals_total", &["reason=\"crowded\""]).await;
+    assert!(counted.expect("metrics") >= f64::from(soft));
+
+    // Now neither has room, so each takes everybody as soon as it has seen that.
+    for gateway in &platform.gateways {
+        let last = Client::opened(Options::new(gateway.public(), events_of(&["user:b"])), BOUND).await;
+        others.push(last.expect("nobody is turned away who has nowhere to go"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_tells_what_a_replica_does() {
     let _turn = turn::take().await;
     let platform = one_replica(Value::Null).await;

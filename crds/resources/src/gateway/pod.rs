@@ -1,5 +1,7 @@
 //! What is added to the pods. Security context, host access, service account, grace period and selectors are the operator's.
 
+pub mod affinity;
+
 use std::collections::BTreeMap;
 
 use events_gateway_crds::duration::{Duration, HOUR, SECOND};
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metadata::Metadata;
 use crate::text::{LabelKey, LabelValue, ObjectName, Quantity};
+pub use affinity::Affinity;
 
 const TOLERATION_RULES: &[Rule] = &[
     rule("self.operator == 'Exists' || has(self.key)", "key is required with operator Equal"),
@@ -32,6 +35,8 @@ pub struct Pod {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub tolerations: Vec<Toleration>,
+    /// Near what replicas run, and away from what.
+    pub affinity: Affinity,
     /// What replicas are spread over. Empty: nodes and zones, as far as possible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(

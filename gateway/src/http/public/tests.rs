@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use events_gateway_core::Channel;
 use events_gateway_core::cursor::{ChannelSet, Mark};
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
+use events_gateway_core::{Channel, Timestamp};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::backlog::ReplicaState;
+use crate::backlog::{Lease, ReplicaState};
 use crate::http::access::Policy;
 use crate::http::cors::Cors;
 use crate::http::events::ProblemCounts;
@@ -26,6 +26,8 @@ use crate::http::refusal::Refusals;
 use crate::http::{Open, Opened};
 use crate::hub::Subscribe;
 use crate::replica::Replica;
+use crate::replica::lease::Reach;
+use crate::replica::soft_limit::SoftLimit;
 
 /// A hub of one greeting: says hello, is silent, and ends when it is closed.
 #[derive(Clone, Default)]
@@ -71,6 +73,24 @@ impl FakeHub {
     }
 }
 
+fn reached() -> watch::Receiver<Reach> {
+    watch::channel(Reach::Reached).1
+}
+
+/// The lease of another replica that holds no streams.
+fn one_empty() -> watch::Receiver<Vec<Lease>> {
+    let lease = Lease {
+        replica: "other".to_owned(),
+        pod: String::new(),
+        address: String::new(),
+        started: Timestamp(0),
+        version: String::new(),
+        state: ReplicaState::Serving,
+        connections: 0,
+    };
+    watch::channel(vec![lease]).1
+}
+
 struct Gateway {
     address: std::net::SocketAddr,
     replica: Arc<Replica>,
@@ -81,6 +101,8 @@ struct Gateway {
 
 struct Wanted {
     most: usize,
+    /// The soft limit, with another replica that is empty.
+    soft: Option<usize>,
     cors: Cors,
     then: Bytes,
     options: Options,
@@ -90,6 +112,7 @@ impl Default for Wanted {
     fn default() -> Self {
         Self {
             most: 2_000,
+            soft: None,
             cors: Cors::default(),
             then: Bytes::from_static(b": hello\n\n"),
             options: Options {
@@ -105,9 +128,11 @@ impl Gateway {
     fn start(wanted: Wanted) -> Self {
         let hub = FakeHub::default();
         let replica = Replica::new(wanted.most);
+        let soft_limit = |most| SoftLimit::new(most, replica.clone(), reached(), one_empty());
         let edge = web::Data::new(Edge {
             open: hub.open(wanted.then),
             replica: replica.clone(),
+            soft_limit: wanted.soft.map(soft_limit),
             rules: Rules { default_channels: None, max_channels: 12 },
             policy: Policy { serve_all: false },
             cors: wanted.cors,
@@ -327,6 +352,21 @@ async fn a_full_or_draining_replica_refuses_by_a_stream_and_others_by_503() {
 }
 
 #[tokio::test]
+async fn a_crowded_replica_sends_clients_on_while_another_has_room() {
+    let gateway = Gateway::start(Wanted { soft: Some(1), ..Wanted::default() });
+    let accept = "Accept: text/event-stream\r\n";
+    let (_first, answer) = gateway.get("/api/v1/events?channels=a", accept, "hello").await;
+    assert!(answer.contains("hello"), "{answer}");
+    let (_, answer) = gateway.get("/api/v1/events?channels=a", accept, "}\n\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("event: gateway.closing\ndata: {\"reason\":\"crowded\",\"retryable\":true,"), "{answer}");
+    let (_second, answer) = gateway.get("/api/v1/events?channels=a", accept, "hello").await;
+    assert!(answer.contains("hello"), "the room elsewhere is used up: {answer}");
+    let refused: Vec<_> = gateway.edge.refusals.counts().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(refused, [(DisconnectReason::Crowded, 1)]);
+}
+
+#[tokio::test]
 async fn allowed_origins_may_read_streams_problems_and_refusals() {
     let gateway = Gateway::start(Wanted {
         cors: Cors::new(["https://a.example".to_owned()], true, Duration::from_secs(60)).unwrap(),
@@ -526,6 +566,7 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
     let edge = web::Data::new(Edge {
         open: crate::http::open_on(hub.clone()),
         replica: replica.clone(),
+        soft_limit: None,
         rules: Rules { default_channels: None, max_channels: 12 },
         policy: Policy { serve_all: false },
         cors: Cors::default(),

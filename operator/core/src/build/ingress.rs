@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use events_gateway_resources::gateway::exposure::ingress::IngressController;
+use events_gateway_resources::gateway::exposure::ingress::{Ingress as Wanted, IngressController, PathType};
+use events_gateway_resources::text::{HostName, ObjectName};
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressSpec,
     IngressTLS, ServiceBackendPort,
@@ -22,11 +23,8 @@ pub(super) fn ingress(gateway: &Validated) -> Option<Value> {
         metadata: metadata::with(gateway, names::main(&gateway.name), &wanted.metadata, annotations),
         spec: Some(IngressSpec {
             ingress_class_name: wanted.class_name.as_ref().map(|class| class.0.clone()),
-            rules: Some(hosts.iter().map(|host| rule(gateway, host)).collect()),
-            tls: wanted
-                .tls_secret_name
-                .as_ref()
-                .map(|secret| vec![IngressTLS { hosts: Some(hosts.clone()), secret_name: Some(secret.0.clone()) }]),
+            rules: Some(hosts.iter().map(|host| rule(gateway, wanted.path_type, host)).collect()),
+            tls: tls(wanted),
             default_backend: None,
         }),
         status: None,
@@ -34,14 +32,29 @@ pub(super) fn ingress(gateway: &Validated) -> Option<Value> {
     Some(super::object(Kind::Ingress, &ingress))
 }
 
-fn rule(gateway: &Validated, host: &str) -> IngressRule {
+/// One certificate for all hosts, or several.
+fn tls(wanted: &Wanted) -> Option<Vec<IngressTLS>> {
+    let one = |hosts: &[HostName], secret: &ObjectName| IngressTLS {
+        hosts: Some(hosts.iter().map(|host| host.0.clone()).collect()),
+        secret_name: Some(secret.0.clone()),
+    };
+    let all = wanted.tls_secret_name.iter().map(|secret| one(&wanted.hosts, secret));
+    let tls: Vec<IngressTLS> = all.chain(wanted.tls.iter().map(|tls| one(&tls.hosts, &tls.secret_name))).collect();
+    (!tls.is_empty()).then_some(tls)
+}
+
+fn rule(gateway: &Validated, path_type: PathType, host: &str) -> IngressRule {
     let service = IngressServiceBackend {
         name: names::main(&gateway.name),
         port: Some(ServiceBackendPort { name: Some(pod::PUBLIC_PORT.into()), number: None }),
     };
     let path = HTTPIngressPath {
         path: Some(gateway.spec.listen.path_prefix.0.clone()),
-        path_type: "Prefix".into(),
+        path_type: match path_type {
+            PathType::Prefix => "Prefix",
+            PathType::ImplementationSpecific => "ImplementationSpecific",
+        }
+        .into(),
         backend: IngressBackend { service: Some(service), resource: None },
     };
     IngressRule { host: Some(host.into()), http: Some(HTTPIngressRuleValue { paths: vec![path] }) }

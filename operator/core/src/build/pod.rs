@@ -1,5 +1,6 @@
 //! A replica's pod: without privileges, without a token of Kubernetes, on a file system that can't be written.
 
+mod affinity;
 mod placement;
 mod volumes;
 
@@ -37,9 +38,13 @@ pub(super) fn template(gateway: &Validated) -> PodTemplateSpec {
     let mut annotations: BTreeMap<String, String> =
         added.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
     annotations.insert(labels::CONFIGURATION.into(), digest([gateway.configuration.text.as_str()]));
-    if !gateway.secret_versions.is_empty() {
-        let versions = gateway.secret_versions.iter().flat_map(|(name, version)| [name.as_str(), version.as_str()]);
-        annotations.insert(labels::SECRETS.into(), digest(versions));
+    for (annotation, versions) in
+        [(labels::SECRETS, &gateway.secret_versions), (labels::CONFIG_MAPS, &gateway.config_map_versions)]
+    {
+        if !versions.is_empty() {
+            let versions = versions.iter().flat_map(|(name, version)| [name.as_str(), version.as_str()]);
+            annotations.insert(annotation.into(), digest(versions));
+        }
     }
     let mut own: BTreeMap<String, String> =
         added.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
@@ -74,6 +79,7 @@ fn spec(gateway: &Validated) -> PodSpec {
         volumes: Some(volumes::volumes(gateway)),
         image_pull_secrets: Some(pull_secrets).filter(|secrets| !secrets.is_empty()),
         node_selector: Some(node_selector).filter(|labels| !labels.is_empty()),
+        affinity: affinity::affinity(&pod.affinity),
         tolerations: placement::tolerations(pod),
         topology_spread_constraints: Some(placement::spread(gateway)),
         priority_class_name: pod.priority_class_name.as_ref().map(|name| name.0.clone()),

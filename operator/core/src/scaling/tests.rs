@@ -53,6 +53,7 @@ fn situation(wanted: u32, pods: Vec<Pod>) -> Situation {
         pods,
         drain_timeout: Duration::from_secs(TIMEOUT),
         drain_budget: 10_000,
+        drain_at_once: None,
         template_waits: false,
         now: at(0),
     }
@@ -315,6 +316,21 @@ fn no_more_streams_are_drained_at_once_than_the_rate_allows() {
     assert_eq!(victims(&many), [""; 0], "while it drains");
     many.pods[3] = drained(4);
     assert_eq!(victims(&many), ["p2"], "the next one");
+}
+
+#[test]
+fn no_more_replicas_drain_at_once_than_may() {
+    let mut many = situation(0, vec![pod(1, 6), pod(2, 3), pod(3, 8), pod(4, 5)]);
+    many.drain_at_once = Some(2);
+    assert_eq!(victims(&many), ["p2", "p4"]);
+    many.pods[1] = marked(2, 3, -5);
+    assert_eq!(victims(&many), ["p4"], "one drains");
+    many.pods[3] = marked(4, 5, -5);
+    assert_eq!(victims(&many), [""; 0], "two drain");
+    many.pods[1] = drained(2);
+    assert_eq!(victims(&many), ["p1"], "the next one");
+    many.drain_budget = 1;
+    assert_eq!(victims(&many), [""; 0], "the streams of those that drain count as well");
 }
 
 #[test]

@@ -14,14 +14,14 @@ pub(super) fn keep(situation: &Situation, most: usize) -> (Vec<&Pod>, Vec<&Pod>)
 }
 
 /// Picks at most `most` more, in the order in which they are to go: who isn't ready, then who has the fewest streams, then
-/// the most crowded zone, then node, then the newest. With `kept` they stay within the budget of streams.
+/// the most crowded zone, then node, then the newest. With `kept` they stay within the budget of streams and the number that
+/// may drain at once.
 pub(super) fn pick<'a>(situation: &'a Situation, kept: &[&Pod], most: usize) -> Vec<&'a Pod> {
-    let drains = kept.iter().filter(|pod| !pod.is_done(situation));
-    let (mut is_alone, mut budget) = (true, situation.drain_budget);
-    for pod in drains {
-        is_alone = false;
-        budget = budget.saturating_sub(streams(pod));
-    }
+    let drains: Vec<_> = kept.iter().filter(|pod| !pod.is_done(situation)).collect();
+    let at_once = situation.drain_at_once.map_or(usize::MAX, |at_once| at_once as usize);
+    let most = most.min(at_once.saturating_sub(drains.len()));
+    let spent = drains.iter().fold(0_u64, |spent, pod| spent.saturating_add(streams(pod)));
+    let (mut is_alone, mut budget) = (drains.is_empty(), situation.drain_budget.saturating_sub(spent));
     let mut candidates: Vec<_> = situation.live().filter(|pod| pod.since.is_none()).collect();
     let mut crowds = Crowds::of(&candidates);
     let mut picked = Vec::new();

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use events_gateway_resources::EventsGateway;
 use events_gateway_resources::condition::{Condition, ConditionStatus};
 use events_gateway_resources::gateway::EventsGatewayStatus;
 use events_gateway_resources::text::{Reason, Timestamp};
+use k8s_openapi::jiff::Timestamp as Time;
 
 use super::Observation;
 use super::pods::Answer;
@@ -31,10 +33,23 @@ pub fn conditions(seen: &Observation<'_>, now: &EventsGatewayStatus, before: &Ev
         draining(now),
         paused(seen),
     ];
-    said.into_iter().map(|said| condition(said, seen, before)).collect()
+    said.into_iter().map(|said| condition(said, seen.gateway, seen.now, before)).collect()
 }
 
-fn condition(said: Said, seen: &Observation<'_>, before: &EventsGatewayStatus) -> Condition {
+/// The status of a gateway that can't be looked at: what it was, and why.
+#[must_use]
+pub fn unobserved(gateway: &EventsGateway, failure: &str, now: Time) -> EventsGatewayStatus {
+    let mut status = gateway.status.clone().unwrap_or_default();
+    let said = ("Degraded", True, "ReconcileFailed", failure.to_owned());
+    let told = condition(said, gateway, now, &status);
+    match status.conditions.iter_mut().find(|known| known.kind.0 == "Degraded") {
+        Some(known) => *known = told,
+        None => status.conditions.push(told),
+    }
+    status
+}
+
+fn condition(said: Said, gateway: &EventsGateway, now: Time, before: &EventsGatewayStatus) -> Condition {
     let (kind, status, reason, message) = said;
     let same = before.conditions.iter().find(|known| known.kind.0 == kind && known.status == status);
     let time = same.map(|known| known.last_transition_time.clone());
@@ -43,8 +58,8 @@ fn condition(said: Said, seen: &Observation<'_>, before: &EventsGatewayStatus) -
         status,
         reason: Reason(reason.into()),
         message: cut(&message).as_str().into(),
-        last_transition_time: time.unwrap_or_else(|| Timestamp(seen.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())),
-        observed_generation: seen.gateway.metadata.generation,
+        last_transition_time: time.unwrap_or_else(|| Timestamp(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())),
+        observed_generation: gateway.metadata.generation,
     }
 }
 
@@ -61,9 +76,13 @@ fn ready(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
     let (ready, updated) = (now.ready_replicas.unwrap_or(0), now.updated_replicas.unwrap_or(0));
     if let Err(problems) = seen.proven {
         let all: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
-        let is_invalid = problems.iter().any(|problem| problem.reason == validate::Reason::InvalidSpec);
+        let worst = problems.iter().map(|problem| problem.reason).min();
         let serving = if ready > 0 { format!(" ({ready} replicas go on with what they have)") } else { String::new() };
-        let reason = if is_invalid { "InvalidSpec" } else { "SecretMissing" };
+        let reason = match worst {
+            None | Some(validate::Reason::InvalidSpec) => "InvalidSpec",
+            Some(validate::Reason::SecretMissing) => "SecretMissing",
+            Some(validate::Reason::ConfigMapMissing) => "ConfigMapMissing",
+        };
         return ("Ready", False, reason, format!("{}{serving}", all.join("; ")));
     }
     if let Some(failure) = seen.failure

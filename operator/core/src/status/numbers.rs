@@ -1,15 +1,19 @@
-//! When a status is worth a write: what changes all the time is written seldom.
+//! When a status is worth a write: what changes all the time is written seldom. A write is seen, and causes another pass: words
+//! that differ each time, such as the number of a refused request, would have passes follow each other at once.
 //!
 //! So do the words of KafkaReady while brokers are away: clients tell how many milliseconds an attempt took.
 
 use std::time::Duration;
 
 use events_gateway_resources::EventsGatewayStatus;
+use events_gateway_resources::condition::Condition;
 
 /// Numbers alone are written at most this often.
 pub const MIN_AGE: Duration = Duration::from_secs(30);
 /// And only when one changed by more than this part.
 const CHANGE: f64 = 0.05;
+/// The reason of conditions that tell what failed.
+const FAILED: &str = "ReconcileFailed";
 
 /// Whether `now` is to be written over `before`, which was written `age` ago.
 #[must_use]
@@ -18,12 +22,17 @@ pub fn worth_writing(before: &EventsGatewayStatus, now: &EventsGatewayStatus, ag
         return true;
     }
     let moved = numbers(before).zip(numbers(now)).any(|(before, now)| differs(before, now));
-    age >= MIN_AGE && (moved || words_of_kafka(before) != words_of_kafka(now))
+    age >= MIN_AGE && (moved || words(before).ne(words(now)))
 }
 
-fn words_of_kafka(status: &EventsGatewayStatus) -> Option<&str> {
-    let kafka = status.conditions.iter().find(|condition| condition.kind.0 == "KafkaReady");
-    kafka.map(|condition| condition.message.0.as_str())
+/// Whether what it says is in others' words, which differ each time.
+fn in_others_words(condition: &Condition) -> bool {
+    condition.kind.0 == "KafkaReady" || condition.reason.0 == FAILED
+}
+
+fn words(status: &EventsGatewayStatus) -> impl Iterator<Item = &str> {
+    let quoting = status.conditions.iter().filter(|condition| in_others_words(condition));
+    quoting.map(|condition| condition.message.0.as_str())
 }
 
 fn differs(before: Option<i64>, now: Option<i64>) -> bool {
@@ -58,7 +67,7 @@ fn without_numbers(status: &EventsGatewayStatus) -> EventsGatewayStatus {
     status.groups.iter_mut().for_each(|group| group.lag = None);
     status.draining.iter_mut().for_each(|draining| draining.connections = 0);
     for condition in &mut status.conditions {
-        if ["Draining", "KafkaReady"].contains(&condition.kind.0.as_str()) {
+        if condition.kind.0 == "Draining" || in_others_words(condition) {
             condition.message = "".into();
         }
     }
@@ -68,7 +77,7 @@ fn without_numbers(status: &EventsGatewayStatus) -> EventsGatewayStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use events_gateway_resources::condition::{Condition, ConditionStatus};
+    use events_gateway_resources::condition::ConditionStatus;
     use events_gateway_resources::gateway::status::Connections;
     use events_gateway_resources::text::{Reason, Timestamp};
 
@@ -97,29 +106,40 @@ mod tests {
         }
     }
 
-    #[test]
-    fn words_about_kafka_that_change_all_the_time_are_written_seldom() {
-        let said = |reason: &str, message: &str| EventsGatewayStatus {
+    fn saying(kind: &str, reason: &str, words: &str) -> EventsGatewayStatus {
+        EventsGatewayStatus {
             conditions: vec![Condition {
-                kind: Reason("KafkaReady".into()),
+                kind: Reason(kind.into()),
                 status: ConditionStatus::False,
                 reason: Reason(reason.into()),
-                message: message.into(),
+                message: words.into(),
                 last_transition_time: Timestamp("2026-11-25T10:00:00Z".into()),
                 observed_generation: None,
             }],
             ..status(5, 0)
-        };
-        let before = said("ConsumersFailing", "refused after 1 ms");
-        let (other_words, other_reason) = (said("ConsumersFailing", "refused after 2 ms"), said("Paused", "paused"));
-        for (now, age, expected) in [
-            (&other_words, MIN_AGE - Duration::from_secs(1), false),
-            (&other_words, MIN_AGE, true),
-            (&before, MIN_AGE, false),
-            (&other_reason, Duration::ZERO, true),
-        ] {
-            assert_eq!(worth_writing(&before, now, age), expected, "{now:?} {age:?}");
         }
+    }
+
+    #[test]
+    fn others_words_which_change_all_the_time_are_written_seldom() {
+        let soon = MIN_AGE - Duration::from_secs(1);
+        for (kind, reason) in [("KafkaReady", "ConsumersFailing"), ("Degraded", "ReconcileFailed")] {
+            let before = saying(kind, reason, "refused after 1 ms");
+            for (now, age, expected) in [
+                (saying(kind, reason, "refused after 2 ms"), soon, false),
+                (saying(kind, reason, "refused after 2 ms"), MIN_AGE, true),
+                (before.clone(), MIN_AGE, false),
+                (saying(kind, "Paused", "refused after 1 ms"), Duration::ZERO, true),
+            ] {
+                assert_eq!(worth_writing(&before, &now, age), expected, "{now:?} {age:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn our_own_words_are_written_at_once() {
+        let (before, now) = (saying("Degraded", "RolloutStuck", "a"), saying("Degraded", "RolloutStuck", "b"));
+        assert!(worth_writing(&before, &now, Duration::ZERO));
     }
 
     #[test]

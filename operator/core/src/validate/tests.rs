@@ -19,7 +19,12 @@ fn gateway(spec: &Value) -> EventsGateway {
 }
 
 fn surroundings() -> Surroundings {
-    Surroundings { default_image: "gateway:1".into(), secrets: Some(BTreeMap::new()), ..Surroundings::default() }
+    Surroundings {
+        default_image: "gateway:1".into(),
+        secrets: Some(Versions::new()),
+        config_maps: Some(Versions::new()),
+        ..Surroundings::default()
+    }
 }
 
 fn problems(spec: &Value) -> Vec<String> {
@@ -36,13 +41,18 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
     let found = problems(&json!({
         "kafka": kafka,
         "routes": [{ "name": "r", "rules": [{ "when": "value.", "channels": ["user:{value./id"] }] }],
-        "redis": { "nodes": ["redis:6379"], "password": { "name": "redis", "key": "password" } },
+        "redis": {
+            "nodes": ["redis:6379"],
+            "password": { "name": "redis", "key": "password" },
+            "tls": { "caFile": { "configMap": { "name": "authorities", "key": "ca.crt" } } },
+        },
     }));
     for expected in [
         "InvalidSpec spec.kafka.bindings[1].topics[0]",
         "InvalidSpec spec.routes[0].rules[0].when",
         "InvalidSpec spec.routes[0].rules[0].channels[0]",
         "SecretMissing the Secret redis",
+        "ConfigMapMissing the ConfigMap authorities",
     ] {
         assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected}: {found:#?}");
     }
@@ -84,6 +94,28 @@ fn the_listeners_certificate_and_the_own_token_replace_no_pods() {
     let mut never = spec;
     never["rollout"] = json!({ "restartOnSecretChange": false });
     assert!(validate(&gateway(&never), &all).unwrap().secret_versions.is_empty());
+}
+
+#[test]
+fn authorities_replace_the_pods_when_their_config_map_changes() {
+    let spec = json!({
+        "redis": {
+            "nodes": ["redis:6379"],
+            "tls": { "caFile": { "configMap": { "name": "authorities", "key": "ca.crt" } } },
+        },
+    });
+    let at = |version: &str| {
+        let versions = [("authorities", version), ("other", "1")].map(|(name, at)| (name.to_owned(), at.to_owned()));
+        let surroundings = Surroundings { config_maps: Some(versions.into()), ..surroundings() };
+        let validated = validate(&gateway(&spec), &surroundings).unwrap();
+        let objects = crate::build(&validated);
+        let deployment = &objects[&(Kind::Deployment, "events".to_owned())];
+        (validated.config_map_versions, deployment["spec"]["template"]["metadata"]["annotations"].clone())
+    };
+    let (versions, before) = at("1");
+    assert_eq!(versions, Versions::from([("authorities".to_owned(), "1".to_owned())]));
+    assert_eq!(before, at("1").1);
+    assert_ne!(before, at("2").1);
 }
 
 #[test]

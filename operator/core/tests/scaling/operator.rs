@@ -8,20 +8,30 @@ use super::cluster::Cluster;
 use super::pod::{TIMEOUT, time};
 use super::world::Plant;
 
+/// What is asked of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    pub(crate) wanted: u32,
+    /// How many may drain at once.
+    pub(crate) at_once: Option<u32>,
+    pub(crate) template_waits: bool,
+}
+
 /// What it sees and decides.
-pub(crate) fn look(cluster: &Cluster, pods: &[Pod], wanted: u32, template_waits: bool, plant: Plant) -> Decision {
+pub(crate) fn look(cluster: &Cluster, pods: &[Pod], ask: Ask, plant: Plant) -> Decision {
     let now = cluster.now;
     let survey = |pod: &Pod| {
         let running = cluster.pods.iter().find(|running| running.pod.uid == pod.uid);
         Pod { replica: running.and_then(|running| running.said(now)), ..pod.clone() }
     };
     let mut situation = Situation {
-        wanted,
+        wanted: ask.wanted,
         deployment: cluster.deployment.clone(),
         pods: pods.iter().map(survey).collect(),
         drain_timeout: Duration::from_secs(u64::try_from(TIMEOUT).unwrap()),
         drain_budget: u64::MAX,
-        template_waits,
+        drain_at_once: ask.at_once.filter(|_| plant != Plant::AtOnceIgnored),
+        template_waits: ask.template_waits,
         now: time(now),
     };
     if plant == Plant::RolloutIgnored {

@@ -4,8 +4,8 @@ use events_gateway_operator_core::scaling::{Activity, Life, Pod, Stage, Step};
 use k8s_openapi::jiff::Timestamp;
 
 use super::cluster::{Cluster, Taken};
-use super::operator;
-use super::pod::{TIMEOUT, time};
+use super::operator::{self, Ask};
+use super::pod::{Running, TIMEOUT, time};
 
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
@@ -45,6 +45,7 @@ pub(crate) enum Plant {
     TemplateNotHeld,
     LostCounted,
     MarkedAgain,
+    AtOnceIgnored,
 }
 
 /// How late a watch may be, in seconds.
@@ -54,8 +55,7 @@ const PATIENCE: i64 = TIMEOUT + 5;
 
 pub(crate) struct World {
     cluster: Cluster,
-    wanted: u32,
-    template_waits: bool,
+    ask: Ask,
     seen: Vec<Pod>,
     seen_at: i64,
     victims: Vec<u64>,
@@ -69,7 +69,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(replicas: u32, plant: Plant) -> Self {
+    /// `at_once`: how many may drain at once.
+    pub(crate) fn new(replicas: u32, at_once: Option<u32>, plant: Plant) -> Self {
         let mut cluster = Cluster { now: 1_000, ..Cluster::default() };
         cluster.deployment.replicas = replicas;
         cluster.deployment.generation = 1;
@@ -82,8 +83,7 @@ impl World {
         let (victims, seen) = (Vec::new(), Vec::new());
         Self {
             cluster,
-            wanted: replicas,
-            template_waits: false,
+            ask: Ask { wanted: replicas, at_once, template_waits: false },
             seen,
             seen_at: 0,
             victims,
@@ -118,12 +118,12 @@ impl World {
                 self.cluster.kubelets();
             }
             Op::Pass(seconds) => self.cluster.pass(*seconds),
-            Op::Want(wanted) => self.wanted = *wanted,
+            Op::Want(wanted) => self.ask.wanted = *wanted,
             Op::Delete(at) => {
                 self.is_upset |= self.is_removing();
                 self.cluster.delete(*at);
             }
-            Op::ChangeTemplate => self.template_waits = true,
+            Op::ChangeTemplate => self.ask.template_waits = true,
             Op::RestartRollout => self.cluster.write_template(),
             Op::Connect { pod, .. } | Op::Evict(pod) | Op::Crash(pod) | Op::CutOff(pod) | Op::Silence(pod) => {
                 self.is_upset |= matches!(op, Op::Crash(_) | Op::CutOff(_) | Op::Evict(_)) && self.is_removing();
@@ -178,8 +178,8 @@ impl World {
         if late && pods.is_empty() {
             return Ok(());
         }
-        let waits = self.template_waits;
-        let decision = operator::look(&self.cluster, &pods, self.wanted, waits, self.plant);
+        let waits = self.ask.template_waits;
+        let decision = operator::look(&self.cluster, &pods, self.ask, self.plant);
         let took_all = steps >= decision.steps.len();
         for step in decision.steps.iter().take(steps) {
             if !self.carry_out(step, late)? {
@@ -196,10 +196,10 @@ impl World {
             let cluster = &self.cluster;
             let (has, told) = (cluster.count(), cluster.deployment.replicas);
             let is_marked = cluster.live().any(|pod| pod.pod.since.is_some());
-            if !late && is_marked && !cluster.rolls() && (told > self.wanted || has > told) {
+            if !late && is_marked && !cluster.rolls() && (told > self.ask.wanted || has > told) {
                 return Err("a template was written during a scale-down".to_owned());
             }
-            self.template_waits = false;
+            self.ask.template_waits = false;
             self.cluster.write_template();
         }
         Ok(())
@@ -220,10 +220,14 @@ impl World {
                 if rolls && !late {
                     return Err("marked during a rollout".to_owned());
                 }
-                if running.pod.since.is_none() {
+                let is_new = running.pod.since.is_none();
+                if is_new {
                     self.victims.push(running.connections);
                 }
                 (running.pod.cost, running.pod.since) = (mark.cost, Some(mark.since));
+                if is_new && !late {
+                    self.judge_number()?;
+                }
             }
             Step::Unmark { uid, .. } => {
                 let Some(running) = self.cluster.pods.iter_mut().find(|pod| pod.pod.uid == *uid) else {
@@ -243,8 +247,11 @@ impl World {
             Step::SetReplicas { replicas, removal } => {
                 let told = self.cluster.deployment.replicas;
                 if *replicas < told {
-                    if *replicas < self.wanted {
-                        return Err(format!("lowered from {told} to {replicas}, though {} are wanted", self.wanted));
+                    if *replicas < self.ask.wanted {
+                        return Err(format!(
+                            "lowered from {told} to {replicas}, though {} are wanted",
+                            self.ask.wanted
+                        ));
                     }
                     if rolls && !late {
                         return Err("lowered during a rollout".to_owned());
@@ -260,9 +267,23 @@ impl World {
         Ok(true)
     }
 
+    /// Somebody more was marked.
+    fn judge_number(&self) -> Result<(), String> {
+        let now = self.cluster.now;
+        let has_time = |pod: &Running| {
+            pod.pod.since.is_some_and(|since| since > time(now - PATIENCE))
+                && pod.draining.is_none_or(|since| since > now - PATIENCE)
+        };
+        let drains = self.cluster.live().filter(|pod| pod.pod.runs && !pod.drained && has_time(pod)).count();
+        match self.ask.at_once {
+            Some(at_once) if drains > at_once as usize => Err(format!("{drains} drain at once: {:?}", self.cluster)),
+            _ => Ok(()),
+        }
+    }
+
     /// Lets everything come to rest, and looks whether it is as wanted.
     pub(crate) fn settle(&mut self) -> Result<(), String> {
-        for _ in 0..150 {
+        for _ in 0..400 {
             for op in [
                 Op::Operate { steps: usize::MAX, late: false },
                 Op::Deployments,
@@ -281,16 +302,16 @@ impl World {
 
     fn is_settled(&self) -> Result<(), String> {
         let fresh: Vec<Pod> = self.cluster.pods.iter().map(|running| running.pod.clone()).collect();
-        let last = operator::look(&self.cluster, &fresh, self.wanted, false, Plant::None);
+        let last = operator::look(&self.cluster, &fresh, Ask { template_waits: false, ..self.ask }, Plant::None);
         let told = self.cluster.deployment.replicas;
-        let is_at_rest = |pod: &super::pod::Running| {
+        let is_at_rest = |pod: &Running| {
             pod.pod.stage == Stage::Ready && pod.pod.since.is_none() && pod.pod.cost == 0 && pod.draining.is_none()
         };
         let holds = [
-            ("as many are asked for as wanted", told == self.wanted),
+            ("as many are asked for as wanted", told == self.ask.wanted),
             ("as many are there as asked for", self.cluster.count() == told),
             ("all of them serve, unmarked", self.cluster.live().all(is_at_rest)),
-            ("the template was written", !self.template_waits),
+            ("the template was written", !self.ask.template_waits),
             (
                 "nothing is left to do",
                 last.steps.is_empty() && last.activity == Activity::Settled && last.again.is_none(),

@@ -34,6 +34,10 @@ pub(crate) fn bounds() -> Vec<Refused> {
         refused(&[("/spec/redis/nodes", json!(["r:1", "r:1"]))], "Duplicate value: \"r:1\""),
         refused(&[("/spec/redis/password", json!({ "value": "s3cret" }))], "spec.redis.password.key: Required value"),
         refused(
+            &[("/spec/redis/password", json!({ "configMap": { "name": "c", "key": "k" } }))],
+            "spec.redis.password.key: Required value",
+        ),
+        refused(
             &[("/spec/kafka/bindings", json!([{ "name": "a", "topics": ["a"] }, { "name": "a", "topics": ["b"] }]))],
             "Duplicate value: {\"name\":\"a\"}",
         ),
@@ -52,7 +56,32 @@ pub(crate) fn bounds() -> Vec<Refused> {
             &[("/spec/kafka/clientSettings", json!({ "check.crcs": "maybe" }))],
             "supported values: \"true\", \"false\"",
         ),
+        refused(
+            &[("/spec/exposure", json!({ "service": { "ipFamilies": ["IPv4", "IPv4"] } }))],
+            "Duplicate value: \"IPv4\"",
+        ),
+        refused(
+            &[("/spec/exposure", json!({ "ingress": { "hosts": ["a.b"], "pathType": "Exact" } }))],
+            "Unsupported value: \"Exact\"",
+        ),
+        refused(
+            &[("/spec/rollout", json!({ "drainAtOnce": 0 }))],
+            "spec.rollout.drainAtOnce in body should be greater than or equal to 1",
+        ),
         refused(&[("/spec/pod", json!({ "resources": { "limits": { "cpu": "lots" } } }))], "in body should match"),
+        refused(
+            &[("/spec/pod", json!({ "affinity": { "nodeAffinity": { "required": [{ "matchExpressions": [] }] } } }))],
+            "matchExpressions in body should have at least 1 items",
+        ),
+        refused(
+            &[(
+                "/spec/pod",
+                json!({ "affinity": { "podAffinity": { "required": [{ "topologyKey": "z", "matchExpressions": [
+                    { "key": "a", "operator": "Gt", "values": ["1"] }
+                ] }] } } }),
+            )],
+            "Unsupported value: \"Gt\"",
+        ),
     ]
 }
 
@@ -78,6 +107,10 @@ pub(crate) fn rules() -> Vec<Refused> {
         refused(
             &[("/spec/limits", json!({ "streams": 10_001 }))],
             "limits.streams must be at most listen.maxConnections",
+        ),
+        refused(
+            &[("/spec/limits", json!({ "streams": 5_000, "softStreams": 5_000 }))],
+            "softStreams must be below streams",
         ),
         refused(
             &[("/spec/channels", json!({ "defaults": ["a", "b"] })), ("/spec/streams", json!({ "maxChannels": 1 }))],
@@ -108,6 +141,17 @@ pub(crate) fn rules() -> Vec<Refused> {
         refused(
             &[("/spec/redis/tls", json!({ "certFile": { "name": "s", "key": "k" } }))],
             "certFile and keyFile go together",
+        ),
+        refused(
+            &[("/spec/redis/tls", json!({ "caFile": { "name": "s" } }))],
+            "authorities are a key of a Secret (name and key) or of a ConfigMap (configMap)",
+        ),
+        refused(
+            &[(
+                "/spec/redis/tls",
+                json!({ "caFile": { "name": "s", "key": "k", "configMap": { "name": "c", "key": "k" } } }),
+            )],
+            "authorities are a key of a Secret (name and key) or of a ConfigMap (configMap)",
         ),
         refused(
             &[("/spec/kafka/maxPendingBytes", json!(1_048_576))],
@@ -168,6 +212,32 @@ pub(crate) fn rules() -> Vec<Refused> {
             "externalTrafficPolicy goes only with type NodePort or LoadBalancer",
         ),
         refused(
+            &[("/spec/exposure", json!({ "service": { "allocateLoadBalancerNodePorts": false } }))],
+            "allocateLoadBalancerNodePorts goes only with type LoadBalancer",
+        ),
+        refused(
+            &[("/spec/exposure", json!({ "service": { "type": "LoadBalancer", "healthCheckNodePort": 30_100 } }))],
+            "healthCheckNodePort goes only with type LoadBalancer and externalTrafficPolicy Local",
+        ),
+        refused(
+            &[("/spec/exposure", json!({ "service": { "ipFamilies": ["IPv4", "IPv6"] } }))],
+            "ipFamilyPolicy must be PreferDualStack or RequireDualStack with two ipFamilies",
+        ),
+        refused(
+            &[(
+                "/spec/exposure",
+                json!({ "ingress": { "hosts": ["a.b"], "tlsSecretName": "t", "tls": [{ "hosts": ["a.b"], "secretName": "u" }] } }),
+            )],
+            "tlsSecretName is one certificate for all hosts, tls has several: name one of both",
+        ),
+        refused(
+            &[(
+                "/spec/exposure",
+                json!({ "ingress": { "hosts": ["a.b"], "tls": [{ "hosts": ["c.d"], "secretName": "u" }] } }),
+            )],
+            "tls has a certificate for a host that isn't among hosts",
+        ),
+        refused(
             &[("/spec/pod", json!({ "metadata": { "labels": { "app.kubernetes.io/name": "x" } } }))],
             "labels of app.kubernetes.io/ and eventsgateway.dev/ are the operator's",
         ),
@@ -190,6 +260,39 @@ pub(crate) fn rules() -> Vec<Refused> {
             "lasting goes only with effect NoExecute",
         ),
     ];
+    let node = |expression: Value| json!({ "affinity": { "nodeAffinity": { "required": [{ "matchExpressions": [expression] }] } } });
+    let pod = |term: Value| json!({ "affinity": { "podAntiAffinity": { "required": [term] } } });
+    for (affinity, says) in [
+        (node(json!({ "key": "arch", "operator": "In" })), "values are required with operator In or NotIn"),
+        (
+            node(json!({ "key": "arch", "operator": "Exists", "values": ["x"] })),
+            "values don't go with operator Exists or DoesNotExist",
+        ),
+        (
+            node(json!({ "key": "cores", "operator": "Gt", "values": ["many"] })),
+            "values must be one whole number with operator Gt or Lt",
+        ),
+        (
+            node(json!({ "key": "cores", "operator": "Lt", "values": ["1", "2"] })),
+            "values must be one whole number with operator Gt or Lt",
+        ),
+        (
+            pod(json!({ "topologyKey": "zone", "matchExpressions": [{ "key": "app", "operator": "NotIn" }] })),
+            "values are required with operator In or NotIn",
+        ),
+        (
+            pod(
+                json!({ "topologyKey": "zone", "matchExpressions": [{ "key": "app", "operator": "DoesNotExist", "values": ["x"] }] }),
+            ),
+            "values don't go with operator Exists or DoesNotExist",
+        ),
+        (
+            pod(json!({ "topologyKey": "zone", "matchLabels": {} })),
+            "matchLabels or matchExpressions is required: nothing would be every pod of the namespace",
+        ),
+    ] {
+        all.push(refused(&[("/spec/pod", affinity)], says));
+    }
     let key = json!({ "name": "s", "key": "k" });
     let oauth = |endpoint: &str| json!({ "tokenEndpoint": endpoint, "clientId": "c", "clientSecret": key });
     let safe = oauth("https://identity.example/token");
@@ -240,12 +343,14 @@ pub(crate) fn taken() -> Vec<Value> {
         change(&[("/spec/replicas", json!(0))]),
         change(&[("/spec/redis", json!({ "mode": "memory" })), ("/spec/replicas", json!(1))]),
         change(&[("/spec/drain", json!({ "timeout": "9m", "settle": "5m" }))]),
+        change(&[("/spec/limits", json!({ "streams": 5_000, "softStreams": 4_999 }))]),
+        change(&[("/spec/rollout", json!({ "drainAtOnce": 1 }))]),
         change(&[(
             "/spec/listen",
             json!({ "cors": { "origins": ["*"] }, "tls": { "certFile": key, "keyFile": key } }),
         )]),
         change(&[
-            ("/spec/redis/tls", json!({})),
+            ("/spec/redis/tls", json!({ "caFile": { "configMap": { "name": "c", "key": "k" } } })),
             ("/spec/redis/username", key.clone()),
             ("/spec/redis/password", key.clone()),
         ]),
@@ -253,6 +358,7 @@ pub(crate) fn taken() -> Vec<Value> {
             "/spec/redis",
             json!({ "mode": "sentinel", "nodes": ["a:1", "b:1"], "sentinel": { "master": "m" } }),
         )]),
+        change(&[("/spec/redis/tls", json!({ "caFile": key }))]),
         change(&sasl("SCRAM-SHA-512", &json!({ "username": key, "password": key }))),
         change(&sasl(
             "OAUTHBEARER",
@@ -276,6 +382,21 @@ pub(crate) fn taken() -> Vec<Value> {
             }),
         )]),
         change(&[(
+            "/spec/exposure",
+            json!({
+                "service": {
+                    "type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "externalTrafficPolicy": "Local",
+                    "healthCheckNodePort": 30_100, "internalTrafficPolicy": "Local", "trafficDistribution": "PreferSameNode",
+                    "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"],
+                },
+                "ingress": {
+                    "hosts": ["a.example.org", "b.example.org"], "pathType": "ImplementationSpecific",
+                    "tls": [{ "hosts": ["b.example.org"], "secretName": "b" }],
+                },
+            }),
+        )]),
+        change(&[("/spec/exposure", json!({ "service": { "ipFamilies": ["IPv6"] } }))]),
+        change(&[(
             "/spec/networkPolicy",
             json!({ "enabled": true, "monitors": [{ "namespaceLabels": { "kubernetes.io/metadata.name": "monitoring" } }] }),
         )]),
@@ -286,6 +407,21 @@ pub(crate) fn taken() -> Vec<Value> {
                 "resources": { "requests": { "cpu": "500m", "memory": "256Mi" } },
                 "tolerations": [{ "operator": "Exists", "effect": "NoExecute", "lasting": "5m" }],
                 "spread": [{ "topologyKey": "topology.kubernetes.io/zone" }],
+            }),
+        )]),
+        change(&[(
+            "/spec/pod/affinity",
+            json!({
+                "nodeAffinity": {
+                    "required": [{ "matchExpressions": [{ "key": "arch", "operator": "In", "values": ["arm64"] }] }],
+                    "preferred": [{ "weight": 1, "matchExpressions": [
+                        { "key": "cores", "operator": "Gt", "values": ["8"] }, { "key": "spot", "operator": "DoesNotExist" }
+                    ] }],
+                },
+                "podAffinity": { "preferred": [{ "weight": 100, "term": { "topologyKey": "zone", "matchLabels": { "app": "redis" } } }] },
+                "podAntiAffinity": { "required": [
+                    { "topologyKey": "kubernetes.io/hostname", "matchExpressions": [{ "key": "noisy", "operator": "Exists" }] }
+                ] },
             }),
         )]),
     ]

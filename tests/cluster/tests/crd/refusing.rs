@@ -55,6 +55,14 @@ async fn unknown_fields_are_refused_by_name() -> Result<()> {
         ("/spec/pod", json!({ "securityContext": { "privileged": true } }), "spec.pod.securityContext"),
         ("/spec/pod", json!({ "serviceAccountName": "admin" }), "spec.pod.serviceAccountName"),
         ("/spec/pod", json!({ "hostNetwork": true }), "spec.pod.hostNetwork"),
+        ("/spec/exposure", json!({ "service": { "selector": { "a": "b" } } }), "spec.exposure.service.selector"),
+        (
+            "/spec/pod/affinity",
+            json!({ "podAffinity": { "required": [
+                { "topologyKey": "zone", "matchLabels": { "a": "b" }, "namespaceSelector": {} }
+            ] } }),
+            "namespaceSelector",
+        ),
     ] {
         let object = with(gateway("unknown"), &[(place, value)]);
         let answer = api.create(&format!("{GATEWAYS}?dryRun=All&fieldValidation=Strict"), &object).await?;

@@ -17,6 +17,11 @@ fn everything() -> Value {
         "networkPolicy": { "enabled": true },
         "autoscaling": { "type": "HPA" },
         "exposure": { "ingress": { "hosts": ["events.example.org"] }, "service": { "type": "LoadBalancer" } },
+        "kafka": {
+            "bootstrap": ["kafka:9092"],
+            "bindings": [{ "name": "events", "topics": ["events"] }],
+            "security": { "protocol": "ssl", "tls": { "caFile": { "configMap": { "name": "authorities", "key": "ca.crt" } } } },
+        },
     })
 }
 
@@ -29,6 +34,9 @@ const KINDS: [(&str, &str); 4] = [
 
 /// Has the operator make everything, mend and take it away again.
 async fn works(api: &Api, namespace: &Namespace, operator: &Operator) -> Result<()> {
+    // Its content is read as well, for Kafka.
+    let authorities = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authorities" }, "data": { "ca.crt": "" } });
+    api.create(&namespace.path("v1", "configmaps"), &authorities).await?.success()?;
     let gateways = namespace.path(VERSION, "eventsgateways");
     api.create(&gateways, &gateway("events", &everything())).await?.success()?;
     let deployment = format!("{}/events", namespace.path("apps/v1", "deployments"));

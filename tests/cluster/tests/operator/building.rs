@@ -22,6 +22,12 @@ fn everything() -> Value {
         "networkPolicy": { "enabled": true },
         "autoscaling": { "type": "HPA" },
         "exposure": { "ingress": { "hosts": ["events.example.org"], "controller": "traefik" } },
+        "pod": { "affinity": {
+            "nodeAffinity": { "preferred": [{ "weight": 1, "matchExpressions": [{ "key": "spot", "operator": "DoesNotExist" }] }] },
+            "podAntiAffinity": { "preferred": [{
+                "weight": 1, "term": { "topologyKey": "kubernetes.io/hostname", "matchLabels": { "app": "redis" } },
+            }] },
+        } },
     })
 }
 
@@ -95,6 +101,59 @@ async fn once_settled_nothing_is_written_any_more() -> Result<()> {
     }
     assert!(operator.metric("events_gateway_operator_reconciles_total", &[]).await? >= passes + 2.0);
     assert_eq!(marks().await?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn service_and_ingress_are_as_the_spec_says() -> Result<()> {
+    let place = place("exposure").await?;
+    let exposure = json!({
+        "service": {
+            "type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "externalTrafficPolicy": "Local",
+            "healthCheckNodePort": 31_999, "internalTrafficPolicy": "Local", "trafficDistribution": "PreferClose",
+            "ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4"],
+        },
+        "ingress": {
+            "hosts": ["a.example.org", "b.example.org"], "pathType": "ImplementationSpecific",
+            "tls": [{ "hosts": ["b.example.org"], "secretName": "b" }],
+        },
+    });
+    place.create("events", json!({ "exposure": exposure })).await?;
+    let service = place.until(&place.path("services", "events"), "the Service", Value::is_object).await?;
+    for field in [
+        "type",
+        "allocateLoadBalancerNodePorts",
+        "externalTrafficPolicy",
+        "healthCheckNodePort",
+        "internalTrafficPolicy",
+        "trafficDistribution",
+        "ipFamilyPolicy",
+        "ipFamilies",
+    ] {
+        assert_eq!(service["spec"][field], exposure["service"][field], "{field}");
+    }
+    let ingress = place.path("networking.k8s.io/v1/ingresses", "events");
+    let ingress = place.until(&ingress, "the Ingress", Value::is_object).await?;
+    assert_eq!(ingress["spec"]["tls"], exposure["ingress"]["tls"]);
+    assert_eq!(ingress["spec"]["rules"][1]["http"]["paths"][0]["pathType"], "ImplementationSpecific");
+    let endpoints = |gateway: &Value| gateway["status"]["endpoints"].to_string();
+    let told =
+        place.until(&place.gateway("events"), "endpoints", |gateway| endpoints(gateway).contains("b.example")).await?;
+    let told = endpoints(&told);
+    assert!(told.contains("http://a.example.org") && told.contains("https://b.example.org"), "{told}");
+    // What is taken out again is the cluster's to decide.
+    let plain = json!({ "spec": { "exposure": { "service": {
+        "allocateLoadBalancerNodePorts": null, "trafficDistribution": null, "ipFamilyPolicy": null, "ipFamilies": null,
+        "internalTrafficPolicy": "Cluster",
+    } } } });
+    place.merge("events", plain).await?;
+    let is_plain = |object: &Value| {
+        let spec = &object["spec"];
+        spec["internalTrafficPolicy"] == "Cluster"
+            && spec["trafficDistribution"].is_null()
+            && spec["ipFamilies"] == json!(["IPv4"])
+    };
+    place.until(&place.path("services", "events"), "a plain Service", is_plain).await?;
     Ok(())
 }
 

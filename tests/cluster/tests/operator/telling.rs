@@ -51,6 +51,27 @@ async fn a_secret_that_is_missing_is_waited_for() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_config_map_with_authorities_is_waited_for_and_its_change_replaces_the_pods() -> Result<()> {
+    let place = place("authorities").await?;
+    let authorities = json!({ "configMap": { "name": "authorities", "key": "ca.crt" } });
+    place.create("events", json!({ "redis": { "nodes": ["redis:6379"], "tls": { "caFile": authorities } } })).await?;
+    let told = place.until_condition("events", "Ready", "ConfigMapMissing").await?;
+    assert!(told["message"].as_str().unwrap().contains("the ConfigMap authorities"), "{told}");
+    let config_map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authorities" }, "data": { "ca.crt": "x" } });
+    place.api.create(&place.namespace.path("v1", "configmaps"), &config_map).await?.success()?;
+    place.until_condition("events", "Ready", "NoReadyReplicas").await?;
+    let deployment = place.path("apps/v1/deployments", "events");
+    let annotations =
+        |object: &Value| object["spec"]["template"]["metadata"]["annotations"]["eventsgateway.dev/config-maps"].clone();
+    let before = annotations(&place.until(&deployment, "the Deployment", Value::is_object).await?);
+    assert!(before.is_string());
+    let other = json!({ "data": { "ca.crt": "y" } });
+    place.api.merge(&place.path("configmaps", "authorities"), &other).await?.success()?;
+    place.until(&deployment, "other pods", |object| annotations(object) != before).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_paused_gateway_is_left_as_it_is_and_its_status_is_kept() -> Result<()> {
     let place = place("paused").await?;
     place.create("events", json!({})).await?;

@@ -1,8 +1,10 @@
-//! The configuration and the Secrets as files.
+//! The configuration, and the Secrets and ConfigMaps that it names, as files.
+
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, KeyToPath, SecretVolumeSource, Volume, VolumeMount};
 
-use crate::configuration::{CONFIG, DIRECTORY, FILE};
+use crate::configuration::{CONFIG, FILE, config_map_directory, secret_directory};
 use crate::names;
 use crate::validate::Validated;
 
@@ -10,27 +12,39 @@ use crate::validate::Validated;
 const MODE: i32 = 0o440;
 
 pub(super) fn volumes(gateway: &Validated) -> Vec<Volume> {
-    let config = Volume {
-        name: "config".into(),
-        config_map: Some(ConfigMapVolumeSource {
-            name: names::config(&gateway.name),
-            items: Some(vec![KeyToPath { key: FILE.into(), path: FILE.into(), mode: None }]),
-            default_mode: Some(MODE),
-            ..ConfigMapVolumeSource::default()
-        }),
-        ..Volume::default()
-    };
-    let secrets = gateway.configuration.secrets.iter().enumerate().map(|(index, (name, keys))| Volume {
-        name: volume(index),
+    let config = config_map("config".into(), names::config(&gateway.name), &BTreeSet::from([FILE.to_owned()]));
+    let references = &gateway.configuration.references;
+    let secrets = references.secrets.iter().enumerate().map(|(index, (name, keys))| Volume {
+        name: volume("secret", index),
         secret: Some(SecretVolumeSource {
             secret_name: Some(name.clone()),
-            items: Some(keys.iter().map(|key| KeyToPath { key: key.clone(), path: key.clone(), mode: None }).collect()),
+            items: Some(items(keys)),
             default_mode: Some(MODE),
             ..SecretVolumeSource::default()
         }),
         ..Volume::default()
     });
-    std::iter::once(config).chain(secrets).collect()
+    let config_maps = references.config_maps.iter().enumerate();
+    let config_maps =
+        config_maps.map(|(index, (name, keys))| config_map(volume("config-map", index), name.clone(), keys));
+    std::iter::once(config).chain(secrets).chain(config_maps).collect()
+}
+
+fn config_map(volume: String, name: String, keys: &BTreeSet<String>) -> Volume {
+    Volume {
+        name: volume,
+        config_map: Some(ConfigMapVolumeSource {
+            name,
+            items: Some(items(keys)),
+            default_mode: Some(MODE),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
+}
+
+fn items(keys: &BTreeSet<String>) -> Vec<KeyToPath> {
+    keys.iter().map(|key| KeyToPath { key: key.clone(), path: key.clone(), mode: None }).collect()
 }
 
 pub(super) fn mounts(gateway: &Validated) -> Vec<VolumeMount> {
@@ -42,12 +56,15 @@ pub(super) fn mounts(gateway: &Validated) -> Vec<VolumeMount> {
     };
     // Whole directories: only so does a pod see a certificate that is renewed.
     let config = mount("config".into(), CONFIG.into());
-    let secrets = gateway.configuration.secrets.keys().enumerate();
-    let secrets = secrets.map(|(index, name)| mount(volume(index), format!("{DIRECTORY}/secrets/{name}")));
-    std::iter::once(config).chain(secrets).collect()
+    let references = &gateway.configuration.references;
+    let secrets = references.secrets.keys().enumerate();
+    let secrets = secrets.map(|(index, name)| mount(volume("secret", index), secret_directory(name)));
+    let config_maps = references.config_maps.keys().enumerate();
+    let config_maps = config_maps.map(|(index, name)| mount(volume("config-map", index), config_map_directory(name)));
+    std::iter::once(config).chain(secrets).chain(config_maps).collect()
 }
 
-/// Names of Secrets are longer than those of volumes may be.
-fn volume(index: usize) -> String {
-    format!("secret-{index}")
+/// Names of objects are longer than those of volumes may be.
+fn volume(kind: &str, index: usize) -> String {
+    format!("{kind}-{index}")
 }
