@@ -16,11 +16,9 @@ mod update_status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events_gateway_operator_core::configuration::References;
 use events_gateway_operator_core::scaling::Decision;
 use events_gateway_operator_core::status::{ExposureView, Observation, unobserved, wanted};
-use events_gateway_operator_core::{build, configuration, labels, names, validate};
-use events_gateway_resources::condition::ConditionStatus;
+use events_gateway_operator_core::{build, labels, validate};
 use events_gateway_resources::gateway::status::Draining;
 use events_gateway_resources::text::Timestamp as Time;
 use events_gateway_resources::{EventsGateway, EventsGatewayStatus};
@@ -29,14 +27,14 @@ use futures_util::future::ready;
 use futures_util::stream;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{Action, Config, Controller, Error};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource as _, ResourceExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::context::{Context, Key};
 use crate::kafka::View;
-use crate::watches::{GatewayStreams, Guarded};
+use crate::watches::{GatewayStreams, Guarded, Indexed, Topic, replica_of};
 pub(crate) use error::Failure;
 
 /// Passes that run at the same time, in all namespaces together.
@@ -56,23 +54,18 @@ pub(crate) async fn run(
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let stores = context.stores.clone();
-    let mut controller = Controller::for_stream(streams.gateways, stores.gateways.clone())
+    let mut controller = Controller::for_stream(streams.gateways, stores.gateways.store().clone())
         .with_config(Config::default().debounce(DEBOUNCE))
         .owns_stream(streams.deployments)
         .watches_stream(streams.pods, |pod| {
-            let name = pod.labels().get(labels::INSTANCE).cloned();
-            name.zip(pod.namespace()).map(|(name, namespace)| ObjectRef::new(&name).within(&namespace))
+            replica_of(&pod).map(|(namespace, name)| ObjectRef::new(&name).within(&namespace))
         });
     let gateways = stores.gateways.clone();
-    controller = controller.watches_stream(streams.secrets, move |secret| {
-        users(&gateways, &secret, |gateway, name| {
-            names::admin(&gateway.name_any()) == *name || refers(gateway).secrets.contains_key(name)
-        })
-    });
+    controller =
+        controller.watches_stream(streams.secrets, move |secret| users(&gateways, &Topic::Secret(key(&secret))));
     let gateways = stores.gateways.clone();
-    controller = controller.watches_stream(streams.config_maps, move |config_map| {
-        users(&gateways, &config_map, |gateway, name| refers(gateway).config_maps.contains_key(name))
-    });
+    controller = controller
+        .watches_stream(streams.config_maps, move |config_map| users(&gateways, &Topic::ConfigMap(key(&config_map))));
     controller = controller.watches_stream(streams.resets, |reset| {
         reset.namespace().map(|namespace| ObjectRef::new(&reset.spec.gateway.0).within(&namespace))
     });
@@ -96,30 +89,17 @@ pub(crate) async fn run(
     passes.await;
 }
 
-/// The gateways of the object's namespace that use it by its name.
-fn users<K: ResourceExt>(
-    gateways: &Store<Guarded>,
-    object: &K,
-    uses: impl Fn(&EventsGateway, &str) -> bool,
-) -> Vec<ObjectRef<Guarded>> {
-    let (name, namespace) = (object.name_any(), object.namespace());
-    let users = gateways.state();
-    let users = users.iter().filter(|gateway| {
-        gateway.0.as_ref().is_ok_and(|gateway| gateway.namespace() == namespace && uses(gateway, &name))
-    });
-    users.map(|gateway| ObjectRef::from_obj(&**gateway)).collect()
+/// The gateways that use an object.
+fn users(gateways: &Indexed<Guarded, Topic>, object: &Topic) -> Vec<ObjectRef<Guarded>> {
+    gateways.of(object).iter().map(|gateway| ObjectRef::from_obj(&**gateway)).collect()
 }
 
-fn refers(gateway: &EventsGateway) -> References {
-    configuration::references(&gateway.spec.configuration())
-}
-
-fn key(gateway: &Guarded) -> Key {
-    (gateway.meta().namespace.clone().unwrap_or_default(), gateway.name_any())
+fn key(object: &impl ResourceExt) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {
-    let key = key(&gateway);
+    let key = key(&*gateway);
     if let Some(rest) = context.failures.rests(&key) {
         return Ok(Action::requeue(rest));
     }
@@ -135,7 +115,7 @@ async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
         return Err(unseen);
     }
     // What was wanted when it was queued may be over.
-    let Some(gateway) = context.stores.gateways.get(&ObjectRef::from_obj(&*gateway)) else {
+    let Some(gateway) = context.stores.gateways.get(&key) else {
         return Ok(Action::await_change());
     };
     let gateway = match &gateway.0 {
@@ -252,7 +232,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
 
 /// Tells of a pass that couldn't be begun, in the status as it is: nothing is known that could be told anew.
 async fn tell_unseen(context: &Context, key: &Key, unseen: &Failure) {
-    let Some(gateway) = context.stores.gateways.get(&ObjectRef::new(&key.1).within(&key.0)) else { return };
+    let Some(gateway) = context.stores.gateways.get(key) else { return };
     let Ok(gateway) = &gateway.0 else { return };
     let status = unobserved(gateway, &unseen.to_string(), Timestamp::now());
     let told = update_status::update_status(context, key, gateway, &gateway.object_ref(&()), status).await;
@@ -263,16 +243,9 @@ async fn tell_unseen(context: &Context, key: &Key, unseen: &Failure) {
 
 /// How many gateways are ready, as their statuses say: a status that is written is another pass, and seen then.
 fn tell_ready(context: &Context) {
-    let is_ready = |gateway: &Guarded| {
-        let status = gateway.0.as_ref().ok().and_then(|gateway| gateway.status.as_ref());
-        let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
-        conditions.any(|condition| condition.kind.0 == "Ready" && condition.status == ConditionStatus::True)
-    };
-    let all = context.everywhere.iter().flat_map(|stores| stores.gateways.state());
-    let (ready, other): (Vec<_>, Vec<_>) = all.partition(|gateway| is_ready(gateway));
-    for (word, gateways) in [("true", ready), ("false", other)] {
-        let count = i64::try_from(gateways.len()).unwrap_or(i64::MAX);
-        context.metrics.resources.with_label_values(&[word]).set(count);
+    for (word, is_ready) in [("true", true), ("false", false)] {
+        let count: usize = context.everywhere.iter().map(|stores| stores.gateways.count(&Topic::Ready(is_ready))).sum();
+        context.metrics.resources.with_label_values(&[word]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 
@@ -297,7 +270,7 @@ fn draining(decided: &[events_gateway_operator_core::scaling::Draining]) -> Vec<
 /// Later and later, for each resource by itself.
 #[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(gateway: Arc<Guarded>, failure: &Failure, context: Arc<Context>) -> Action {
-    let key = key(&gateway);
+    let key = key(&*gateway);
     let (times, wait) = context.failures.count(&key, failure.retry_after());
     context.metrics.errors.with_label_values(&[failure.category()]).inc();
     tracing::warn!(namespace = key.0, name = key.1, error = %failure, times, again_in_s = wait.as_secs_f64(), "a pass failed");

@@ -1,28 +1,38 @@
 //! What is watched, and the stores that hold it: no more of an object than is looked at.
 
-use std::collections::{HashMap, VecDeque};
+mod index;
+mod optional;
+mod pauses;
+mod topic;
+
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::time::Duration;
 
 use events_gateway_operator_core::{Kind, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::context::Key;
 use crate::controller::Failure;
 use crate::kinds::Kinds;
+use index::Index;
+pub(crate) use index::Indexed;
+use optional::while_known;
+use pauses::Pauses;
+use topic::topics;
+pub(crate) use topic::{Topic, follows};
 
 /// A resource that may be unreadable: it doesn't keep the others from being read.
 pub(crate) type Guarded = DeserializeGuard<EventsGateway>;
@@ -39,14 +49,16 @@ fn is_child(kind: Kind) -> bool {
 /// What is known of the cluster.
 #[derive(Clone)]
 pub(crate) struct Stores {
-    pub(crate) gateways: Store<Guarded>,
+    pub(crate) gateways: Indexed<Guarded, Topic>,
     pub(crate) resets: Store<EventsGatewayOffsetReset>,
     pub(crate) deployments: Store<Deployment>,
-    pub(crate) pods: Store<Pod>,
+    /// By the gateways that they are replicas of.
+    pub(crate) pods: Indexed<Pod, Key>,
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
     /// All of them; those that are children stand among the children as well.
     pub(crate) config_maps: Store<PartialObjectMeta<ConfigMap>>,
-    pub(crate) children: HashMap<Kind, Store<PartialObjectMeta<DynamicObject>>>,
+    /// By their owners' identities.
+    pub(crate) children: HashMap<Kind, Indexed<PartialObjectMeta<DynamicObject>, String>>,
 }
 
 impl Stores {
@@ -55,14 +67,14 @@ impl Stores {
     /// # Errors
     /// With what is missing, after [`PATIENCE`].
     pub(crate) async fn seen(&self) -> Result<(), Failure> {
-        seen(&self.gateways, "EventsGateways").await?;
+        seen(self.gateways.store(), "EventsGateways").await?;
         seen(&self.resets, "EventsGatewayOffsetResets").await?;
         seen(&self.deployments, "Deployments").await?;
-        seen(&self.pods, "Pods").await?;
+        seen(self.pods.store(), "Pods").await?;
         seen(&self.secrets, "Secrets").await?;
         seen(&self.config_maps, "ConfigMaps").await?;
-        for (kind, store) in &self.children {
-            seen(store, kind.names().2).await?;
+        for (kind, children) in &self.children {
+            seen(children.store(), kind.names().2).await?;
         }
         Ok(())
     }
@@ -98,14 +110,17 @@ pub(crate) fn watch(
     namespace: Option<&str>,
 ) -> (Stores, GatewayStreams, Touched<EventsGatewayOffsetReset>) {
     let labelled = || watcher::Config::default().labels(&format!("{}={}", labels::MANAGED_BY, labels::MANAGER));
-    let (gateways, gateways_stream) = full(api::<Guarded>(client, namespace), watcher::Config::default(), |_| {});
+    let every = watcher::Config::default;
+    let (gateways, gateways_stream) = indexed(watched(api::<Guarded>(client, namespace), every()), (), topics);
     let (resets, resets_stream) = readable(api(client, namespace));
     // A second watch for who carries them out: there is little of it.
     let (_, resets_again) = readable(api(client, namespace));
-    let (deployments, deployments_stream) = full(api(client, namespace), labelled(), trim_deployment);
-    let (pods, pods_stream) = full(api(client, namespace), labelled(), trim_pod);
-    let (secrets, secrets_stream) = named(api::<Secret>(client, namespace));
-    let (config_maps, config_maps_stream) = named(api::<ConfigMap>(client, namespace));
+    let deployments = watched(api(client, namespace), labelled()).modify(trim_deployment);
+    let (deployments, deployments_stream) = kept(deployments, ());
+    let pods = watched(api(client, namespace), labelled()).modify(trim_pod);
+    let (pods, pods_stream) = indexed(pods, (), |pod| replica_of(pod).into_iter().collect());
+    let (secrets, secrets_stream) = kept(named(api::<Secret>(client, namespace)), ());
+    let (config_maps, config_maps_stream) = kept(named(api::<ConfigMap>(client, namespace)), ());
     let mut stores = HashMap::new();
     let mut children = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| is_child(*kind)) {
@@ -114,7 +129,7 @@ pub(crate) fn watch(
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
-        let (store, stream) = metadata(while_known(kinds, kind, api, labelled()), resource);
+        let (store, stream) = indexed(metadata(while_known(kinds, kind, api, labelled())), resource, owners);
         stores.insert(kind, store);
         children.push((kind, stream));
     }
@@ -144,14 +159,41 @@ where
     }
 }
 
-fn full<K>(api: Api<K>, config: watcher::Config, trim: impl FnMut(&mut K) + Send + 'static) -> (Store<K>, Touched<K>)
+fn watched<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    let (reader, writer) = reflector::store();
-    let stream =
-        watcher::watcher(api, config).backoff(Pauses::default()).modify(trim).reflect(writer).touched_objects();
-    (reader, told(stream))
+    watcher::watcher(api, config).backoff(Pauses::default())
+}
+
+/// A store of what passes by.
+fn kept<K>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    dynamic: K::DynamicType,
+) -> (Store<K>, Touched<K>)
+where
+    K: Resource + Clone + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+{
+    let writer = reflector::store::Writer::new(dynamic);
+    let reader = writer.as_reader();
+    (reader, told(events.reflect(writer).touched_objects()))
+}
+
+/// The same, where objects are looked for by what they have to do with.
+fn indexed<K, T>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    dynamic: K::DynamicType,
+    topics: impl Fn(&K) -> Vec<T> + Send + 'static,
+) -> (Indexed<K, T>, Touched<K>)
+where
+    K: Resource + Clone + Send + Sync + 'static,
+    K::DynamicType: Eq + Hash + Clone + Send + Sync,
+    T: Clone + Eq + Hash + Send + Sync + 'static,
+{
+    let (index, events) = Index::over(events, topics);
+    let (objects, touched) = kept(events, dynamic.clone());
+    (Indexed { objects, dynamic, index }, touched)
 }
 
 /// Of those that can be read: another release may have written one that can't, and it keeps the others from nothing.
@@ -159,10 +201,8 @@ fn readable<K>(api: Api<DeserializeGuard<K>>) -> (Store<K>, Touched<K>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let (reader, writer) = reflector::store();
-    let events = watcher::watcher(api, watcher::Config::default()).backoff(Pauses::default());
-    let events = events.filter_map(async |event| event.map(only_readable).transpose());
-    (reader, told(events.reflect(writer).touched_objects()))
+    let events = watched(api, watcher::Config::default());
+    kept(events.filter_map(async |event| event.map(only_readable).transpose()), ())
 }
 
 fn only_readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
@@ -182,116 +222,31 @@ fn only_readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>
 
 /// What gateways may name: of everybody's, by metadata only, and without annotations. kubectl keeps what it applied in one: of a
 /// Secret, its values.
-fn named<K>(api: Api<K>) -> (Store<PartialObjectMeta<K>>, Touched<PartialObjectMeta<K>>)
+fn named<K>(api: Api<K>) -> impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + 'static
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     #[allow(deprecated)]
-    let events = watcher::metadata_watcher(api, watcher::Config::default());
-    metadata(events.modify(|object| object.annotations_mut().clear()), ())
+    metadata(watcher::metadata_watcher(api, watcher::Config::default()))
+        .modify(|object| object.annotations_mut().clear())
 }
 
 fn metadata<K>(
     events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + 'static,
-    dynamic: K::DynamicType,
-) -> (Store<PartialObjectMeta<K>>, Touched<PartialObjectMeta<K>>)
+) -> impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + 'static
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-    K::DynamicType: Eq + Hash + Clone + Debug + Send + Sync + Unpin,
 {
-    let writer = reflector::store::Writer::<PartialObjectMeta<K>>::new(dynamic);
-    let reader = writer.as_reader();
-    let stream = events
-        .backoff(Pauses::default())
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(writer)
-        .touched_objects();
-    (reader, told(stream))
+    events.backoff(Pauses::default()).modify(|object| object.managed_fields_mut().clear())
 }
 
-/// A watch of a kind that may be installed later, and be taken away: meanwhile there is nothing of it, and nobody is asked.
-fn while_known(
-    kinds: &Kinds,
-    kind: Kind,
-    api: Api<DynamicObject>,
-    config: watcher::Config,
-) -> impl Stream<Item = watcher::Result<Event<Child>>> + Send + 'static {
-    #[allow(deprecated)]
-    let begin = move || watcher::metadata_watcher(api.clone(), config.clone()).boxed();
-    let kinds = kinds.clone();
-    let changes = kinds.changes();
-    let gate = Gate { begin, inner: None, changes, is_known: move || kinds.known().contains(&kind), due: nothing() };
-    stream::unfold(gate, async |mut gate| Some((gate.next().await?, gate)))
+/// The gateway that a pod is a replica of.
+pub(crate) fn replica_of(pod: &Pod) -> Option<Key> {
+    Some((pod.namespace()?, pod.labels().get(labels::INSTANCE)?.clone()))
 }
 
-type Child = PartialObjectMeta<DynamicObject>;
-
-/// See [`while_known`].
-struct Gate<B, I, K> {
-    begin: B,
-    inner: Option<I>,
-    changes: watch::Receiver<()>,
-    is_known: K,
-    due: VecDeque<Event<Child>>,
-}
-
-/// A list that is over and had nothing in it.
-fn nothing() -> VecDeque<Event<Child>> {
-    [Event::Init, Event::InitDone].into()
-}
-
-impl<B, I, K> Gate<B, I, K>
-where
-    B: Fn() -> I,
-    I: Stream<Item = watcher::Result<Event<Child>>> + Unpin,
-    K: Fn() -> bool,
-{
-    async fn next(&mut self) -> Option<watcher::Result<Event<Child>>> {
-        loop {
-            match (&mut self.inner, (self.is_known)()) {
-                (None, true) => {
-                    self.due.clear();
-                    self.inner = Some((self.begin)());
-                }
-                (Some(_), false) => {
-                    self.due = nothing();
-                    self.inner = None;
-                }
-                (Some(inner), true) => tokio::select! {
-                    event = inner.next() => return event,
-                    changed = self.changes.changed() => changed.ok()?,
-                },
-                (None, false) => match self.due.pop_front() {
-                    Some(event) => return Some(Ok(event)),
-                    None => self.changes.changed().await.ok()?,
-                },
-            }
-        }
-    }
-}
-
-/// How long a watch waits before it is made again: longer each time, and never so long that an operator stays blind when the API
-/// server is back. kube's own pauses grow to 30 s; a dozen watches that ask every 5 s are nothing to an API server.
-#[derive(Debug, Default)]
-struct Pauses(u32);
-
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.0)).min(LONGEST_PAUSE);
-        self.0 = self.0.saturating_add(1);
-        Some(pause.mul_f64(0.75 + rand::random::<f64>() * 0.5))
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = 0;
-    }
+fn owners(child: &PartialObjectMeta<DynamicObject>) -> Vec<String> {
+    child.owner_references().iter().map(|owner| owner.uid.clone()).collect()
 }
 
 /// Logs the errors of a watch, which waits and is made again by itself, and passes them on to nobody.
@@ -334,43 +289,6 @@ fn trim_pod(pod: &mut Pod) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_watch_waits_longer_each_time_and_never_long() {
-        let mut pauses = Pauses::default();
-        for expected in [0.5, 1.0, 2.0, 4.0, 5.0, 5.0] {
-            let pause = pauses.next().unwrap().as_secs_f64();
-            assert!((expected * 0.75..=expected * 1.25).contains(&pause), "{pause}");
-        }
-        pauses.reset();
-        assert!(pauses.next().unwrap() < Duration::from_secs(1));
-    }
-
-    #[tokio::test]
-    async fn a_kind_is_watched_while_the_cluster_has_it() {
-        let known = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let (changed, changes) = watch::channel(());
-        let of = known.clone();
-        let mut gate = Gate {
-            begin: || stream::iter([Ok(Event::Init)]).chain(stream::pending()),
-            inner: None,
-            changes,
-            is_known: move || of.load(std::sync::atomic::Ordering::Relaxed),
-            due: nothing(),
-        };
-        let set = |is: bool| {
-            known.store(is, std::sync::atomic::Ordering::Relaxed);
-            changed.send_replace(());
-        };
-        let told = async |gate: &mut Gate<_, _, _>| gate.next().await.unwrap().unwrap();
-        assert!(matches!(told(&mut gate).await, Event::Init), "an empty list at once");
-        assert!(matches!(told(&mut gate).await, Event::InitDone));
-        set(true);
-        assert!(matches!(told(&mut gate).await, Event::Init), "the watch's own");
-        set(false);
-        assert!(matches!(told(&mut gate).await, Event::Init), "nothing of it is left");
-        assert!(matches!(told(&mut gate).await, Event::InitDone));
-    }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_judged_before_everything_was_listed() {

@@ -27,7 +27,7 @@ pub struct Surroundings {
     pub operator_namespace: Option<String>,
     /// Which optional kinds the cluster has.
     pub kinds: BTreeSet<Kind>,
-    /// The versions of the Secrets in the resource's namespace, by name. `None`: not looked at.
+    /// The versions of the Secrets that it refers to and that are there, by name. `None`: not looked at.
     pub secrets: Option<Versions>,
     /// Those of its ConfigMaps.
     pub config_maps: Option<Versions>,

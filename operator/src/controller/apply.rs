@@ -62,8 +62,8 @@ fn version(context: &Context, key: &Key, (kind, name): &(Kind, String)) -> Strin
         let newest = context.applied.newest(key, stored.map(|deployment| Deployment::clone(&deployment)));
         return newest.map_or_else(String::new, |deployment| generation(deployment.metadata.generation));
     }
-    let store = context.stores.children.get(kind);
-    let found = store.and_then(|store| store.get(&ObjectRef::new_with(name, kind.resource()).within(&key.0)));
+    let children = context.stores.children.get(kind);
+    let found = children.and_then(|children| children.get(&(key.0.clone(), name.clone())));
     found.map_or_else(String::new, |object| version_of(&object.metadata))
 }
 
@@ -190,11 +190,10 @@ async fn own_token(context: &Context, key: &Key, gateway: &Validated) -> Result<
 
 /// Deletes what the gateway had and is no longer to have.
 async fn prune(context: &Context, key: &Key, gateway: &Validated, objects: &Objects) -> Result<(), Failure> {
-    for (kind, store) in &context.stores.children {
-        let unwanted = store.state().into_iter().filter(|object| {
+    for (kind, children) in &context.stores.children {
+        let unwanted = children.of(&gateway.uid).into_iter().filter(|object| {
             let name = object.metadata.name.clone().unwrap_or_default();
             object.metadata.namespace.as_deref() == Some(&key.0)
-                && is_owned(&object.metadata, &gateway.uid)
                 && object.metadata.deletion_timestamp.is_none()
                 && !objects.contains_key(&(*kind, name))
         });

@@ -1,10 +1,12 @@
 //! Whether the replicas consume: their groups are paused while the spec says so, and while an offset reset is under way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use events_gateway_operator_core::status::PodView;
 use events_gateway_resources::EventsGateway;
 use events_gateway_resources::offset_reset::status::Phase;
+use k8s_openapi::api::core::v1::Pod;
 
 use super::dereference::Dereferenced;
 use super::survey::address;
@@ -47,11 +49,11 @@ pub(crate) async fn see_to(context: &Context, key: &Key, found: &Dereferenced, r
         }
     }
     let Some(client) = found.replicas.as_ref().filter(|_| !wrong.is_empty()) else { return };
-    let answering = |pod: &&k8s_openapi::api::core::v1::Pod| {
+    let answering = |pod: &&Arc<Pod>| {
         let view = found.views.iter().find(|view| Some(&view.name) == pod.metadata.name.as_ref());
         view.is_some_and(|view: &PodView| view.answer.known().is_some())
     };
-    let Some(address) = found.pods.iter().filter(answering).find_map(address) else { return };
+    let Some(address) = found.pods.iter().filter(answering).find_map(|pod| address(pod)) else { return };
     for (group, pause) in wrong {
         let told = if pause { client.pause(address, group).await } else { client.resume(address, group).await };
         match told {

@@ -1,12 +1,14 @@
 //! Step 1: what a pass needs to know of the resource's surroundings.
 
+use std::sync::Arc;
+
+use events_gateway_operator_core::configuration::{Keys, references};
 use events_gateway_operator_core::names;
+use events_gateway_operator_core::scaling;
 use events_gateway_operator_core::status::{AutoscalerView, PodView};
 use events_gateway_operator_core::validate::{Surroundings, TOKEN, Versions};
-use events_gateway_operator_core::{labels, scaling};
 use events_gateway_operator_replicas::Client;
 use events_gateway_resources::EventsGateway;
-use events_gateway_resources::gateway::image::ImageUpdates;
 use events_gateway_resources::gateway::{Autoscaler, DEFAULT_REPLICAS};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -19,13 +21,13 @@ use super::error::Failure;
 use super::survey;
 use crate::context::{Context, Key};
 use crate::image_updates::Follower;
-use crate::watches::Stores;
+use crate::watches::{Stores, Topic, follows};
 
 /// What was found out.
 pub(crate) struct Dereferenced {
     pub(crate) surroundings: Surroundings,
     pub(crate) deployment: Option<Deployment>,
-    pub(crate) pods: Vec<Pod>,
+    pub(crate) pods: Vec<Arc<Pod>>,
     pub(crate) views: Vec<PodView>,
     /// What scaling looks at, pod by pod.
     pub(crate) scaled: Vec<scaling::Pod>,
@@ -40,29 +42,21 @@ pub(crate) async fn dereference(
     gateway: &EventsGateway,
     wanted: i32,
 ) -> Result<Dereferenced, Failure> {
+    let refers = references(&gateway.spec.configuration());
     let surroundings = Surroundings {
         default_image: context.settings.gateway_image.clone(),
         may_update_image: may_update_image(context, key, gateway),
         operator_namespace: Some(context.settings.lease_namespace.clone()),
         kinds: context.kinds.known(),
-        secrets: Some(versions(&context.stores.secrets, key)),
-        config_maps: Some(versions(&context.stores.config_maps, key)),
+        secrets: Some(versions(&context.stores.secrets, key, &refers.secrets)),
+        config_maps: Some(versions(&context.stores.config_maps, key, &refers.config_maps)),
     };
     let stored = context.stores.deployments.get(&ObjectRef::new(&names::main(&key.1)).within(&key.0));
     let deployment = context.applied.newest(key, stored.map(|deployment| Deployment::clone(&deployment)));
-    let mut pods: Vec<Pod> = context
-        .stores
-        .pods
-        .state()
-        .iter()
-        .filter(|pod| pod.metadata.namespace.as_deref() == Some(&key.0))
-        .filter(|pod| pod.metadata.labels.as_ref().and_then(|labels| labels.get(labels::INSTANCE)) == Some(&key.1))
-        .map(|pod| Pod::clone(pod))
-        .collect();
-    pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    let pods = context.stores.pods.of(key);
     let replicas = if pods.is_empty() { None } else { client(context, key, gateway).await? };
     let deployed = deployment.as_ref().and_then(|deployment| deployment.spec.as_ref()?.replicas).unwrap_or(0);
-    let is_marked = |pod: &Pod| {
+    let is_marked = |pod: &Arc<Pod>| {
         pod.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(scaling::DRAIN_SINCE))
     };
     let busy = wanted < deployed || pods.iter().any(is_marked);
@@ -77,17 +71,16 @@ pub(crate) async fn dereference(
     Ok(Dereferenced { surroundings, deployment, pods, views, scaled, replicas, autoscaler })
 }
 
-/// The versions of what is in the resource's namespace.
-fn versions<K>(store: &Store<PartialObjectMeta<K>>, key: &Key) -> Versions
+/// The versions of what is there of what the resource refers to.
+fn versions<K>(store: &Store<PartialObjectMeta<K>>, key: &Key, referred: &Keys) -> Versions
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let objects = store.state();
-    let objects = objects.iter().filter(|object| object.metadata.namespace.as_deref() == Some(&key.0));
-    let versions = objects.filter_map(|object| {
+    let versions = referred.keys().filter_map(|name| {
+        let object = store.get(&ObjectRef::new(name).within(&key.0))?;
         let metadata = &object.metadata;
         let version = format!("{}@{}", metadata.uid.as_deref()?, metadata.resource_version.as_deref()?);
-        Some((metadata.name.clone()?, version))
+        Some((name.clone(), version))
     });
     versions.collect()
 }
@@ -134,15 +127,11 @@ fn may_update_image(context: &Context, key: &Key, gateway: &EventsGateway) -> bo
     };
     let mut followers = Vec::new();
     for stores in &*context.everywhere {
-        let all = stores.gateways.state();
+        let all = stores.gateways.of(&Topic::Following);
         let readable = all.iter().filter_map(|gateway| gateway.0.as_ref().ok());
-        followers.extend(readable.filter(|gateway| follows(gateway)).map(|gateway| of(stores, gateway)));
+        followers.extend(readable.map(|gateway| of(stores, gateway)));
     }
     context.image_updates.may_move(key, &followers, context.settings.image_updates)
-}
-
-fn follows(gateway: &EventsGateway) -> bool {
-    gateway.spec.image.reference.is_none() && gateway.spec.image.updates == ImageUpdates::Automatic
 }
 
 fn is_rolled_out(deployment: &Deployment) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use events_gateway_operator_core::build::pod;
@@ -45,7 +46,13 @@ pub(crate) struct Surveys {
 
 impl Surveys {
     /// What each pod says, in the order of the pods; asked again where what is known is older than `age`.
-    pub(crate) async fn ask(&self, key: &Key, client: Option<&Client>, pods: &[Pod], age: Duration) -> Vec<Answer> {
+    pub(crate) async fn ask(
+        &self,
+        key: &Key,
+        client: Option<&Client>,
+        pods: &[Arc<Pod>],
+        age: Duration,
+    ) -> Vec<Answer> {
         let known = self.answers.lock().remove(key).unwrap_or_default();
         let fresh = |pod: &Pod| {
             let (answer, at) = known.get(pod.metadata.uid.as_deref()?)?;

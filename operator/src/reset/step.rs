@@ -11,7 +11,6 @@ use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset, EventsGa
 use k8s_openapi::jiff::Timestamp;
 
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::plan;
@@ -37,7 +36,7 @@ pub(super) async fn step(context: &Context, reset: &EventsGatewayOffsetReset) ->
     let mut status = reset.status.clone().unwrap_or_default();
     let namespace = reset.namespace().unwrap_or_default();
     let key = (namespace.clone(), reset.spec.gateway.0.clone());
-    let found = context.stores.gateways.get(&ObjectRef::new(&key.1).within(&namespace));
+    let found = context.stores.gateways.get(&key);
     let gateway = found.as_ref().and_then(|gateway| gateway.0.as_ref().ok());
     let next = match gateway {
         None => {
