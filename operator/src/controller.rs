@@ -199,6 +199,7 @@ async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(
         pods: &found.views,
         wanted,
         draining: decision.as_ref().map(|decision| draining(&decision.draining)).unwrap_or_default(),
+        activity: decision.as_ref().map(|decision| decision.activity).unwrap_or_default(),
         paused,
         failure: words.as_deref(),
         autoscaler: found.autoscaler.clone(),

@@ -11,6 +11,9 @@
 //! The rules that keep the count right: as many pods are marked as there are more than wanted, pods that are still to be
 //! made included; and the Deployment is lowered only as far as Kubernetes, going by its own order, takes nobody that is not
 //! done. That order looks at readiness before it looks at the cost.
+//!
+//! A rollout comes first: while it lasts Kubernetes decides of which template it takes pods. One that Kubernetes has given up is
+//! waited for no longer: the Deployment is lowered, and whom it takes drains while it ends.
 
 mod count;
 mod decision;

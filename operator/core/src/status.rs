@@ -12,6 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::labels;
+use crate::scaling::Activity;
 use crate::validate::{Problem, Validated};
 
 pub use conditions::{conditions, unobserved};
@@ -33,6 +34,8 @@ pub struct Observation<'a> {
     pub wanted: i32,
     /// Replicas that drain because of a scale-down.
     pub draining: Vec<Draining>,
+    /// What scaling is about.
+    pub activity: Activity,
     /// Why reconciliation is paused, if it is.
     pub paused: Option<&'a str>,
     /// What failed in this pass.

@@ -31,6 +31,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => pod().prop_map(Op::Silence),
         1 => Just(Op::ChangeTemplate),
         1 => Just(Op::RestartRollout),
+        1 => Just(Op::Break),
     ]
 }
 

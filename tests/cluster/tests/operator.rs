@@ -4,5 +4,6 @@ mod operator {
     mod building;
     mod lab;
     mod leading;
+    mod scaling;
     mod telling;
 }

@@ -21,6 +21,8 @@ pub struct Deployment {
     pub updated: u32,
     /// Whether pods that are missing can't be made: a quota, an admission that refuses.
     pub is_short: bool,
+    /// Whether Kubernetes has given a rollout up: nothing came of it within `spec.progressDeadlineSeconds`. It goes on trying.
+    pub is_given_up: bool,
     /// What it was last lowered for.
     pub removal: Option<Removal>,
 }
@@ -41,6 +43,7 @@ impl Deployment {
             current: count(status.and_then(|status| status.replicas), 0),
             updated: count(status.and_then(|status| status.updated_replicas), 0),
             is_short: conditions.iter().any(|one| one.type_ == "ReplicaFailure" && one.status == "True"),
+            is_given_up: conditions.iter().any(|one| one.type_ == "Progressing" && one.status == "False"),
             removal: removing.and_then(|text| Removal::parse(text)),
         }
     }
@@ -99,15 +102,17 @@ mod tests {
             "spec": { "replicas": 5, "selector": {}, "template": {} },
             "status": {
                 "observedGeneration": 2, "replicas": 6, "updatedReplicas": 1,
-                "conditions": [{ "type": "ReplicaFailure", "status": "True" }],
+                "conditions": [
+                    { "type": "ReplicaFailure", "status": "True" }, { "type": "Progressing", "status": "False" },
+                ],
             },
         }))
         .unwrap();
         let read = Deployment::of(&deployment);
         assert_eq!((read.replicas, read.current, read.updated, read.is_observed()), (5, 6, 1, false));
-        assert!(read.is_short);
+        assert!(read.is_short && read.is_given_up);
         assert_eq!(read.removal.unwrap().pods, ["a"]);
         let fresh = Deployment::of(&v1::Deployment::default());
-        assert_eq!((fresh.replicas, fresh.removal), (1, None));
+        assert_eq!((fresh.replicas, fresh.is_given_up, fresh.removal), (1, false, None));
     }
 }

@@ -49,6 +49,10 @@ pub fn decide(situation: &Situation) -> Decision {
     if is_lower && !rolls && deployment.is_observed() && more.is_empty() {
         remove(situation, &kept, &mut decision);
     }
+    let goes_on = is_lower && rolls && deployment.is_observed() && deployment.is_given_up && !situation.template_waits;
+    if goes_on {
+        go_on(situation, &mut decision);
+    }
     decision.activity = if situation.wanted > deployment.replicas {
         Activity::ScalingUp
     } else if !kept.is_empty() || !more.is_empty() {
@@ -57,6 +61,8 @@ pub fn decide(situation: &Situation) -> Decision {
         Activity::TakingBack
     } else if !is_lower {
         Activity::Settled
+    } else if goes_on {
+        Activity::ScalingDown
     } else if rolls {
         Activity::AwaitingRollout
     } else if may_begin && situation.template_waits {
@@ -145,6 +151,24 @@ fn remove(situation: &Situation, kept: &[&Pod], decision: &mut Decision) {
     let pods = victims.iter().map(|pod| pod.name.clone()).collect();
     let removal = Some(Removal { at: situation.now, pods });
     decision.steps.push(Step::SetReplicas { replicas, removal });
+}
+
+/// Lowers the Deployment though a rollout is under way, since Kubernetes has given that up.
+///
+/// Nobody is chosen: Kubernetes decides of which template it takes how many. Whom it takes drains while it ends, as all do that a
+/// rollout replaces; so no more go at a time than may drain at once, whoever they are. Kubernetes counts their going as progress,
+/// and gives up again later.
+fn go_on(situation: &Situation, decision: &mut Decision) {
+    let deployment = &situation.deployment;
+    // What it was lowered by may still be on its way through the controllers.
+    let is_recent = deployment.removal.as_ref().is_some_and(|removal| situation.since(removal.at) < WHILE_WAITING);
+    if is_recent || rollout::is_handing_over(situation) {
+        return;
+    }
+    let surplus = deployment.replicas.saturating_sub(situation.wanted);
+    let going = u32::try_from(victims::whoever(situation, surplus as usize)).unwrap_or(surplus);
+    let removal = Some(Removal { at: situation.now, pods: Vec::new() });
+    decision.steps.push(Step::SetReplicas { replicas: deployment.replicas - going, removal });
 }
 
 fn draining(situation: &Situation) -> Vec<Draining> {

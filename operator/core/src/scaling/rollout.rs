@@ -20,3 +20,11 @@ pub(super) fn is_under_way(situation: &Situation) -> bool {
     });
     (deployment.is_observed() && deployment.current > deployment.updated) || live.len() > 1 || ends_late
 }
+
+/// Whether pods are on their way out.
+pub(super) fn is_handing_over(situation: &Situation) -> bool {
+    situation.pods.iter().any(|pod| match pod.life {
+        Life::Ending(until) => situation.since(until) < LOST,
+        Life::Live | Life::Over => false,
+    })
+}

@@ -294,6 +294,38 @@ fn a_rollout_comes_first() {
 }
 
 #[test]
+fn a_rollout_that_kubernetes_has_given_up_is_waited_for_no_longer() {
+    // One of the new template that never gets ready, and Kubernetes keeps all of the old one for it.
+    let broken = Pod { template: "new".into(), stage: Stage::Pending, runs: false, replica: None, ..pod(9, 0) };
+    let mut stuck = situation(1, vec![pod(1, 9), pod(2, 9), pod(3, 9), broken]);
+    (stuck.deployment.replicas, stuck.deployment.updated) = (3, 1);
+    assert_eq!((steps(&stuck).len(), decide(&stuck).activity), (0, Activity::AwaitingRollout));
+    stuck.deployment.is_given_up = true;
+    let decision = decide(&stuck);
+    assert_eq!((steps(&stuck), decision.activity), (vec!["set 1".to_owned()], Activity::ScalingDown));
+    assert!(!decision.holds_template(), "what mends it is written at once");
+    stuck.template_waits = true;
+    assert_eq!((steps(&stuck).len(), decide(&stuck).activity), (0, Activity::AwaitingRollout), "that may mend it");
+    stuck.template_waits = false;
+    stuck.pods.push(Pod { life: Life::Ending(at(20)), ..pod(4, 5) });
+    assert_eq!(steps(&stuck), [""; 0], "one hands over");
+    stuck.pods.pop();
+    stuck.deployment.removal = Some(Removal { at: at(-14), pods: vec![] });
+    assert_eq!(steps(&stuck), [""; 0], "the ones before may still be on their way");
+    stuck.deployment.removal = Some(Removal { at: at(-15), pods: vec![] });
+    for (budget, at_once, expected) in
+        [(18, None, "set 1"), (17, None, "set 2"), (0, None, "set 2"), (18, Some(1), "set 2")]
+    {
+        (stuck.drain_budget, stuck.drain_at_once) = (budget, at_once);
+        assert_eq!(steps(&stuck), [expected], "{budget} {at_once:?}");
+    }
+    for (wanted, expected) in [(4, vec!["set 4"]), (3, vec![])] {
+        stuck.wanted = wanted;
+        assert_eq!(steps(&stuck), expected, "no matter of it");
+    }
+}
+
+#[test]
 fn a_template_that_waits_lets_no_more_victims_be_chosen() {
     let mut waits = situation(1, vec![pod(1, 9), pod(2, 9), marked(3, 4, -9)]);
     waits.template_waits = true;

@@ -41,6 +41,20 @@ pub(super) fn pick<'a>(situation: &'a Situation, kept: &[&Pod], most: usize) -> 
     picked
 }
 
+/// How many may go together, at most `most`, if Kubernetes chooses them: so many that even the fullest stay within the budget of
+/// streams and the number that may drain at once, and one in any case.
+pub(super) fn whoever(situation: &Situation, most: usize) -> usize {
+    let at_once = situation.drain_at_once.map_or(usize::MAX, |at_once| at_once as usize);
+    let mut fullest: Vec<u64> = situation.live().map(streams).collect();
+    fullest.sort_by_key(|streams| std::cmp::Reverse(*streams));
+    let mut budget = Some(situation.drain_budget);
+    let within = fullest.into_iter().take_while(|streams| {
+        budget = budget.and_then(|budget| budget.checked_sub(*streams));
+        budget.is_some()
+    });
+    within.count().min(at_once).max(1).min(most)
+}
+
 /// Who doesn't tell may have any number.
 fn streams(pod: &Pod) -> u64 {
     pod.connections().unwrap_or(u64::MAX)

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp as Time;
 
 use super::Observation;
 use super::pods::Answer;
+use crate::scaling::Activity;
 use crate::validate;
 
 use ConditionStatus::{False, True, Unknown};
@@ -30,7 +31,7 @@ pub fn conditions(seen: &Observation<'_>, now: &EventsGatewayStatus, before: &Ev
         kafka_ready(seen),
         exposed(seen),
         autoscaling_active(seen),
-        draining(now),
+        draining(seen, now),
         paused(seen),
     ];
     said.into_iter().map(|said| condition(said, seen.gateway, seen.now, before)).collect()
@@ -97,15 +98,18 @@ fn ready(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
     if ready == 0 {
         return ("Ready", False, "NoReadyReplicas", format!("0 of {deployed} replicas are ready{}", troubles(seen)));
     }
-    let is_rolling = seen.deployment.is_none_or(|deployment| {
-        let observed = deployment.status.as_ref().and_then(|status| status.observed_generation);
-        observed < deployment.metadata.generation || updated < deployed
-    });
-    if is_rolling {
+    if is_rolling(seen, now) {
         let text = format!("{updated} of {deployed} replicas run what is wanted, {ready} are ready");
         return ("Ready", True, "RollingOut", text);
     }
     ("Ready", True, "Serving", format!("{ready} of {deployed} replicas are ready"))
+}
+
+fn is_rolling(seen: &Observation<'_>, now: &EventsGatewayStatus) -> bool {
+    seen.deployment.is_none_or(|deployment| {
+        let observed = deployment.status.as_ref().and_then(|status| status.observed_generation);
+        observed < deployment.metadata.generation || now.updated_replicas < now.replicas
+    })
 }
 
 /// What keeps pods from running.
@@ -232,13 +236,32 @@ fn autoscaling_active(seen: &Observation<'_>) -> Said {
     }
 }
 
-fn draining(now: &EventsGatewayStatus) -> Said {
+/// Who drains, and what a scale-down waits for.
+fn draining(seen: &Observation<'_>, now: &EventsGatewayStatus) -> Said {
+    let fewer = |until: &str| {
+        let deployed = now.replicas.unwrap_or(0);
+        format!("{} of {deployed} replicas are wanted; the others drain once {until}", seen.wanted)
+    };
+    let awaited = match seen.activity {
+        Activity::AwaitingRollout => Some(("AwaitingRollout", fewer("the rollout has ended or was given up"))),
+        Activity::AwaitingTemplate => Some(("AwaitingTemplate", fewer("the changed pods are rolled out"))),
+        _ => None,
+    };
     if now.draining.is_empty() {
-        return ("Draining", False, "NoneDraining", String::new());
+        let (reason, text) = awaited.unwrap_or(("NoneDraining", String::new()));
+        return ("Draining", False, reason, text);
     }
+    let reason = match seen.activity {
+        Activity::ScalingDown => "ScalingDown",
+        Activity::TakingBack => "TakingBack",
+        _ if is_rolling(seen, now) => "RollingOut",
+        // Evicted, or deleted.
+        _ => "Leaving",
+    };
     let connections: i32 = now.draining.iter().map(|one| one.connections).sum();
     let who = several(now.draining.len(), "replica drains", "replicas drain");
-    ("Draining", True, "ScalingDown", format!("{who}, connections left: {connections}"))
+    let also = awaited.map(|(_, text)| format!("; {text}")).unwrap_or_default();
+    ("Draining", True, reason, format!("{who}, connections left: {connections}{also}"))
 }
 
 fn paused(seen: &Observation<'_>) -> Said {

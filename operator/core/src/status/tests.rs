@@ -1,4 +1,5 @@
 use events_gateway_resources::condition::ConditionStatus::{self, False, True};
+use events_gateway_resources::text::Timestamp as Told;
 use serde_json::{Value, json};
 
 use super::*;
@@ -51,6 +52,7 @@ impl World {
             pods: &self.pods,
             wanted: wanted(&self.gateway),
             draining: Vec::new(),
+            activity: Activity::Settled,
             paused: None,
             failure: None,
             autoscaler: AutoscalerView::default(),
@@ -202,6 +204,49 @@ fn why_no_replica_is_ready_is_told() {
     assert_eq!((ready, reason.as_str()), (False, "NoReadyReplicas"));
     assert!(message.contains("a: ImagePullBackOff"), "{message}");
     assert_eq!(said(&status, "Degraded").1, "PodsFailing");
+}
+
+#[test]
+fn why_replicas_drain_and_what_a_scale_down_waits_for_is_told() {
+    let mut world = world();
+    let one = Draining { pod: "a".into(), connections: 7, since: Told("2026-11-25T09:59:00Z".into()) };
+    for (drains, rolls, activity, expected) in [
+        (false, false, Activity::Settled, (False, "NoneDraining", "")),
+        (true, false, Activity::ScalingDown, (True, "ScalingDown", "1 replica drains, connections left: 7")),
+        (true, false, Activity::TakingBack, (True, "TakingBack", "1 replica drains, connections left: 7")),
+        (true, true, Activity::Settled, (True, "RollingOut", "1 replica drains, connections left: 7")),
+        (true, false, Activity::Settled, (True, "Leaving", "1 replica drains, connections left: 7")),
+        (
+            false,
+            true,
+            Activity::AwaitingRollout,
+            (
+                False,
+                "AwaitingRollout",
+                "1 of 2 replicas are wanted; the others drain once the rollout has ended or was given up",
+            ),
+        ),
+        (
+            true,
+            true,
+            Activity::AwaitingTemplate,
+            (
+                True,
+                "RollingOut",
+                "1 replica drains, connections left: 7; 1 of 2 replicas are wanted; the others drain once the changed pods are \
+                 rolled out",
+            ),
+        ),
+    ] {
+        world.deployment["status"]["updatedReplicas"] = json!(if rolls { 1 } else { 2 });
+        let status = world.observed(|seen| {
+            seen.wanted = 1;
+            seen.activity = activity;
+            seen.draining = if drains { vec![one.clone()] } else { Vec::new() };
+        });
+        let (status, reason, text) = said(&status, "Draining");
+        assert_eq!((status, reason.as_str(), text.as_str()), expected);
+    }
 }
 
 #[test]

@@ -8,14 +8,20 @@ use events_gateway_operator_core::scaling::{Deployment, Life, Stage};
 use super::pod::{GRACE, Running, time};
 
 const SURGE: u32 = 1;
+/// How long nothing may come of a rollout before it is given up.
+const DEADLINE: i64 = 60;
 
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
     pub(crate) deployment: Deployment,
     pub(crate) template: u32,
+    /// Whether that one's pods never get ready.
+    pub(crate) is_broken: bool,
     /// Template -> how many its ReplicaSet is told to have.
     pub(crate) sets: BTreeMap<u32, u32>,
     pub(crate) pods: Vec<Running>,
+    /// How far a rollout had got when something came of it last, and when that was.
+    pub(crate) progress: (BTreeMap<u32, u32>, u32, i64),
     pub(crate) now: i64,
     pub(crate) made: usize,
 }
@@ -43,6 +49,22 @@ impl Cluster {
         u32::try_from(self.live().filter(|pod| pod.pod.stage == Stage::Ready).count()).unwrap()
     }
 
+    fn ready_of(&self, template: u32) -> u32 {
+        u32::try_from(self.of(template).filter(|pod| pod.pod.stage == Stage::Ready).count()).unwrap()
+    }
+
+    /// Of older templates those that aren't ready go first, where nobody waits for them.
+    fn clean_up(&mut self, needed: u32) {
+        let mut most = self.sets.values().sum::<u32>().saturating_sub(needed);
+        for template in self.sets.keys().copied().filter(|template| *template != self.template).collect::<Vec<_>>() {
+            let ready = self.ready_of(template);
+            let replicas = self.sets.entry(template).or_default();
+            let taken = most.min(replicas.saturating_sub(ready));
+            *replicas -= taken;
+            most -= taken;
+        }
+    }
+
     pub(crate) fn rolls(&self) -> bool {
         let others = self.sets.iter().any(|(template, replicas)| *template != self.template && *replicas > 0);
         others || self.has_old_pods()
@@ -53,8 +75,9 @@ impl Cluster {
         self.live().any(|pod| pod.pod.template != self.template.to_string())
     }
 
-    pub(crate) fn write_template(&mut self) {
+    pub(crate) fn write_template(&mut self, is_broken: bool) {
         self.template += 1;
+        self.is_broken = is_broken;
         self.deployment.generation += 1;
     }
 
@@ -71,6 +94,8 @@ impl Cluster {
         } else {
             let new = new.min(wanted);
             self.sets.insert(self.template, new);
+            self.clean_up(wanted + new.saturating_sub(self.ready_of(self.template)));
+            let total: u32 = self.sets.values().sum();
             let mut excess =
                 if total > wanted + SURGE { total - wanted - SURGE } else { self.ready().saturating_sub(wanted) };
             for (_, replicas) in self.sets.iter_mut().filter(|(template, _)| **template != self.template) {
@@ -79,6 +104,11 @@ impl Cluster {
                 excess -= taken;
             }
         }
+        let ready = self.ready_of(self.template);
+        if !self.rolls() || self.sets != self.progress.0 || ready > self.progress.1 {
+            self.progress = (self.sets.clone(), ready, self.now);
+        }
+        self.deployment.is_given_up = self.now - self.progress.2 > DEADLINE;
         self.deployment.observed_generation = self.deployment.generation;
         self.deployment.current = self.count();
         self.deployment.updated = u32::try_from(self.of(self.template).count()).unwrap();
@@ -92,7 +122,8 @@ impl Cluster {
             let has = u32::try_from(self.of(template).count()).unwrap();
             for _ in has..replicas {
                 self.made += 1;
-                self.pods.push(Running::new(self.made, template, self.now));
+                let is_broken = self.is_broken && template == self.template;
+                self.pods.push(Running::new(self.made, template, self.now, is_broken));
             }
             let mut nodes: BTreeMap<_, usize> = BTreeMap::new();
             for pod in self.of(template) {

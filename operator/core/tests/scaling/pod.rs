@@ -29,10 +29,12 @@ pub(crate) struct Running {
     pub(crate) silent_until: i64,
     /// It fails its readiness until then, streams and all.
     pub(crate) cut_off_until: i64,
+    /// It never gets ready: there is no such image.
+    pub(crate) is_broken: bool,
 }
 
 impl Running {
-    pub(crate) fn new(number: usize, template: u32, now: i64) -> Self {
+    pub(crate) fn new(number: usize, template: u32, now: i64, is_broken: bool) -> Self {
         let pod = Pod {
             name: format!("pod-{number:03}"),
             uid: format!("uid-{number}"),
@@ -47,7 +49,7 @@ impl Running {
             since: None,
             replica: None,
         };
-        Self { pod, connections: 0, draining: None, drained: false, silent_until: 0, cut_off_until: 0 }
+        Self { pod, connections: 0, draining: None, drained: false, silent_until: 0, cut_off_until: 0, is_broken }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -84,6 +86,7 @@ impl Running {
         let is_well = self.pod.runs && self.draining.is_none() && now >= self.cut_off_until;
         self.pod.stage = match self.pod.stage {
             Stage::Unassigned => Stage::Pending,
+            Stage::Pending if self.is_broken => Stage::Pending,
             Stage::Pending => {
                 self.pod.runs = true;
                 Stage::NotReady

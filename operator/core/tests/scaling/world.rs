@@ -32,6 +32,8 @@ pub(crate) enum Op {
     ChangeTemplate,
     /// Somebody else restarts the Deployment.
     RestartRollout,
+    /// The pod template becomes one whose pods never get ready.
+    Break,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,10 @@ pub(crate) enum Plant {
     AtOnceIgnored,
 }
 
+/// How often everybody looks before all is at rest: each of seven pods may take its grace period to go.
+const ROUNDS: usize = 400;
+/// A pod that should have gone so long ago is on a node that nobody hears of, in seconds.
+const LOST: i64 = 60;
 /// How late a watch may be, in seconds.
 const LATEST: i64 = 10;
 /// When a victim that doesn't answer counts as done.
@@ -124,7 +130,8 @@ impl World {
                 self.cluster.delete(*at);
             }
             Op::ChangeTemplate => self.ask.template_waits = true,
-            Op::RestartRollout => self.cluster.write_template(),
+            Op::RestartRollout => self.cluster.write_template(self.cluster.is_broken),
+            Op::Break => self.cluster.write_template(true),
             Op::Connect { pod, .. } | Op::Evict(pod) | Op::Crash(pod) | Op::CutOff(pod) | Op::Silence(pod) => {
                 self.is_upset |= matches!(op, Op::Crash(_) | Op::CutOff(_) | Op::Evict(_)) && self.is_removing();
                 let Some(running) = self.cluster.pods.get_mut(*pod) else { return Ok(()) };
@@ -200,7 +207,7 @@ impl World {
                 return Err("a template was written during a scale-down".to_owned());
             }
             self.ask.template_waits = false;
-            self.cluster.write_template();
+            self.cluster.write_template(false);
         }
         Ok(())
     }
@@ -254,7 +261,7 @@ impl World {
                         ));
                     }
                     if rolls && !late {
-                        return Err("lowered during a rollout".to_owned());
+                        self.may_lower_in_a_rollout(*replicas)?;
                     }
                     let marks = self.cluster.live().filter_map(|pod| pod.pod.since);
                     self.oldest = marks.min().map_or(i64::MAX, Timestamp::as_second);
@@ -281,9 +288,35 @@ impl World {
         }
     }
 
-    /// Lets everything come to rest, and looks whether it is as wanted.
+    /// Only when it was given up, with nobody on the way out, and by no more than may drain at once.
+    fn may_lower_in_a_rollout(&self, replicas: u32) -> Result<(), String> {
+        let deployment = &self.cluster.deployment;
+        let last = time(self.cluster.now - LOST);
+        let is_ending = self.cluster.pods.iter().any(|pod| matches!(pod.pod.life, Life::Ending(until) if until > last));
+        let is_too_much = self.ask.at_once.is_some_and(|at_once| deployment.replicas - replicas > at_once.max(1));
+        if !deployment.is_given_up || is_ending || is_too_much {
+            return Err("lowered during a rollout".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Lets everything come to rest, and looks whether it is as wanted: first with a template that is broken, if it is, and
+    /// then with one that mends it.
     pub(crate) fn settle(&mut self) -> Result<(), String> {
-        for _ in 0..400 {
+        if self.cluster.is_broken {
+            self.rest(|world| world.cluster.deployment.replicas == world.ask.wanted)?;
+            let told = self.cluster.deployment.replicas;
+            if told != self.ask.wanted && self.cluster.is_broken {
+                return Err(format!("a broken template keeps {told}: {:?}", self.cluster));
+            }
+            self.ask.template_waits = true;
+        }
+        self.rest(|world| world.is_settled().is_ok())?;
+        self.is_settled()
+    }
+
+    fn rest(&mut self, is_over: impl Fn(&Self) -> bool) -> Result<(), String> {
+        for _ in 0..ROUNDS {
             for op in [
                 Op::Operate { steps: usize::MAX, late: false },
                 Op::Deployments,
@@ -293,11 +326,11 @@ impl World {
             ] {
                 self.apply(&op)?;
             }
-            if self.is_settled().is_ok() {
+            if is_over(self) {
                 return Ok(());
             }
         }
-        self.is_settled()
+        Ok(())
     }
 
     fn is_settled(&self) -> Result<(), String> {

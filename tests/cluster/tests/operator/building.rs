@@ -251,28 +251,3 @@ async fn everything_goes_with_the_gateway() -> Result<()> {
     wait::until("being forgotten", BOUND, forgotten).await?;
     Ok(())
 }
-
-#[tokio::test]
-async fn a_count_that_is_raised_is_passed_on_and_the_templates_generation_stays() -> Result<()> {
-    let place = place("raising").await?;
-    place.create("events", json!({})).await?;
-    let deployment = place.path("apps/v1/deployments", "events");
-    place.until(&deployment, "two", |object| object["spec"]["replicas"] == 2).await?;
-    // A patch and no replacement: the status may be written meanwhile.
-    let scale = format!("{}/scale", place.gateway("events"));
-    place.api.merge(&scale, &json!({ "spec": { "replicas": 4 } })).await?.success()?;
-    place.until(&deployment, "four", |object| object["spec"]["replicas"] == 4).await?;
-    place.until(&place.gateway("events"), "four told", |gateway| gateway["status"]["replicas"] == 4).await?;
-    let found = place.api.get(&deployment).await?.success()?.body;
-    assert_eq!(found["metadata"]["generation"], 2, "one write");
-    // Pods that never ran have nobody to hand over.
-    place.merge("events", json!({ "spec": { "replicas": 1 } })).await?;
-    place
-        .until(&deployment, "one", |object| object["spec"]["replicas"] == 1 && object["status"]["replicas"] == 1)
-        .await?;
-    let gateway =
-        place.until(&place.gateway("events"), "one told", |gateway| gateway["status"]["replicas"] == 1).await?;
-    assert_eq!(gateway["status"]["replicas"], 1);
-    place.until_condition("events", "Draining", "NoneDraining").await?;
-    Ok(())
-}
