@@ -22,10 +22,10 @@ const UNHEARD: Duration = Duration::from_millis(500);
 /// Of each channel, how many ids of events to come are taken for sent already.
 const FORESEEN: u64 = 5;
 
-/// Records come while no gateway runs, and are committed in the group's name.
+/// Records come while no gateway runs, and are committed and marked as gateways do with what they have appended.
 ///
 /// # Errors
-/// When the broker refuses, or a gateway doesn't end or come back.
+/// When the broker refuses, Redis is away, or a gateway doesn't end or come back.
 pub async fn commit_what_nobody_read(scene: &mut Scene<'_>) -> Result<()> {
     scene.rest().await?;
     stop_all(scene).await?;
@@ -37,7 +37,16 @@ pub async fn commit_what_nobody_read(scene: &mut Scene<'_>) -> Result<()> {
     for partition in 0..scene.platform.partitions {
         ends.push((partition, scene.platform.kafka.watermarks(&topic, partition).await?.1));
     }
-    scene.platform.kafka.reset_offsets(&group, &topic, &ends).await?;
+    // Offsets beyond the watermark, or set by hand, would be noticed.
+    let server = scene.platform.server()?;
+    for (key, fields) in marks(server).await? {
+        for field in fields.iter().step_by(2) {
+            for (_, end) in ends.iter().filter(|(partition, _)| field.ends_with(&format!("/{partition}"))) {
+                let () = server.command(&["HSET", &key, field, &end.to_string()]).await?;
+            }
+        }
+    }
+    scene.platform.kafka.forge_offsets(&group, &topic, &ends).await?;
     scene.platform.revive().await?;
     scene.flow()
 }
