@@ -147,20 +147,21 @@ async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Actio
 async fn pass(context: &Context, key: &Key, gateway: &EventsGateway) -> Result<(Action, bool), Failure> {
     let wanted = wanted(gateway);
     let about = gateway.object_ref(&());
-    let found = dereference::dereference(context, key, gateway, wanted).await?;
+    let steady = survey::steady(context.everywhere.iter().map(|stores| stores.pods.len()).sum());
+    let found = dereference::dereference(context, key, gateway, wanted, steady).await?;
     let proven = validate(gateway, &found.surroundings);
     let paused = paused(gateway);
     if proven.is_err() || paused.is_some() {
         context.image_updates.give_back(key);
     }
-    let again = survey::again(&found.views);
+    let again = survey::again(&found.views, steady);
     let mut failures = Vec::new();
     let mut decision = None;
     let mut exposed = ExposureView::default();
     let resting = consumption::resting(context, key, gateway);
     let looks = proven.is_ok() && context.settings.kafka;
     let seen = looks.then(|| context.kafka.view(key, gateway)).flatten();
-    let lasts = seen.as_ref().map_or(survey::STEADY, View::lasts);
+    let lasts = seen.as_ref().map_or(steady, View::lasts);
     if let (Ok(validated), None) = (&proven, paused) {
         if gateway.spec.image.reference.is_none() && gateway.status.as_ref().is_none_or(|status| status.image.is_none())
         {

@@ -1,6 +1,7 @@
 //! Step 1: what a pass needs to know of the resource's surroundings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use events_gateway_operator_core::configuration::{Keys, references};
 use events_gateway_operator_core::names;
@@ -35,12 +36,13 @@ pub(crate) struct Dereferenced {
     pub(crate) autoscaler: AutoscalerView,
 }
 
-/// Finds out.
+/// Finds out. `steady`: how old replicas' answers may be while nothing happens.
 pub(crate) async fn dereference(
     context: &Context,
     key: &Key,
     gateway: &EventsGateway,
     wanted: i32,
+    steady: Duration,
 ) -> Result<Dereferenced, Failure> {
     let refers = references(&gateway.spec.configuration());
     let surroundings = Surroundings {
@@ -60,7 +62,7 @@ pub(crate) async fn dereference(
         pod.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(scaling::DRAIN_SINCE))
     };
     let busy = wanted < deployed || pods.iter().any(is_marked);
-    let age = if busy { survey::BUSY } else { survey::STEADY };
+    let age = if busy { survey::BUSY } else { steady };
     let answers = context.surveys.ask(key, replicas.as_ref(), &pods, age).await;
     let scaled = pods.iter().zip(&answers);
     let scaled =

@@ -15,8 +15,11 @@ use tokio::time::Instant;
 
 use crate::context::Key;
 
-/// How old an answer may be while nothing happens.
+/// How old an answer may be while nothing happens, as long as there aren't too many replicas.
 pub(crate) const STEADY: Duration = Duration::from_secs(30);
+/// How many replicas are asked in a second while nothing happens, in all: with more than 1,500 of them each is asked less often, so
+/// that numbers that nobody waits for never cost more than a small part of a core.
+const A_SECOND: u32 = 50;
 /// How old an answer may be while a scale-down is under way.
 pub(crate) const BUSY: Duration = Duration::from_millis(500);
 
@@ -28,11 +31,17 @@ fn is_well(answer: &Answer) -> bool {
     answer.known().is_some_and(Status::is_well)
 }
 
+/// How old an answer may be while nothing happens, with so many replicas in all.
+pub(crate) fn steady(replicas: usize) -> Duration {
+    let turn = Duration::from_secs(1) / A_SECOND;
+    STEADY.max(turn.saturating_mul(u32::try_from(replicas).unwrap_or(u32::MAX)))
+}
+
 /// When the replicas are to be asked again, where nothing happens.
-pub(crate) fn again(pods: &[PodView]) -> Duration {
+pub(crate) fn again(pods: &[PodView], steady: Duration) -> Duration {
     let now = Timestamp::now();
     let comes_up = |pod: &PodView| pod.is_new(now) && pod.ready && !is_well(&pod.answer);
-    if pods.iter().any(comes_up) { SOON } else { STEADY }
+    if pods.iter().any(comes_up) { SOON } else { steady }
 }
 
 /// What is known of each gateway's replicas.
@@ -135,4 +144,16 @@ pub(crate) fn address(pod: &Pod) -> Option<SocketAddr> {
     let ports = pod.spec.as_ref()?.containers.first()?.ports.as_ref()?;
     let port = ports.iter().find(|port| port.name.as_deref() == Some(pod::ADMIN_PORT))?.container_port;
     Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_replicas_there_are_the_less_often_each_is_asked() {
+        for (replicas, seconds) in [(0, 30), (1_500, 30), (1_550, 31), (5_000, 100)] {
+            assert_eq!(steady(replicas), Duration::from_secs(seconds), "{replicas}");
+        }
+    }
 }

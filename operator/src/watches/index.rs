@@ -51,6 +51,11 @@ where
         self.index.of(topic).iter().filter_map(|key| self.get(key)).collect()
     }
 
+    /// How many have to do with anything.
+    pub(crate) fn len(&self) -> usize {
+        self.index.0.read().topics.len()
+    }
+
     /// How many a topic has.
     pub(crate) fn count(&self, topic: &T) -> usize {
         self.index.count(topic)
