@@ -68,7 +68,7 @@ pub(crate) struct Errands {
 
 impl Errands {
     /// Finds out where partitions go on, and makes it hold: identities are read before the committed offsets, break numbers
-    /// raised, the watermark stored, resolved positions committed, in this order, before anything is played.
+    /// raised (and heard of), the watermark stored, resolved positions committed, in this order, before anything is played.
     pub(crate) async fn resolve(&self, sought: Vec<Sought>) -> Result<Found, ErrandError> {
         let data_set = self.ports.watermarks.data_set().await?;
         let remembered = self.ports.watermarks.remembered(&self.group).await?;
@@ -92,7 +92,12 @@ impl Errands {
                 skips.push(skip);
             }
         }
-        if self.tears && !skips.is_empty() {
+        if self.tears && skips.is_empty() {
+            // What is marked may have been marked by a replica that skipped something: it had raised the number before, and lost
+            // the partition. Nothing is appended with a lower one, or subscribers would be told too late.
+            let control = self.ports.directory.control(&self.group).await?;
+            self.ports.breaks.raise(&self.group, control.breaks);
+        } else if self.tears {
             self.tear(&skips, &data_set, &remembered.life).await?;
         }
         let mut marked = Offsets::new();

@@ -198,7 +198,7 @@ impl Directory for Fake {
         Ok(Vec::new())
     }
     async fn control(&self, _: &str) -> Result<Control, BacklogError> {
-        Ok(Control::default())
+        Ok(Control { paused: false, breaks: self.0.lock().breaks })
     }
     async fn set_paused(&self, _: &str, _: bool) -> Result<(), BacklogError> {
         Ok(())

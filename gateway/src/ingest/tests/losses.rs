@@ -108,6 +108,28 @@ async fn records_that_an_offset_set_by_hand_passes_over_are_told_by_a_break() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_replica_had_to_skip_is_known_before_the_first_record_is_appended() {
+    let (log, fake, at) = setup(1);
+    produce_numbers(&log, 0..20);
+    let running = start(&log, &fake, options());
+    until("all are committed", || committed(&log) == Some(20)).await;
+    running.stop().await;
+    produce_numbers(&log, 20..30);
+    log.set_committed("group", &at, Some(crate::source::Committed { offset: 30, metadata: String::new() }));
+    // It raises the number, marks and commits, and loses the partition before a record comes.
+    let other = start(&log, &fake, options());
+    let is_ours = || !log.committed("group", &at).unwrap().metadata.is_empty();
+    until("it has resolved where to go on", is_ours).await;
+    other.stop().await;
+    assert_eq!(fake.0.lock().breaks, 1);
+    produce_numbers(&log, 30..31);
+    let running = start(&log, &fake, options());
+    until("it goes on there", || fake.data("a").len() == 21).await;
+    assert_eq!(fake.0.lock().breaks_of_batches.last(), Some(&Breaks::of("group", 1)));
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_topic_created_anew_is_read_from_its_start_although_the_consumer_lives() {
     let (log, fake, _) = setup(1);
     produce_numbers(&log, 0..20);
