@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use events_gateway_resources::EventsGatewayStatus;
-use kube::Client;
+use kube::{Client, ResourceExt};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -22,6 +22,11 @@ use crate::watches::Stores;
 
 /// A resource: its namespace and name.
 pub(crate) type Key = (String, String);
+
+/// The key of an object in a namespace.
+pub(crate) fn key(object: &impl ResourceExt) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
 
 /// What every pass over a resource needs. What is remembered here is only to save work: all that matters is in the cluster.
 pub(crate) struct Context {

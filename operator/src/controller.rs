@@ -32,7 +32,7 @@ use kube::{Resource as _, ResourceExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::context::{Context, Key};
+use crate::context::{Context, Key, key};
 use crate::kafka::View;
 use crate::watches::{GatewayStreams, Guarded, Indexed, Topic, replica_of};
 pub(crate) use error::Failure;
@@ -92,10 +92,6 @@ pub(crate) async fn run(
 /// The gateways that use an object.
 fn users(gateways: &Indexed<Guarded, Topic>, object: &Topic) -> Vec<ObjectRef<Guarded>> {
     gateways.of(object).iter().map(|gateway| ObjectRef::from_obj(&**gateway)).collect()
-}
-
-fn key(object: &impl ResourceExt) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 async fn reconcile(gateway: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {

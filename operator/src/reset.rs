@@ -15,11 +15,10 @@ use events_gateway_resources::EventsGatewayOffsetReset;
 use events_gateway_resources::offset_reset::status::Phase;
 use futures_util::StreamExt as _;
 use futures_util::future::ready;
-use kube::ResourceExt as _;
 use kube::runtime::controller::{Action, Config, Controller, Error};
 use tokio::time::Instant;
 
-use crate::context::{Context, Key};
+use crate::context::{Context, key};
 use crate::controller::Failure;
 use crate::watches::Touched;
 
@@ -45,10 +44,6 @@ pub(crate) async fn run(
     passes.await;
 }
 
-fn key(reset: &EventsGatewayOffsetReset) -> Key {
-    (reset.namespace().unwrap_or_default(), reset.name_any())
-}
-
 async fn reconcile(reset: Arc<EventsGatewayOffsetReset>, context: Arc<Context>) -> Result<Action, Failure> {
     let phase = reset.status.as_ref().map(|status| status.phase).unwrap_or_default();
     if reset.metadata.deletion_timestamp.is_some() || matches!(phase, Phase::Succeeded | Phase::Failed) {
@@ -59,14 +54,14 @@ async fn reconcile(reset: Arc<EventsGatewayOffsetReset>, context: Arc<Context>) 
     let result = step::step(&context, &reset).await;
     context.metrics.passed("EventsGatewayOffsetReset", if result.is_ok() { "ok" } else { "failed" }, began.elapsed());
     if result.is_ok() {
-        context.reset_failures.forget(&key(&reset));
+        context.reset_failures.forget(&key(&*reset));
     }
     result
 }
 
 #[allow(clippy::needless_pass_by_value)] // The controller hands them over.
 fn on_failure(reset: Arc<EventsGatewayOffsetReset>, failure: &Failure, context: Arc<Context>) -> Action {
-    let key = key(&reset);
+    let key = key(&*reset);
     let (times, wait) = context.reset_failures.count(&key, failure.retry_after());
     context.metrics.errors.with_label_values(&[failure.category()]).inc();
     tracing::warn!(namespace = key.0, name = key.1, error = %failure, times, "a step of an offset reset failed");

@@ -16,11 +16,11 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Resource, ResourceExt as _};
+use kube::{Api, Resource};
 
 use super::error::Failure;
 use super::survey;
-use crate::context::{Context, Key};
+use crate::context::{self, Context, Key};
 use crate::image_updates::Follower;
 use crate::watches::{Stores, Topic, follows};
 
@@ -121,7 +121,7 @@ fn may_update_image(context: &Context, key: &Key, gateway: &EventsGateway) -> bo
         return true;
     }
     let of = |stores: &Stores, gateway: &EventsGateway| {
-        let key = (gateway.namespace().unwrap_or_default(), gateway.name_any());
+        let key = context::key(gateway);
         let stored = stores.deployments.get(&ObjectRef::new(&names::main(&key.1)).within(&key.0));
         let deployment = context.applied.newest(&key, stored.map(|deployment| Deployment::clone(&deployment)));
         let rolled_out = deployment.is_some_and(|deployment| is_rolled_out(&deployment));

@@ -14,7 +14,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::plan;
-use crate::context::Context;
+use crate::context::{Context, key};
 use crate::controller::Failure;
 use crate::kafka::{cluster, group_id, readers};
 use crate::status_patch;
@@ -77,7 +77,7 @@ async fn advance(
     gateway: &EventsGateway,
     status: &mut EventsGatewayOffsetResetStatus,
 ) -> Next {
-    let key = (gateway.namespace().unwrap_or_default(), gateway.name_any());
+    let key = key(gateway);
     let bindings: Vec<String> = reset.spec.bindings.iter().map(|name| name.0.clone()).collect();
     if let Some(unknown) =
         bindings.iter().find(|name| gateway.spec.kafka.bindings.iter().all(|one| one.name.0 != **name))

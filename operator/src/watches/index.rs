@@ -11,7 +11,7 @@ use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
 use parking_lot::RwLock;
 
-use crate::context::Key;
+use crate::context::{Key, key};
 
 /// Objects, and which of them have to do with what.
 pub(crate) struct Indexed<K: Lookup + Clone + 'static, T>
@@ -139,10 +139,6 @@ impl<T: Clone + Eq + Hash> Names<T> {
             }
         }
     }
-}
-
-fn key(object: &impl ResourceExt) -> Key {
-    (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 #[cfg(test)]
