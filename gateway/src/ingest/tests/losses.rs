@@ -6,6 +6,14 @@ use tokio::time::sleep;
 
 use super::*;
 
+/// A consumer reads and commits the first records, and stops.
+async fn read_twenty(log: &MemoryLog, fake: &Fake) {
+    produce_numbers(log, 0..20);
+    let running = start(log, fake, options());
+    until("all are committed", || committed(log) == Some(20)).await;
+    running.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_changed_data_set_makes_it_go_back_to_the_watermark() {
     let (log, fake, _) = setup(1);
@@ -75,10 +83,7 @@ async fn consumers_that_notice_one_loss_raise_the_break_number_once() {
 #[tokio::test(start_paused = true)]
 async fn offsets_reset_by_hand_replay_exactly_those_records_as_new() {
     let (log, fake, at) = setup(1);
-    produce_numbers(&log, 0..20);
-    let running = start(&log, &fake, options());
-    until("all are committed", || committed(&log) == Some(20)).await;
-    running.stop().await;
+    read_twenty(&log, &fake).await;
     let by_hand = crate::source::Committed { offset: 15, metadata: String::new() };
     log.set_committed("group", &at, Some(by_hand));
     let running = start(&log, &fake, options());
@@ -93,10 +98,7 @@ async fn offsets_reset_by_hand_replay_exactly_those_records_as_new() {
 #[tokio::test(start_paused = true)]
 async fn records_that_an_offset_set_by_hand_passes_over_are_told_by_a_break() {
     let (log, fake, at) = setup(1);
-    produce_numbers(&log, 0..20);
-    let running = start(&log, &fake, options());
-    until("all are committed", || committed(&log) == Some(20)).await;
-    running.stop().await;
+    read_twenty(&log, &fake).await;
     produce_numbers(&log, 20..30);
     let by_hand = crate::source::Committed { offset: 25, metadata: String::new() };
     log.set_committed("group", &at, Some(by_hand));
@@ -110,10 +112,7 @@ async fn records_that_an_offset_set_by_hand_passes_over_are_told_by_a_break() {
 #[tokio::test(start_paused = true)]
 async fn what_another_replica_had_to_skip_is_known_before_the_first_record_is_appended() {
     let (log, fake, at) = setup(1);
-    produce_numbers(&log, 0..20);
-    let running = start(&log, &fake, options());
-    until("all are committed", || committed(&log) == Some(20)).await;
-    running.stop().await;
+    read_twenty(&log, &fake).await;
     produce_numbers(&log, 20..30);
     log.set_committed("group", &at, Some(crate::source::Committed { offset: 30, metadata: String::new() }));
     // It raises the number, marks and commits, and loses the partition before a record comes.
@@ -145,10 +144,7 @@ async fn a_topic_created_anew_is_read_from_its_start_although_the_consumer_lives
 #[tokio::test(start_paused = true)]
 async fn records_lost_to_retention_are_told_by_a_break() {
     let (log, fake, _) = setup(1);
-    produce_numbers(&log, 0..20);
-    let running = start(&log, &fake, options());
-    until("all are committed", || committed(&log) == Some(20)).await;
-    running.stop().await;
+    read_twenty(&log, &fake).await;
     produce_numbers(&log, 20..40);
     log.delete_before("t", 0, 30);
     let running = start(&log, &fake, options());
