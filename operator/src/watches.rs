@@ -4,17 +4,18 @@ mod index;
 mod optional;
 mod pauses;
 mod topic;
+pub(crate) mod writers;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::time::Duration;
 
-use events_gateway_operator_core::{Kind, labels};
+use events_gateway_operator_core::{Kind, ReplicaPod, labels};
 use events_gateway_resources::{EventsGateway, EventsGatewayOffsetReset};
 use futures_util::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, Store};
@@ -53,7 +54,7 @@ pub(crate) struct Stores {
     pub(crate) resets: Store<EventsGatewayOffsetReset>,
     pub(crate) deployments: Store<Deployment>,
     /// By the gateways that they are replicas of.
-    pub(crate) pods: Indexed<Pod, Key>,
+    pub(crate) pods: Indexed<ReplicaPod, Key>,
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
     /// All of them; those that are children stand among the children as well.
     pub(crate) config_maps: Store<PartialObjectMeta<ConfigMap>>,
@@ -97,7 +98,7 @@ pub(crate) struct GatewayStreams {
     pub(crate) gateways: Touched<Guarded>,
     pub(crate) resets: Touched<EventsGatewayOffsetReset>,
     pub(crate) deployments: Touched<Deployment>,
-    pub(crate) pods: Touched<Pod>,
+    pub(crate) pods: Touched<ReplicaPod>,
     pub(crate) secrets: Touched<PartialObjectMeta<Secret>>,
     pub(crate) config_maps: Touched<PartialObjectMeta<ConfigMap>>,
     pub(crate) children: Vec<(Kind, Touched<PartialObjectMeta<DynamicObject>>)>,
@@ -117,7 +118,7 @@ pub(crate) fn watch(
     let (_, resets_again) = readable(api(client, namespace));
     let deployments = watched(api(client, namespace), labelled()).modify(trim_deployment);
     let (deployments, deployments_stream) = kept(deployments, ());
-    let pods = watched(api(client, namespace), labelled()).modify(trim_pod);
+    let pods = watched(api(client, namespace), labelled()).modify(ReplicaPod::trim);
     let (pods, pods_stream) = indexed(pods, (), |pod| replica_of(pod).into_iter().collect());
     let (secrets, secrets_stream) = kept(named(api::<Secret>(client, namespace)), ());
     let (config_maps, config_maps_stream) = kept(named(api::<ConfigMap>(client, namespace)), ());
@@ -129,7 +130,9 @@ pub(crate) fn watch(
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
-        let (store, stream) = indexed(metadata(while_known(kinds, kind, api, labelled())), resource, owners);
+        let children_events = while_known(kinds, kind, api, labelled()).backoff(Pauses::default());
+        let children_events = children_events.modify(|child| writers::trim(&mut child.metadata));
+        let (store, stream) = indexed(children_events, resource, owners);
         stores.insert(kind, store);
         children.push((kind, stream));
     }
@@ -227,21 +230,15 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     #[allow(deprecated)]
-    metadata(watcher::metadata_watcher(api, watcher::Config::default()))
-        .modify(|object| object.annotations_mut().clear())
-}
-
-fn metadata<K>(
-    events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + 'static,
-) -> impl Stream<Item = watcher::Result<Event<PartialObjectMeta<K>>>> + Send + 'static
-where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
-    events.backoff(Pauses::default()).modify(|object| object.managed_fields_mut().clear())
+    let events = watcher::metadata_watcher(api, watcher::Config::default()).backoff(Pauses::default());
+    events.modify(|object| {
+        object.managed_fields_mut().clear();
+        object.annotations_mut().clear();
+    })
 }
 
 /// The gateway that a pod is a replica of.
-pub(crate) fn replica_of(pod: &Pod) -> Option<Key> {
+pub(crate) fn replica_of(pod: &ReplicaPod) -> Option<Key> {
     Some((pod.namespace()?, pod.labels().get(labels::INSTANCE)?.clone()))
 }
 
@@ -272,27 +269,13 @@ pub(crate) fn trim_deployment(deployment: &mut Deployment) {
     }
 }
 
-/// What is looked at of a pod: labels and annotations, ports, node, state.
-fn trim_pod(pod: &mut Pod) {
-    pod.managed_fields_mut().clear();
-    let Some(spec) = &mut pod.spec else { return };
-    let node = spec.node_name.take();
-    let containers = spec.containers.iter_mut().map(|container| k8s_openapi::api::core::v1::Container {
-        name: std::mem::take(&mut container.name),
-        ports: container.ports.take(),
-        ..Default::default()
-    });
-    let containers = containers.collect();
-    *spec = k8s_openapi::api::core::v1::PodSpec { node_name: node, containers, ..Default::default() };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_judged_before_everything_was_listed() {
-        let (store, mut writer) = reflector::store::<Pod>();
+        let (store, mut writer) = reflector::store::<ReplicaPod>();
         let told = seen(&store, "Pods").await.unwrap_err().to_string();
         assert_eq!(told, "failed to learn what there is within 30 s: Pods can't be listed yet");
         writer.apply_watcher_event(&Event::Init);

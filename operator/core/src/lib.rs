@@ -9,6 +9,7 @@ pub mod digest;
 pub mod kind;
 pub mod labels;
 pub mod names;
+pub mod pod;
 pub mod scaling;
 pub mod schema;
 pub mod status;
@@ -16,4 +17,5 @@ pub mod validate;
 
 pub use build::{Objects, build};
 pub use kind::Kind;
+pub use pod::ReplicaPod;
 pub use validate::{Surroundings, Validated, validate};

@@ -20,7 +20,7 @@ mod decision;
 mod deployment;
 mod mark;
 mod plan;
-mod pod;
+pub(crate) mod pod;
 mod rollout;
 mod victims;
 

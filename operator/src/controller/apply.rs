@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use crate::context::{Context, Key};
+use crate::watches::writers;
 
 /// Applies all objects of a gateway and deletes the others that it had. `replicas`: what the Deployment is told where it is
 /// made, or keeps; `hold_template`: the Deployment stays as it is for now.
@@ -71,12 +72,14 @@ fn generation(generation: Option<i64>) -> String {
     generation.unwrap_or(0).to_string()
 }
 
-/// What changes when somebody changes what was applied: not with the status, where the object has a generation.
+/// What changes when somebody changes what was applied, and not with the status: the generation, or else who wrote what.
 fn version_of(metadata: &kube::api::ObjectMeta) -> String {
-    let Some(generation) = metadata.generation else {
-        return metadata.resource_version.clone().unwrap_or_default();
+    let changes = match (metadata.generation, &metadata.managed_fields) {
+        (Some(generation), _) => json!(generation),
+        (None, Some(writers)) => json!(writers),
+        (None, None) => json!(metadata.resource_version),
     };
-    let said = json!([generation, metadata.labels, metadata.annotations, metadata.owner_references]);
+    let said = json!([changes, metadata.labels, metadata.annotations, metadata.owner_references]);
     digest([said.to_string().as_str()])
 }
 
@@ -109,7 +112,8 @@ async fn one(
         Err(refused) if is_invalid(&refused) => overwrite(&api, name, &value, refused).await,
         written => written,
     };
-    let written = written.map_err(failed)?;
+    let mut written = written.map_err(failed)?;
+    writers::trim(&mut written.metadata);
     context.metrics.writes.with_label_values(&[kind.names().2]).inc();
     tracing::debug!(kind = kind.names().2, name, "applied");
     let version = match kind {
@@ -224,5 +228,30 @@ async fn delete(context: &Context, key: &Key, kind: Kind, metadata: &kube::api::
         }
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
         Err(source) => Err(Failure::Prune { kind: kind.names().2, name, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::api::ObjectMeta;
+
+    use super::*;
+
+    fn version(metadata: Value) -> String {
+        version_of(&serde_json::from_value::<ObjectMeta>(metadata).unwrap())
+    }
+
+    #[test]
+    fn a_version_changes_with_what_was_applied_and_not_with_a_status() {
+        let with = |version: &str, generation: Value, writers: Value| json!({ "resourceVersion": version, "generation": generation, "managedFields": writers });
+        let writers = |digest: &str| json!([{ "manager": "events-gateway", "operation": "Apply", "fieldsV1": digest }]);
+        assert_eq!(version(with("1", json!(1), Value::Null)), version(with("2", json!(1), Value::Null)));
+        assert_ne!(version(with("1", json!(1), Value::Null)), version(with("1", json!(2), Value::Null)));
+        let of = |version_of: &str, digest| version(with(version_of, Value::Null, writers(digest)));
+        assert_eq!(of("1", "a"), of("2", "a"));
+        assert_ne!(of("1", "a"), of("1", "b"));
+        let bare = |version: &str| with(version, Value::Null, Value::Null);
+        assert_ne!(version(bare("1")), version(bare("2")), "where nothing tells, every change counts");
+        assert_ne!(version(json!({ "generation": 1 })), version(json!({ "generation": 1, "labels": { "a": "b" } })));
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use events_gateway_operator_core::ReplicaPod;
 use events_gateway_operator_core::status::PodView;
 use events_gateway_resources::EventsGateway;
 use events_gateway_resources::offset_reset::status::Phase;
-use k8s_openapi::api::core::v1::Pod;
 
 use super::dereference::Dereferenced;
 use super::survey::address;
@@ -49,7 +49,7 @@ pub(crate) async fn see_to(context: &Context, key: &Key, found: &Dereferenced, r
         }
     }
     let Some(client) = found.replicas.as_ref().filter(|_| !wrong.is_empty()) else { return };
-    let answering = |pod: &&Arc<Pod>| {
+    let answering = |pod: &&Arc<ReplicaPod>| {
         let view = found.views.iter().find(|view| Some(&view.name) == pod.metadata.name.as_ref());
         view.is_some_and(|view: &PodView| view.answer.known().is_some())
     };

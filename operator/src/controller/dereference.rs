@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use events_gateway_operator_core::ReplicaPod;
 use events_gateway_operator_core::configuration::{Keys, references};
 use events_gateway_operator_core::names;
 use events_gateway_operator_core::scaling;
@@ -13,7 +14,7 @@ use events_gateway_resources::EventsGateway;
 use events_gateway_resources::gateway::{Autoscaler, DEFAULT_REPLICAS};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource};
@@ -28,7 +29,7 @@ use crate::watches::{Stores, Topic, follows};
 pub(crate) struct Dereferenced {
     pub(crate) surroundings: Surroundings,
     pub(crate) deployment: Option<Deployment>,
-    pub(crate) pods: Vec<Arc<Pod>>,
+    pub(crate) pods: Vec<Arc<ReplicaPod>>,
     pub(crate) views: Vec<PodView>,
     /// What scaling looks at, pod by pod.
     pub(crate) scaled: Vec<scaling::Pod>,
@@ -58,7 +59,7 @@ pub(crate) async fn dereference(
     let pods = context.stores.pods.of(key);
     let replicas = if pods.is_empty() { None } else { client(context, key, gateway).await? };
     let deployed = deployment.as_ref().and_then(|deployment| deployment.spec.as_ref()?.replicas).unwrap_or(0);
-    let is_marked = |pod: &Arc<Pod>| {
+    let is_marked = |pod: &Arc<ReplicaPod>| {
         pod.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(scaling::DRAIN_SINCE))
     };
     let busy = wanted < deployed || pods.iter().any(is_marked);

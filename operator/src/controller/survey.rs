@@ -5,10 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use events_gateway_operator_core::build::pod;
+use events_gateway_operator_core::ReplicaPod;
 use events_gateway_operator_core::status::{Answer, PodView};
 use events_gateway_operator_replicas::{Client, Status};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -59,11 +58,11 @@ impl Surveys {
         &self,
         key: &Key,
         client: Option<&Client>,
-        pods: &[Arc<Pod>],
+        pods: &[Arc<ReplicaPod>],
         age: Duration,
     ) -> Vec<Answer> {
         let known = self.answers.lock().remove(key).unwrap_or_default();
-        let fresh = |pod: &Pod| {
+        let fresh = |pod: &ReplicaPod| {
             let (answer, at) = known.get(pod.metadata.uid.as_deref()?)?;
             let age = if is_well(answer) { age } else { age.min(SOON) };
             (at.elapsed() < age).then(|| (answer.clone(), *at))
@@ -134,16 +133,9 @@ impl Surveys {
 }
 
 /// Where a pod's admin listener is, once its process runs.
-pub(crate) fn address(pod: &Pod) -> Option<SocketAddr> {
-    let status = pod.status.as_ref()?;
-    let is_running = status.container_statuses.iter().flatten().any(|container| {
-        container.name == pod::CONTAINER && container.state.as_ref().is_some_and(|state| state.running.is_some())
-    });
-    let ip: IpAddr = status.pod_ip.as_deref().filter(|_| is_running)?.parse().ok()?;
-    // The port of this pod: another one may be wanted by now.
-    let ports = pod.spec.as_ref()?.containers.first()?.ports.as_ref()?;
-    let port = ports.iter().find(|port| port.name.as_deref() == Some(pod::ADMIN_PORT))?.container_port;
-    Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
+pub(crate) fn address(pod: &ReplicaPod) -> Option<SocketAddr> {
+    let ip: IpAddr = pod.status.pod_ip.parse().ok()?;
+    Some(SocketAddr::new(ip, pod.admin_port()?))
 }
 
 #[cfg(test)]

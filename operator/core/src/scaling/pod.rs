@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use events_gateway_status::{State, Status};
-use k8s_openapi::api::core::v1;
 use k8s_openapi::jiff::Timestamp;
 
 use super::Situation;
 use super::mark::{DELETION_COST, DRAIN_SINCE, Mark};
+use crate::pod::ReplicaPod;
 
 /// The label by which pods of one template are known.
-const TEMPLATE: &str = "pod-template-hash";
+pub(crate) const TEMPLATE: &str = "pod-template-hash";
 /// Where its node is; Kubernetes copies it from the node.
-const ZONE: &str = "topology.kubernetes.io/zone";
+pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 /// A replica ends its drain by itself in time, and a little later this is known.
 pub(super) const SLACK: Duration = Duration::from_secs(5);
 
@@ -96,16 +96,12 @@ pub struct Pod {
 impl Pod {
     /// Reads a pod of the cluster; `None` when it has no name yet. `replica`: what it said, where it was asked and answered.
     #[must_use]
-    pub fn of(pod: &v1::Pod, replica: Option<Replica>) -> Option<Self> {
-        let (metadata, status, spec) = (&pod.metadata, pod.status.as_ref(), pod.spec.as_ref());
+    pub fn of(pod: &ReplicaPod, replica: Option<Replica>) -> Option<Self> {
+        let metadata = &pod.metadata;
         let label = |name: &str| metadata.labels.as_ref()?.get(name).cloned();
         let annotation = |name: &str| metadata.annotations.as_ref()?.get(name);
-        let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
-        let node = spec.and_then(|spec| spec.node_name.clone()).filter(|node| !node.is_empty());
-        let conditions = status.and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-        let is_ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-        let containers = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-        let runs = containers.iter().any(|one| one.state.as_ref().is_some_and(|state| state.running.is_some()));
+        let phase = if pod.status.phase.is_empty() { "Pending" } else { pod.status.phase.as_str() };
+        let node = Some(&pod.spec.node_name).filter(|node| !node.is_empty()).cloned();
         Some(Self {
             name: metadata.name.clone()?,
             uid: metadata.uid.clone().unwrap_or_default(),
@@ -118,10 +114,10 @@ impl Pod {
             stage: match (&node, phase) {
                 (None, _) => Stage::Unassigned,
                 (Some(_), "Pending") => Stage::Pending,
-                (Some(_), _) if is_ready => Stage::Ready,
+                (Some(_), _) if pod.is_ready() => Stage::Ready,
                 (Some(_), _) => Stage::NotReady,
             },
-            runs,
+            runs: pod.runs(),
             created: metadata.creation_timestamp.as_ref().map(|time| time.0).unwrap_or_default(),
             node,
             zone: label(ZONE),

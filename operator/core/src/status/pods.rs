@@ -1,8 +1,9 @@
 //! A pod as status tells of it.
 
 use events_gateway_status::Status;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::pod::ReplicaPod;
 
 /// What a replica said when it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +57,10 @@ impl PodView {
 
     /// Reads a pod of the cluster.
     #[must_use]
-    pub fn of(pod: &Pod, answer: Answer) -> Self {
-        let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
-        let is_ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    pub fn of(pod: &ReplicaPod, answer: Answer) -> Self {
         Self {
             name: pod.metadata.name.clone().unwrap_or_default(),
-            ready: is_ready,
+            ready: pod.is_ready(),
             ending: pod.metadata.deletion_timestamp.is_some(),
             created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
             trouble: trouble(pod),
@@ -71,25 +70,23 @@ impl PodView {
 }
 
 /// Why a container waits or ended, or why the pod has no node.
-fn trouble(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let said = |reason: &Option<String>, message: &Option<String>| {
-        let words: Vec<&str> = [reason, message].into_iter().flatten().map(String::as_str).collect();
+fn trouble(pod: &ReplicaPod) -> Option<String> {
+    let said = |reason: &Option<Box<str>>, message: &Option<Box<str>>| {
+        let words: Vec<&str> = [reason, message].into_iter().flatten().map(|words| &**words).collect();
         words.join(": ")
     };
-    for container in status.container_statuses.iter().flatten() {
-        let state = container.state.as_ref();
-        if let Some(waiting) = state.and_then(|state| state.waiting.as_ref())
+    for container in &pod.status.container_statuses {
+        if let Some(waiting) = &container.state.waiting
             && waiting.reason.as_deref() != Some("ContainerCreating")
         {
             return Some(said(&waiting.reason, &waiting.message));
         }
-        if let Some(ended) = state.and_then(|state| state.terminated.as_ref()) {
+        if let Some(ended) = &container.state.terminated {
             return Some(format!("ended with {}: {}", ended.exit_code, said(&ended.reason, &ended.message)));
         }
     }
-    let conditions = status.conditions.iter().flatten();
-    let unscheduled = conditions.into_iter().find(|one| one.type_ == "PodScheduled" && one.status == "False")?;
+    let mut conditions = pod.status.conditions.iter();
+    let unscheduled = conditions.find(|one| one.r#type == "PodScheduled" && one.status == "False")?;
     Some(said(&unscheduled.reason, &unscheduled.message))
 }
 
@@ -100,7 +97,7 @@ mod tests {
     use super::*;
 
     fn trouble_of(status: &serde_json::Value) -> Option<String> {
-        let pod: Pod = serde_json::from_value(json!({ "metadata": { "name": "a" }, "status": status })).unwrap();
+        let pod: ReplicaPod = serde_json::from_value(json!({ "metadata": { "name": "a" }, "status": status })).unwrap();
         PodView::of(&pod, Answer::NotAsked).trouble
     }
 

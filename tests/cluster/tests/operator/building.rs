@@ -160,11 +160,16 @@ async fn service_and_ingress_are_as_the_spec_says() -> Result<()> {
 #[tokio::test]
 async fn what_is_changed_or_deleted_by_others_is_mended() -> Result<()> {
     let place = place("drift").await?;
-    place.create("events", json!({})).await?;
+    place.create("events", json!({ "autoscaling": { "type": "HPA", "maxReplicas": 7 } })).await?;
     let service = place.path("services", "events");
     place.until(&service, "the Service", Value::is_object).await?;
     place.api.merge(&service, &json!({ "spec": { "ports": [{ "port": 81, "targetPort": 1 }] } })).await?.success()?;
     place.until(&service, "the port back", |object| object["spec"]["ports"][0]["port"] == 80).await?;
+    // It has no generation: that its spec was changed is told by who manages its fields.
+    let autoscaler = place.path("autoscaling/v2/horizontalpodautoscalers", "events");
+    place.until(&autoscaler, "the autoscaler", Value::is_object).await?;
+    place.api.merge(&autoscaler, &json!({ "spec": { "maxReplicas": 70 } })).await?.success()?;
+    place.until(&autoscaler, "the bound back", |object| object["spec"]["maxReplicas"] == 7).await?;
     let config = place.path("configmaps", "events-config");
     let uid = place.until(&config, "the ConfigMap", Value::is_object).await?["metadata"]["uid"].clone();
     place.api.delete(&config).await?.success()?;

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn read(pod: serde_json::Value) -> Pod {
-    let pod: v1::Pod = serde_json::from_value(pod).unwrap();
+    let pod: ReplicaPod = serde_json::from_value(pod).unwrap();
     Pod::of(&pod, None).unwrap()
 }
 
