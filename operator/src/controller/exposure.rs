@@ -1,5 +1,7 @@
 //! Where clients reach a gateway, and what keeps them from it.
 
+mod listener;
+
 use events_gateway_operator_core::status::ExposureView;
 use events_gateway_operator_core::{Kind, Validated, names};
 use events_gateway_resources::gateway::exposure::service::ServiceType;
@@ -10,6 +12,7 @@ use serde_json::Value;
 
 use super::error::Failure;
 use crate::context::{Context, Key};
+use listener::{Origin, listeners, origin};
 
 /// Looks at what was made.
 pub(crate) async fn exposure(context: &Context, key: &Key, gateway: &Validated) -> Result<ExposureView, Failure> {
@@ -17,11 +20,7 @@ pub(crate) async fn exposure(context: &Context, key: &Key, gateway: &Validated) 
     let spec = &gateway.spec;
     let (prefix, wanted) = (&spec.listen.path_prefix.0, &spec.exposure);
     let scheme = if spec.listen.tls.is_some() { "https" } else { "http" };
-    let url = |scheme: &str, host: &str, port: i32| {
-        let usual = if scheme == "https" { 443 } else { 80 };
-        let port = if port == usual { String::new() } else { format!(":{port}") };
-        format!("{scheme}://{host}{port}{prefix}/events")
-    };
+    let url = |scheme: &'static str, host: &str, port| Origin { scheme, port }.url(host, prefix);
     let name = names::main(&key.1);
     view.endpoints.push(url(scheme, &format!("{name}.{}.svc", key.0), wanted.service.port));
     if wanted.service.kind == ServiceType::LoadBalancer {
@@ -48,8 +47,12 @@ pub(crate) async fn exposure(context: &Context, key: &Key, gateway: &Validated) 
             Some((_, text)) => view.problems.push(text.clone()),
             None => accepted(context, key, &name, &mut view).await?,
         }
+        let mut attached = Vec::new();
+        for parent in &route.parents {
+            attached.extend(listeners(context, key, parent).await);
+        }
         let hosts = route.hosts.iter().filter(|host| !host.0.starts_with('*'));
-        view.endpoints.extend(hosts.map(|host| format!("https://{}{prefix}/events", host.0)));
+        view.endpoints.extend(hosts.map(|host| origin(&attached, &host.0).url(&host.0, prefix)));
     }
     view.endpoints.sort();
     view.endpoints.dedup();

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use events_gateway_cluster::gateways::{self, VERSION, gateway};
 use events_gateway_cluster::helm::{Helm, Release};
 use events_gateway_cluster::operator::Settings;
-use events_gateway_cluster::{Api, Namespace, Operator};
+use events_gateway_cluster::{Api, Family, Namespace, Operator};
 use events_gateway_harness::wait;
 use serde_json::{Value, json};
 
@@ -16,7 +16,11 @@ fn everything() -> Value {
     json!({
         "networkPolicy": { "enabled": true },
         "autoscaling": { "type": "HPA" },
-        "exposure": { "ingress": { "hosts": ["events.example.org"] }, "service": { "type": "LoadBalancer" } },
+        "exposure": {
+            "ingress": { "hosts": ["events.example.org"] },
+            "service": { "type": "LoadBalancer" },
+            "httpRoute": { "parents": [{ "name": "web" }], "hosts": ["route.example.org"] },
+        },
         "kafka": {
             "bootstrap": ["kafka:9092"],
             "bindings": [{ "name": "events", "topics": ["events"] }],
@@ -25,7 +29,8 @@ fn everything() -> Value {
     })
 }
 
-const KINDS: [(&str, &str); 4] = [
+const KINDS: [(&str, &str); 5] = [
+    ("gateway.networking.k8s.io/v1", "httproutes"),
     ("networking.k8s.io/v1", "networkpolicies"),
     ("networking.k8s.io/v1", "ingresses"),
     ("autoscaling/v2", "horizontalpodautoscalers"),
@@ -37,6 +42,11 @@ async fn works(api: &Api, namespace: &Namespace, operator: &Operator) -> Result<
     // Its content is read as well, for Kafka.
     let authorities = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "authorities" }, "data": { "ca.crt": "" } });
     api.create(&namespace.path("v1", "configmaps"), &authorities).await?.success()?;
+    let web = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": "web" },
+        "spec": { "gatewayClassName": "any", "listeners": [{ "name": "plain", "protocol": "HTTP", "port": 8080 }] },
+    });
+    api.create(&namespace.path("gateway.networking.k8s.io/v1", "gateways"), &web).await?.success()?;
     let gateways = namespace.path(VERSION, "eventsgateways");
     api.create(&gateways, &gateway("events", &everything())).await?.success()?;
     let deployment = format!("{}/events", namespace.path("apps/v1", "deployments"));
@@ -46,9 +56,15 @@ async fn works(api: &Api, namespace: &Namespace, operator: &Operator) -> Result<
             api.until(&format!("{}/events", namespace.path(group, plural)), "being made", BOUND, Value::is_object)
                 .await?;
         }
+        // Its listener is read.
+        let url = "http://route.example.org:8080/api/v1/events";
+        let told = |object: &Value| {
+            object["status"]["endpoints"].as_array().is_some_and(|urls| urls.iter().any(|told| told == url))
+        };
+        api.until(&path(namespace, "events"), "the route's URL", BOUND, told).await?;
         let nothing = json!({ "spec": {
             "networkPolicy": { "enabled": false }, "autoscaling": { "type": "None" }, "replicas": 1,
-            "exposure": { "ingress": null }, "disruptionBudget": { "enabled": false },
+            "exposure": { "ingress": null, "httpRoute": null }, "disruptionBudget": { "enabled": false },
         } });
         api.merge(&path(namespace, "events"), &nothing).await?.success()?;
         for (group, plural) in KINDS {
@@ -94,6 +110,7 @@ async fn works(api: &Api, namespace: &Namespace, operator: &Operator) -> Result<
 async fn the_operator_works_with_what_the_chart_grants() -> Result<()> {
     let control_plane = control_plane().await?;
     let api = control_plane.api()?;
+    Family::GatewayApi.install(&api).await?;
     let helm = Helm::new(Release::Four, &control_plane.kubeconfig())?;
     for scope in ["cluster", "namespaces"] {
         let (home, place) = (Namespace::create(&api, "home").await?, Namespace::create(&api, "place").await?);
@@ -160,6 +177,7 @@ async fn nothing_else_is_granted() -> Result<()> {
         ("networking.k8s.io/networkpolicies", all),
         ("autoscaling/horizontalpodautoscalers", all),
         ("gateway.networking.k8s.io/httproutes", all),
+        ("gateway.networking.k8s.io/gateways", &["get"]),
         ("monitoring.coreos.com/servicemonitors", all),
         ("monitoring.coreos.com/prometheusrules", all),
         ("keda.sh/scaledobjects", all),
