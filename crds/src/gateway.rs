@@ -11,6 +11,7 @@ use crate::kafka::Kafka;
 use crate::limits::Limits;
 use crate::listen::Listen;
 use crate::log::Log;
+use crate::publish::Publish;
 use crate::redis::Redis;
 use crate::replica::Replica;
 use crate::routes::Route;
@@ -34,6 +35,9 @@ pub struct Gateway<F: Form = OnDisk> {
     /// How records that aren't in the default envelope become events: named routes that bindings refer to.
     #[schemars(length(max = 64))]
     pub routes: Vec<Route>,
+    /// Publishing over HTTP. Absent: nothing can be published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     pub channels: Channels,
     /// What holds for each stream.
@@ -57,6 +61,7 @@ impl<F: Form> Gateway<F> {
             redis: self.redis.translate(leaves),
             kafka: self.kafka.translate(leaves),
             routes: self.routes.clone(),
+            publish: self.publish.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),

@@ -18,6 +18,7 @@ pub mod listen;
 pub mod log;
 pub mod redis;
 pub mod reference;
+pub mod publish;
 pub mod replica;
 pub mod routes;
 pub mod rule;

@@ -6,12 +6,14 @@
 pub mod access;
 pub mod admin;
 pub mod body;
+pub mod content;
 pub mod cors;
 pub mod events;
 pub mod intake;
 pub mod listener;
 pub mod problem;
 pub mod public;
+pub mod publish;
 pub mod query;
 pub mod refusal;
 pub mod screen;

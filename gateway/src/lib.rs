@@ -11,6 +11,7 @@ pub mod http;
 pub mod hub;
 pub mod ingest;
 pub mod metrics;
+pub mod publish;
 pub mod replica;
 pub mod source;
 pub mod task;

@@ -21,6 +21,7 @@ use events_gateway_crds::kafka::Kafka;
 use events_gateway_crds::limits::Limits;
 use events_gateway_crds::listen::Listen;
 use events_gateway_crds::log::Log;
+use events_gateway_crds::publish::Publish;
 use events_gateway_crds::redis::Redis;
 use events_gateway_crds::replica::Replica;
 use events_gateway_crds::routes::Route;
@@ -144,6 +145,9 @@ pub struct EventsGatewaySpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub routes: Vec<Route>,
+    /// Publishing over HTTP. Absent: nothing can be published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     #[serde(default)]
     pub channels: Channels,
@@ -203,6 +207,7 @@ impl EventsGatewaySpec {
             redis: self.redis.clone(),
             kafka: self.kafka.clone(),
             routes: self.routes.clone(),
+            publish: self.publish.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),

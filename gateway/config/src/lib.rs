@@ -14,6 +14,7 @@ pub mod kafka;
 pub mod listen;
 pub mod overrides;
 pub mod problem;
+pub mod publish;
 pub mod redis;
 pub mod reference;
 pub mod replica;
@@ -35,6 +36,7 @@ pub use kafka::Kafka;
 pub use listen::{Admin, Listen};
 pub use overrides::Environment;
 pub use problem::{Place, Problem, Problems};
+pub use publish::Publish;
 pub use raw::log::{Log, LogFormat, LogLevel};
 pub use redis::Redis;
 pub use replica::Replica;
@@ -55,6 +57,8 @@ pub struct Config {
     pub kafka: Kafka,
     /// By name, as in the file; at the same index.
     pub routes: Vec<Route>,
+    /// Publishing over HTTP.
+    pub publish: Option<Publish>,
     /// What holds for channels.
     pub channels: Channels,
     /// What holds for each stream.
@@ -143,6 +147,10 @@ impl Config {
         let redis = Redis::prove(&raw.redis, environment, &root.key("redis"), problems);
         let routes = routes::prove(&raw.routes, &root.key("routes"), problems);
         let kafka = Kafka::prove(&raw.kafka, &raw.routes, environment, &root.key("kafka"), problems);
+        let publish = match &raw.publish {
+            None => Some(None),
+            Some(publish) => Publish::prove(publish, &raw.kafka, &root.key("publish"), problems).map(Some),
+        };
         let channels = Channels::prove(&raw.channels, &raw.streams, &root.key("channels"), problems);
         let streams = Streams::prove(&raw.streams, &raw.kafka, &root.key("streams"), problems);
         let drain = Drain::prove(&raw.drain, &root.key("drain"), problems);
@@ -154,6 +162,7 @@ impl Config {
             redis: redis?,
             kafka: kafka?,
             routes: routes?,
+            publish: publish?,
             channels: channels?,
             streams: streams?,
             drain: drain?,

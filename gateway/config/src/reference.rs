@@ -7,8 +7,9 @@ use events_gateway_crds::reference::{self, is_required};
 use serde_json::Value;
 
 /// The order in which the sections are told; every one must be here.
-const SECTIONS: &[&str] =
-    &["listen", "admin", "kafka", "redis", "routes", "channels", "streams", "drain", "limits", "log", "replica"];
+const SECTIONS: &[&str] = &[
+    "listen", "admin", "kafka", "redis", "routes", "publish", "channels", "streams", "drain", "limits", "log", "replica",
+];
 
 const INTRODUCTION: &str = include_str!("reference.md");
 

@@ -217,6 +217,28 @@ fn what_goes_only_with_something_else_is_told() {
 }
 
 #[test]
+fn what_is_published_has_to_be_read_as_it_is_written() {
+    let publish = |topic: &str, more: &str| {
+        let bindings = "[{name: a, topics: [events]}, {name: b, topics: [routed], route: r}, {name: c, topics: [orders], kind: commands}]";
+        let routes = "routes: [{name: r, rules: [{channels: [a]}]}]";
+        let text =
+            format!("redis: {{nodes: ['r:1']}}\nkafka: {{bootstrap: ['b:1'], bindings: {bindings}}}\n{routes}\n");
+        parse(&format!("{text}publish: {{topic: {topic}{more}}}"), &Environment::new())
+    };
+    let told = |topic, more| publish(topic, more).unwrap_err().to_string();
+    let config = publish("events", ", timeout: 3s").unwrap();
+    assert_eq!(config.publish.unwrap().timeout, Duration::from_secs(3));
+    assert_eq!(told("other", ""), "publish.topic: is read by no binding: nothing that is published would be delivered");
+    assert_eq!(told("orders", ""), "publish.topic: is read as commands: publish to a topic that is read as events");
+    assert_eq!(told("routed", ""), "publish.topic: is read by a route: what is published is in the default envelope");
+    assert_eq!(
+        told("events", ", maxPendingBytes: 1048576, addressRate: {perSecond: 5, burst: 4}"),
+        "publish.addressRate.burst: must be at least perSecond: a second's events may come at once\n\
+         publish.maxPendingBytes: must be at least maxBodyBytes"
+    );
+}
+
+#[test]
 fn the_environment_overrides_and_a_wrong_value_names_its_variable() {
     let config = parse(
         MINIMAL,

@@ -25,7 +25,7 @@ pub(crate) use draft::{check_attribute_name, check_kind};
 pub use explanation::{Explanation, Outcome, Step, explain, explain_command};
 pub use format::Format;
 pub(crate) use format::text as value_text;
-pub(crate) use json::{Fault, Kind, Text, elements, kind_of, member, scalar, whole};
+pub(crate) use json::{Fault, Kind, Text, elements, kind_of, member, members, scalar, string, whole};
 pub(crate) use time::{EXPECTED as EXPECTED_TIME, parse_time};
 
 /// Most channels that one record may address.

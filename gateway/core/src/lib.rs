@@ -14,6 +14,7 @@ pub mod page;
 pub mod pattern;
 pub mod position;
 pub mod record;
+pub mod publication;
 pub mod route;
 pub mod source;
 pub mod sse;

@@ -4,15 +4,15 @@ use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use events_gateway_core::Channel;
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::status::{Info, Status, types_from};
 use super::{Console, types};
 use crate::dev::PublishError;
 use crate::dev::sample::MAX_PER_SECOND;
+use crate::http::content;
 use crate::http::events::Edge;
 use crate::http::problem::{Kind, Problem};
 
@@ -116,7 +116,7 @@ fn only(request: &HttpRequest, methods: &[Method]) -> Result<(), Problem> {
 }
 
 /// The content of a POST that this origin's page, or no page at all, sent as JSON: read to its end, within bounds.
-async fn json(request: &HttpRequest, mut content: Payload) -> Result<Bytes, Problem> {
+async fn json(request: &HttpRequest, content: Payload) -> Result<Bytes, Problem> {
     only(request, &[Method::POST])?;
     check_origin(request.headers())?;
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -124,16 +124,7 @@ async fn json(request: &HttpRequest, mut content: Payload) -> Result<Bytes, Prob
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Kind::UnsupportedMediaType.because("send content-type: application/json"));
     }
-    let too_large = || Kind::ContentTooLarge.because(format!("at most {MAX_CONTENT} bytes"));
-    let mut whole = BytesMut::new();
-    while let Some(chunk) = content.next().await {
-        let chunk = chunk.map_err(|error| Kind::BadRequest.because(format!("failed to read the content: {error}")))?;
-        if whole.len() + chunk.len() > MAX_CONTENT {
-            return Err(too_large());
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    Ok(whole.freeze())
+    content::read(request, content, MAX_CONTENT, |_| true).await
 }
 
 /// Browsers say where a request comes from (W3C Fetch Metadata): other pages on this machine are not this one.

@@ -10,19 +10,21 @@ use events_gateway_core::cursor::ChannelSet;
 use super::GatewayError;
 use super::files::secret;
 use crate::config::listen::Origins;
-use crate::config::{Config, Place, Problems};
+use crate::config::{Config, Place, Problems, Publish};
 use crate::http::access::Policy;
 use crate::http::admin::token::Token;
 use crate::http::cors::Cors;
 use crate::http::events::{Edge, ProblemCounts};
 use crate::http::listener::{self, Connections, Listening};
 use crate::http::public::Extra;
+use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
 use crate::http::screen::Hosts;
 use crate::http::tls::Certificate;
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
+use crate::publish::{self, Publisher};
 use crate::replica::Replica;
 use crate::replica::lease::Keeper;
 use crate::replica::soft_limit::SoftLimit;
@@ -75,10 +77,24 @@ pub(super) fn edge(
             max_channels: config.streams.max_channels.get(),
         },
         policy: Policy { serve_all: config.channels.all },
+        publishing: config.publish.as_ref().map(|publish| publishing(config, publish)).transpose()?,
         cors: Cors::new(origins, cors.credentials, cors.max_age)?,
         refusals: Refusals::new(config.limits.held_refusals),
         problems: ProblemCounts::default(),
     }))
+}
+
+fn publishing(config: &Config, publish: &Publish) -> Result<Publishing, GatewayError> {
+    let options = publish::Options {
+        topic: publish.topic.clone(),
+        max_record_bytes: config.kafka.max_record_bytes.get(),
+        max_channels: publish.max_channels.get(),
+        max_pending_bytes: publish.max_pending_bytes.get(),
+        timeout: publish.timeout,
+        address_rate: publish.address_rate.map(|rate| publish::Rate { per_second: rate.per_second, burst: rate.burst }),
+    };
+    let publisher = Publisher::new(super::kafka::client(config)?, options).map_err(super::kafka::KafkaError::from)?;
+    Ok(Publishing { publisher, max_body_bytes: publish.max_body_bytes.get(), max_events: publish.max_events.get() })
 }
 
 pub(super) fn public(

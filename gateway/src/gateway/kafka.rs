@@ -11,6 +11,7 @@ use crate::clock;
 use crate::config::kafka::{Authentication, Binding, GroupProtocol, Isolation, Scram, Start};
 use crate::config::{Config, Secret};
 use crate::dead_letters::kafka::ProducerError;
+use crate::publish::PublisherError;
 use crate::source::kafka::KafkaSourceError;
 use crate::source::kafka::oauth::OAuth;
 use crate::source::kafka::options::{Client, Identity, Login, Sasl, Tls};
@@ -25,6 +26,9 @@ pub enum KafkaError {
     /// The producer of dead letters.
     #[error(transparent)]
     Producer(#[from] ProducerError),
+    /// That of publications.
+    #[error(transparent)]
+    Publisher(#[from] PublisherError),
 }
 
 /// How the brokers are reached.

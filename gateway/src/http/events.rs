@@ -1,4 +1,4 @@
-//! `GET {prefix}/events`: the subscribe endpoint.
+//! `{prefix}/events`: GET subscribes, POST [publishes](super::publish).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,7 @@ use super::body::{NoBody, StreamBody, stream_response};
 use super::cors::Cors;
 use super::intake::Intake;
 use super::problem::{Kind, Problem};
+use super::publish::{self, Publishing};
 use super::query::{self, Rules};
 use super::refusal::Refusals;
 use super::{Open, Opened};
@@ -24,8 +25,9 @@ use crate::hub::Subscribe;
 use crate::replica::Replica;
 use crate::replica::soft_limit::SoftLimit;
 
-/// What the endpoint answers to.
-pub const METHODS: &str = "GET, HEAD, OPTIONS";
+/// What the endpoint answers to where nothing can be published, and where it can.
+const METHODS: &str = "GET, HEAD, OPTIONS";
+const METHODS_AND_POST: &str = "GET, HEAD, OPTIONS, POST";
 
 /// Longest part of a User-Agent that is kept, in bytes.
 const MAX_AGENT: usize = 200;
@@ -42,6 +44,8 @@ pub struct Edge {
     pub rules: Rules,
     /// Who may have what.
     pub policy: Policy,
+    /// Takes events, if any are taken.
+    pub publishing: Option<Publishing>,
     /// Which other origins may read.
     pub cors: Cors,
     /// Refuses retryably.
@@ -76,14 +80,28 @@ impl std::fmt::Debug for Edge {
     }
 }
 
+impl Edge {
+    /// The methods of the resource.
+    pub(super) fn methods(&self) -> &'static str {
+        if self.publishing.is_some() { METHODS_AND_POST } else { METHODS }
+    }
+}
+
 /// Serves the resource, whatever the method.
-pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
-    match *request.method() {
-        Method::OPTIONS => HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish(),
-        Method::GET | Method::HEAD => {
+pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<Edge>) -> HttpResponse {
+    match (request.method(), &edge.publishing) {
+        (&Method::OPTIONS, _) => HttpResponse::NoContent().insert_header((ALLOW, edge.methods())).finish(),
+        (&Method::GET | &Method::HEAD, _) => {
             subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem))
         }
-        _ => edge.problems.answer(&Kind::MethodNotAllowed.because("subscribe with GET").allowing(METHODS)),
+        (&Method::POST, Some(publishing)) => {
+            let answer = publish::events(&request, content, publishing).await;
+            answer.unwrap_or_else(|problem| edge.problems.answer(&problem))
+        }
+        (_, publishing) => {
+            let how = if publishing.is_some() { "subscribe with GET, publish with POST" } else { "subscribe with GET" };
+            edge.problems.answer(&Kind::MethodNotAllowed.because(how).allowing(edge.methods()))
+        }
     }
 }
 

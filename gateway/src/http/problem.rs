@@ -41,12 +41,18 @@ pub enum Kind {
     MethodNotAllowed,
     /// The resource can't be sent as any media type that the client accepts.
     NotAcceptable,
+    /// The request took too long to arrive.
+    RequestTimeout,
     /// The request's content is too large.
     ContentTooLarge,
     /// The request's content is of a media type that the resource doesn't take.
     UnsupportedMediaType,
     /// The content is no event that could be delivered.
     InvalidEvent,
+    /// An idempotency key that was used for another event.
+    IdempotencyKeyReused,
+    /// Too much, too fast.
+    TooManyRequests,
     /// The request's target is too long.
     TargetTooLong,
     /// The request's head is too large.
@@ -59,7 +65,7 @@ pub enum Kind {
 
 impl Kind {
     /// All rows.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::UnknownParameter,
         Self::RepeatedParameter,
         Self::InvalidParameter,
@@ -75,9 +81,12 @@ impl Kind {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
+        Self::RequestTimeout,
         Self::ContentTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidEvent,
+        Self::IdempotencyKeyReused,
+        Self::TooManyRequests,
         Self::TargetTooLong,
         Self::HeadTooLarge,
         Self::Unavailable,
@@ -102,9 +111,12 @@ impl Kind {
             Self::NotFound => ("not-found", 404, "Not found"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
             Self::NotAcceptable => ("not-acceptable", 406, "Not acceptable"),
+            Self::RequestTimeout => ("request-timeout", 408, "Request timeout"),
             Self::ContentTooLarge => ("content-too-large", 413, "Content too large"),
             Self::UnsupportedMediaType => ("unsupported-media-type", 415, "Unsupported media type"),
             Self::InvalidEvent => ("invalid-event", 400, "Invalid event"),
+            Self::IdempotencyKeyReused => ("idempotency-key-reused", 422, "Idempotency key reused"),
+            Self::TooManyRequests => ("too-many-requests", 429, "Too many requests"),
             Self::TargetTooLong => ("target-too-long", 414, "Request target too long"),
             Self::HeadTooLarge => ("head-too-large", 431, "Request head too large"),
             Self::Unavailable => ("unavailable", 503, "Temporarily unavailable"),
@@ -149,6 +161,17 @@ pub struct Problem {
     pub closes: bool,
 }
 
+/// The members of a problem's document.
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+}
+
 /// Longest text of a request that is repeated in an answer, in bytes.
 const MAX_QUOTE: usize = 200;
 
@@ -191,26 +214,29 @@ impl Problem {
         self
     }
 
-    /// The answer: `application/problem+json` with type, title, status, detail and the offending parameter.
+    /// Its members.
+    #[must_use]
+    pub fn document(&self) -> Document<'_> {
+        let (name, status, title) = self.kind.row();
+        let (detail, parameter) = (self.detail.as_str(), self.parameter.as_deref());
+        Document { r#type: format!("{TYPE_PREFIX}{name}"), title, status, detail, parameter }
+    }
+
+    /// The answer: `application/problem+json`.
     #[must_use]
     pub fn response(&self) -> HttpResponse {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            r#type: String,
-            title: &'a str,
-            status: u16,
-            detail: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            parameter: Option<&'a str>,
-        }
-        let (name, status, title) = self.kind.row();
-        let document = Document {
-            r#type: format!("{TYPE_PREFIX}{name}"),
-            title,
-            status,
-            detail: &self.detail,
-            parameter: self.parameter.as_deref(),
-        };
+        self.respond(&self.document())
+    }
+
+    /// The answer with one more member.
+    #[must_use]
+    pub fn response_with(&self, name: &'static str, member: &impl Serialize) -> HttpResponse {
+        let mut members = serde_json::to_value(self.document()).unwrap_or_default();
+        members[name] = serde_json::to_value(member).unwrap_or_default();
+        self.respond(&members)
+    }
+
+    fn respond(&self, document: &impl Serialize) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.kind.status());
         response
             .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/problem+json")))
@@ -227,7 +253,7 @@ impl Problem {
         if self.kind == Kind::Unauthorized {
             response.insert_header(("www-authenticate", "Bearer"));
         }
-        response.body(serde_json::to_vec(&document).expect("texts and numbers always encode"))
+        response.body(serde_json::to_vec(document).expect("texts and numbers always encode"))
     }
 }
 

@@ -13,6 +13,7 @@ use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 use super::events::{self, Edge};
 use super::listener::{self, Connections, Listening};
 use super::problem::Kind;
+use super::publish;
 use super::screen::{self, Hosts};
 
 /// How the public listener is served.
@@ -53,6 +54,7 @@ pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> i
             .app_data(web::Data::new(hosts.clone()))
             .wrap(from_fn(screen_and_share))
             .service(web::resource(format!("{path_prefix}/events")).to(events::serve))
+            .service(web::resource(format!("{path_prefix}/events/broadcast")).to(publish::serve_broadcast))
             .configure(|services| {
                 if let Some(extra) = &extra {
                     extra(services);
@@ -85,13 +87,13 @@ async fn screen_and_share(
     if let Some(edge) = edge {
         edge.cors.apply(origin.as_ref(), response.headers_mut());
         if is_preflight {
-            edge.cors.preflight(events::METHODS, response.headers_mut());
+            edge.cors.preflight(edge.methods(), response.headers_mut());
         }
     }
     Ok(response)
 }
 
-async fn not_found(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+pub(super) async fn not_found(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
     let detail = format!("nothing is served at {}", super::problem::quote(request.path()));
     edge.problems.answer(&Kind::NotFound.because(detail))
 }

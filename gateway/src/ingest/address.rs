@@ -4,7 +4,9 @@
 //! So ingest honours only those that can take something away from the record that carries them, never add to it:
 //! [`REDRIVE_CHANNELS`] narrows the channels that the envelope addresses (it can't name one more), and drops the record's
 //! protection against its own repeats; [`REDRIVE_FROM`] is shown as an attribute, as trustworthy as any other attribute
-//! that the producer sets.
+//! that the producer sets; [`PUBLISHER`] and [`IDEMPOTENCY_KEY`] say what a record is a repeat of. The listener that takes
+//! publications writes them and lets nobody else's through: producers of one topic trust one another not to use up the
+//! others' keys, as they trust one another's partitions.
 
 use std::sync::Arc;
 
@@ -15,6 +17,10 @@ use events_gateway_core::{Channel, Event};
 
 use crate::backlog::Placed;
 
+/// Header of a published record: who published it. Keys and ids of two publishers are never compared.
+pub const PUBLISHER: &str = "egw-publisher";
+/// Header of a published record: what is compared instead of the event's id, if the publisher named it.
+pub const IDEMPOTENCY_KEY: &str = "egw-idempotency-key";
 /// Header of a redriven record: the channels still owed, joined by `,`.
 pub const REDRIVE_CHANNELS: &str = "egw-redrive-channels";
 /// Header of a redriven record: where it was read first, `topic/partition/offset`.
@@ -68,10 +74,10 @@ pub(crate) fn address(
         envelope.attributes.entry(TRACEPARENT.into()).or_insert_with(|| traced.to_owned());
     }
     let Envelope { channels, kind, data, time, attributes, id, scope, key } = envelope;
-    let once = match &id {
-        // Length first: no two (scope, id) give one text (CVE-2026-39972 was a key made by plain joining).
-        Some(id) if redrive.is_none() => Some(format!("{}:{scope}{id}", scope.len())),
-        _ => None,
+    let text = |name| record.header(name).map(String::from_utf8_lossy);
+    let once = match redrive {
+        Some(_) => None,
+        None => once(text(PUBLISHER).as_deref(), text(IDEMPOTENCY_KEY).as_deref(), &scope, id.as_deref()),
     };
     let event = Event { kind, data, time, attributes, id, key, origin };
     let all = named.map(|named| {
@@ -80,6 +86,19 @@ pub(crate) fn address(
         Placed { event: Arc::new(all), once: once.clone() }
     });
     Ok(Addressed { channels, placed: Placed { event: Arc::new(event), once }, all })
+}
+
+/// What a record is the only one of among its repeats: the publisher's key, else the event's id in its scope.
+pub(crate) fn once(publisher: Option<&str>, key: Option<&str>, scope: &str, id: Option<&str>) -> Option<String> {
+    // Lengths first: no two give one text (CVE-2026-39972 was a key made by plain joining).
+    match (publisher, key, id) {
+        (Some(publisher), Some(key), _) => Some(format!("k{}:{publisher}{key}", publisher.len())),
+        (Some(publisher), None, Some(id)) => {
+            Some(format!("p{}:{publisher}{}:{scope}{id}", publisher.len(), scope.len()))
+        }
+        (None, _, Some(id)) => Some(format!("{}:{scope}{id}", scope.len())),
+        (_, _, None) => None,
+    }
 }
 
 /// The header's text if it is well-formed by W3C Trace Context, section 3.2: `version-trace-parent-flags` in lower-case

@@ -12,6 +12,7 @@ use super::table::*;
 use crate::backlog::ReplicaState;
 use crate::http::events::Edge;
 use crate::hub::{Hub, HubCounters, LATENCY_BOUNDS_MS};
+use crate::publish::counters::TOOK_BOUNDS_MS;
 use crate::replica::Replica;
 use crate::replica::lease::{Keeper, Reach};
 
@@ -70,6 +71,15 @@ pub fn edge(edge: web::Data<Edge>) -> Source {
         for (kind, count) in edge.problems.counts() {
             sheet.count(&PROBLEMS, &[kind.as_str()], count);
         }
+        let Some(publishing) = &edge.publishing else { return };
+        let counters = publishing.publisher.counters();
+        sheet.count(&PUBLISH_PENDING, &[], publishing.publisher.pending_bytes() as u64);
+        for (outcome, count) in counters.outcomes() {
+            sheet.count(&PUBLISHED, &[outcome.as_str()], count);
+        }
+        let (times, sum) = counters.times();
+        let bounds = TOOK_BOUNDS_MS.iter().map(|millis| *millis as f64 / 1_000.0).chain([f64::INFINITY]);
+        sheet.histogram(&PUBLISH_TIME, bounds.zip(times), sum);
     })
 }
 

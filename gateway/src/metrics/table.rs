@@ -86,6 +86,12 @@ table! {
         "Gaps told to subscribers.";
     DISCONNECTS = Counter "events_gateway_disconnects_total" ["reason"]
         "Streams ended by the gateway.";
+    PUBLISHED = Counter "events_gateway_published_events_total" ["outcome"]
+        "Events that were published over HTTP, by what became of them.";
+    PUBLISH_PENDING = Gauge "events_gateway_publish_pending_bytes" []
+        "Bytes of publications that are read or wait for Kafka.";
+    PUBLISH_TIME = Histogram "events_gateway_publish_seconds" []
+        "Time that Kafka took to have a request's events.";
     RECORDS = Counter "events_gateway_records_total" ["binding"]
         "Records read from Kafka, repeats and rejected ones included.";
     APPENDS = Counter "events_gateway_appends_total" ["binding"]

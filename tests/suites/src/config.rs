@@ -33,6 +33,8 @@ pub struct Config {
     pub redis: Redis,
     /// Topics of events; the group's id is that of the suite.
     pub topics: Vec<String>,
+    /// What `publish` says beside its topic, the first one of events; null: nothing can be published.
+    pub publish: Value,
     /// Topic of commands, if any.
     pub commands: Option<String>,
     /// Topic of dead letters, if any.
@@ -82,6 +84,10 @@ impl Config {
         });
         if let Some(topic) = &self.dead_letters {
             config["kafka"]["deadLetters"] = json!({ "topic": topic });
+        }
+        if !self.publish.is_null() {
+            config["publish"] = json!({ "topic": self.topics[0] });
+            lay_over(&mut config["publish"], &self.publish);
         }
         lay_over(&mut config, &self.overlay);
         serde_json::to_string_pretty(&config).expect("a JSON value can always be written")

@@ -46,13 +46,22 @@ pub struct Plan {
     pub topics: usize,
     /// Partitions of each topic.
     pub partitions: i32,
+    /// See [`Config::publish`].
+    pub publish: Value,
     /// Laid over every gateway's configuration.
     pub overlay: Value,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { replicas: 3, redis: Kind::Standalone, topics: 1, partitions: 6, overlay: Value::Null }
+        Self {
+            replicas: 3,
+            redis: Kind::Standalone,
+            topics: 1,
+            partitions: 6,
+            publish: Value::Null,
+            overlay: Value::Null,
+        }
     }
 }
 
@@ -100,6 +109,7 @@ impl Platform {
             kafka: kafka.bootstrap(),
             redis: redis.config(),
             topics,
+            publish: plan.publish.clone(),
             commands: Some(commands),
             dead_letters: Some(dead_letters),
             suite,

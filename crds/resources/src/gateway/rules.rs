@@ -46,6 +46,10 @@ pub(super) const SPEC: &[Rule] = &[
         "a binding's route names no route: add it to routes, or take it out of the binding",
     ),
     rule(
+        "!has(self.publish) || self.kafka.bindings.exists(b, self.publish.topic in b.topics && b.kind == 'events' && !has(b.route))",
+        "publish.topic must be a topic that a binding reads as events, without a route: add it to one, or nothing is delivered",
+    ),
+    rule(
         "self.redis.mode != 'memory' || (self.replicas <= 1 && self.autoscaling.type == 'None')",
         "redis.mode memory is for one replica: set replicas to 1 and autoscaling.type to None, or name a Redis",
     ),

@@ -1,6 +1,7 @@
 //! The public listener with real sockets.
 
 mod fixture;
+mod publishing;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -391,6 +392,7 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
         soft_limit: None,
         rules: Rules { default_channels: None, max_channels: 12 },
         policy: Policy { serve_all: false },
+        publishing: None,
         cors: Cors::default(),
         refusals: Refusals::new(1),
         problems: ProblemCounts::default(),

@@ -36,6 +36,7 @@ impl Gateways {
             commands: None,
             dead_letters: None,
             suite,
+            publish: Value::Null,
             overlay: Value::Null,
         };
         Self { kafka, _redis: redis, config }

@@ -119,6 +119,18 @@ pub(crate) fn rules() -> Vec<Refused> {
         refused(&[("/spec/channels", json!({ "defaults": ["all"] }))], "defaults names the channel all"),
         refused(&[("/spec/kafka/bindings/0/route", json!("orders"))], "a binding's route names no route"),
         refused(
+            &[("/spec/publish", json!({ "topic": "unread" }))],
+            "publish.topic must be a topic that a binding reads as events, without a route",
+        ),
+        refused(
+            &[("/spec/publish", json!({ "topic": "events", "addressRate": { "perSecond": 2, "burst": 1 } }))],
+            "burst must be at least perSecond",
+        ),
+        refused(
+            &[("/spec/publish", json!({ "topic": "events", "maxPendingBytes": 1_048_576 }))],
+            "maxPendingBytes must be at least maxBodyBytes",
+        ),
+        refused(
             &[("/spec/redis", json!({ "mode": "memory" }))],
             "redis.mode memory is for one replica: set replicas to 1 and autoscaling.type to None",
         ),

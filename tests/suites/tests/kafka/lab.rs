@@ -49,6 +49,7 @@ impl Lab {
                 kafka: kafka.bootstrap(),
                 redis: Redis::Standalone(redis.address()),
                 topics: vec![suite.clone()],
+                publish: Value::Null,
                 commands: None,
                 dead_letters: None,
                 suite,

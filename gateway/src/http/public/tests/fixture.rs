@@ -20,6 +20,7 @@ use crate::http::access::Policy;
 use crate::http::cors::Cors;
 use crate::http::events::ProblemCounts;
 use crate::http::listener::bind;
+use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
 use crate::http::{Open, Opened};
@@ -102,6 +103,7 @@ pub(super) struct Wanted {
     pub(super) most: usize,
     /// The soft limit, with another replica that is empty.
     pub(super) soft: Option<usize>,
+    pub(super) publishing: Option<Publishing>,
     pub(super) cors: Cors,
     pub(super) then: Bytes,
     pub(super) options: Options,
@@ -112,6 +114,7 @@ impl Default for Wanted {
         Self {
             most: 2_000,
             soft: None,
+            publishing: None,
             cors: Cors::default(),
             then: Bytes::from_static(b": hello\n\n"),
             options: Options {
@@ -134,6 +137,7 @@ impl Gateway {
             soft_limit: wanted.soft.map(soft_limit),
             rules: Rules { default_channels: None, max_channels: 12 },
             policy: Policy { serve_all: false },
+            publishing: wanted.publishing,
             cors: wanted.cors,
             refusals: Refusals::new(1),
             problems: ProblemCounts::default(),

@@ -1,0 +1,54 @@
+//! The content of a request, read to its end within bounds.
+
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use actix_web::web::Payload;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use tokio::time::timeout;
+
+use super::problem::{Kind, Problem};
+
+/// How long a client may take to send its content.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Reads it: at most `most` bytes, for each part of which `has_room` is asked first. What isn't read ends the connection.
+///
+/// # Errors
+/// Too large, too slow, broken off, encoded, or no room for it.
+pub async fn read(
+    request: &HttpRequest,
+    mut content: Payload,
+    most: usize,
+    mut has_room: impl FnMut(usize) -> bool,
+) -> Result<Bytes, Problem> {
+    let fields = request.headers();
+    if fields.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(Kind::UnsupportedMediaType.because("send the content without a content-encoding").closing());
+    }
+    let too_large = || Kind::ContentTooLarge.because(format!("at most {most} bytes of content")).closing();
+    let announced = fields.get(CONTENT_LENGTH).and_then(|length| HeaderValue::to_str(length).ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
+    let reading = async {
+        let mut whole = BytesMut::new();
+        while let Some(part) = content.next().await {
+            let part = part
+                .map_err(|error| Kind::BadRequest.because(format!("failed to read the content: {error}")).closing())?;
+            if whole.len() + part.len() > most {
+                return Err(too_large());
+            }
+            if !has_room(part.len()) {
+                return Err(Kind::Unavailable.because("too much waits to be published").after_seconds(1).closing());
+            }
+            whole.extend_from_slice(&part);
+        }
+        Ok(whole.freeze())
+    };
+    let late =
+        || Kind::RequestTimeout.because(format!("the content took longer than {} s", PATIENCE.as_secs())).closing();
+    timeout(PATIENCE, reading).await.unwrap_or_else(|_| Err(late()))
+}

@@ -1,0 +1,152 @@
+//! `POST {prefix}/events` and `POST {prefix}/events/broadcast`: publishing.
+
+mod answer;
+mod key;
+
+use std::net::IpAddr;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use events_gateway_core::envelope::Reason;
+use events_gateway_core::publication::{Content, Publications, Unreadable, broadcast};
+
+use super::content;
+use super::events::Edge;
+use super::problem::{Kind, Problem, quote};
+use crate::publish::{By, Publisher, Refused, Reserved};
+
+/// What `…/broadcast` answers to.
+const BROADCAST_METHODS: &str = "OPTIONS, POST";
+
+/// How publishing is served.
+#[derive(Debug)]
+pub struct Publishing {
+    /// Who hands events to Kafka.
+    pub publisher: Publisher,
+    /// Most bytes of a request's content.
+    pub max_body_bytes: usize,
+    /// Most events of a request.
+    pub max_events: usize,
+}
+
+/// Publishes what a POST to the events' resource holds.
+pub(super) async fn events(
+    request: &HttpRequest,
+    content: web::Payload,
+    publishing: &Publishing,
+) -> Result<HttpResponse, Problem> {
+    let media_type = text_field(request, CONTENT_TYPE.as_str())?;
+    let fields: Vec<(&str, &[u8])> =
+        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let received = Received::read(request, content, publishing).await?;
+    let content = Content { media_type, fields: &fields, body: &received.body };
+    let publications = Publications::read(&content, publishing.max_events).map_err(|error| match error {
+        Unreadable::MediaType => Kind::UnsupportedMediaType.because(error.to_string()),
+        Unreadable::TooMany(_) => Kind::ContentTooLarge.because(error.to_string()),
+        Unreadable::Content(detail) => Kind::InvalidEvent.because(detail),
+    })?;
+    publish(publishing, received.request, publications).await
+}
+
+/// Serves the broadcasts' resource, whatever the method.
+pub async fn serve_broadcast(request: HttpRequest, content: web::Payload, edge: web::Data<Edge>) -> HttpResponse {
+    let Some(publishing) = &edge.publishing else { return super::public::not_found(request, edge).await };
+    let answer = match *request.method() {
+        Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((ALLOW, BROADCAST_METHODS)).finish()),
+        Method::POST => broadcasts(&request, content, publishing).await,
+        _ => Err(Kind::MethodNotAllowed.because("broadcast with POST").allowing(BROADCAST_METHODS)),
+    };
+    answer.unwrap_or_else(|problem| edge.problems.answer(&problem))
+}
+
+async fn broadcasts(
+    request: &HttpRequest,
+    content: web::Payload,
+    publishing: &Publishing,
+) -> Result<HttpResponse, Problem> {
+    let media_type = text_field(request, CONTENT_TYPE.as_str())?.unwrap_or_default();
+    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing());
+    }
+    let received = Received::read(request, content, publishing).await?;
+    let event = broadcast(&received.body).map_err(|rejection| Kind::InvalidEvent.because(rejection.detail))?;
+    publish(publishing, received.request, Publications { events: vec![event], is_batch: false }).await
+}
+
+/// A request that was read to its end.
+struct Received<'a> {
+    body: Bytes,
+    request: Request<'a>,
+}
+
+/// What there is to know of it beside its content.
+struct Request<'a> {
+    key: Option<String>,
+    address: Option<IpAddr>,
+    /// Its room, for as long as it takes.
+    reserved: Reserved<'a>,
+}
+
+impl<'a> Received<'a> {
+    async fn read(request: &HttpRequest, content: web::Payload, publishing: &'a Publishing) -> Result<Self, Problem> {
+        if let Some((name, _)) = super::query::pairs(request.query_string())?.first() {
+            let detail = format!("there is no parameter \"{}\" here", quote(name));
+            return Err(Kind::UnknownParameter.because(detail).about(name).closing());
+        }
+        let key = key::read(request)?;
+        let address = request.peer_addr().map(|address| address.ip());
+        // One event is counted before anything is read: what can't be read costs as well.
+        publishing.publisher.admit(address, 1).map_err(|seconds| too_fast(seconds).closing())?;
+        let mut reserved = publishing.publisher.reserve();
+        let body = content::read(request, content, publishing.max_body_bytes, |bytes| reserved.grow(bytes)).await?;
+        Ok(Self { body, request: Request { key, address, reserved } })
+    }
+}
+
+async fn publish(
+    publishing: &Publishing,
+    mut request: Request<'_>,
+    publications: Publications<'_>,
+) -> Result<HttpResponse, Problem> {
+    let publisher = &publishing.publisher;
+    publisher.admit(request.address, publications.events.len() - 1).map_err(too_fast)?;
+    // What is handed over is a copy.
+    if !request.reserved.grow(publications.events.iter().map(|event| event.value.len()).sum()) {
+        return Err(Kind::Unavailable.because("too much waits to be published").after_seconds(1));
+    }
+    let by = By { publisher: "", key: request.key.as_deref() };
+    let outcomes = publisher.publish(by, &publications.events, publications.is_batch).await;
+    let outcomes = outcomes.into_iter().map(|outcome| outcome.map_err(|refused| problem(&refused))).collect();
+    answer::answer(publisher.topic(), outcomes, publications.is_batch)
+}
+
+fn too_fast(seconds: u64) -> Problem {
+    Kind::TooManyRequests.because("too many events from this address").after_seconds(seconds)
+}
+
+fn problem(refused: &Refused) -> Problem {
+    let kind = match refused {
+        Refused::Invalid(rejection) if rejection.reason == Reason::Oversized => Kind::ContentTooLarge,
+        Refused::Invalid(_) => Kind::InvalidEvent,
+        Refused::KeyReused => Kind::IdempotencyKeyReused,
+        Refused::TooLarge => Kind::ContentTooLarge,
+        Refused::Unavailable => return Kind::Unavailable.because(refused.to_string()).after_seconds(1),
+    };
+    kind.because(refused.to_string())
+}
+
+/// A field that is text and stands once at most.
+fn text_field<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut values = request.headers().get_all(name);
+    let first = values.next().map(HeaderValue::to_str);
+    match (first, values.next()) {
+        (None, _) => Ok(None),
+        (Some(Ok(text)), None) => Ok(Some(text)),
+        (Some(Ok(_)), Some(_)) => Err(Kind::BadRequest.because(format!("{name} is given twice")).closing()),
+        (Some(Err(_)), _) => {
+            Err(Kind::BadRequest.because(format!("{name} holds what isn't printable ASCII")).closing())
+        }
+    }
+}

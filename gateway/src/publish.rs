@@ -1,0 +1,263 @@
+//! Publishing: from what was sent over HTTP to records that Kafka has.
+//!
+//! An event that is taken stands in Kafka, acknowledged by all in-sync replicas, before its publisher hears of it; from there it
+//! goes the way of every record. Every event is proven first as the binding will prove it, so what is taken is delivered.
+
+pub mod counters;
+mod kafka;
+mod keys;
+mod pending;
+mod rate;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use events_gateway_core::Timestamp;
+use events_gateway_core::envelope::{Decoder, Envelope, Reason, Rejection};
+use events_gateway_core::publication::Publication;
+use events_gateway_core::record::Record;
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use crate::ingest::address::{IDEMPOTENCY_KEY, PUBLISHER, once};
+use crate::source::kafka::options::Client;
+use counters::{Counters, Outcome};
+use kafka::Kafka;
+pub use kafka::{NotTaken, PublisherError};
+use keys::{Keys, Use};
+use pending::Pending;
+pub use pending::Reserved;
+pub use rate::Rate;
+use rate::Rates;
+
+/// Longest idempotency key, in bytes.
+pub const MAX_KEY_BYTES: usize = 200;
+
+/// How publishing is done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where records go.
+    pub topic: String,
+    /// Largest record, in bytes of key, value and headers: that of the binding that reads it.
+    pub max_record_bytes: usize,
+    /// Most channels of an event.
+    pub max_channels: usize,
+    /// Most bytes that wait.
+    pub max_pending_bytes: usize,
+    /// How long Kafka may take.
+    pub timeout: Duration,
+    /// How fast one address may publish.
+    pub address_rate: Option<Rate>,
+}
+
+/// Who publishes, and what makes a retry harmless.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// The publisher's identity; empty where nobody has any. Keys of two publishers are never compared.
+    pub publisher: &'a str,
+    /// The request's idempotency key.
+    pub key: Option<&'a str>,
+}
+
+/// Where Kafka has an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The partition that its key chose.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+}
+
+/// Why an event isn't taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It could not be delivered. The text names the field.
+    #[error("{}", .0.detail)]
+    Invalid(Rejection),
+    /// Its idempotency key or id was used for another event.
+    #[error("this idempotency key (or id) was used for another event within the last 10 minutes")]
+    KeyReused,
+    /// Kafka doesn't take records so large.
+    #[error("Kafka takes no record of this size")]
+    TooLarge,
+    /// Kafka didn't say in time that it has it; it may have it all the same.
+    #[error("Kafka doesn't take events now; with the same idempotency key (or id) a retry is harmless")]
+    Unavailable,
+}
+
+/// Publishes to one topic.
+pub struct Publisher {
+    options: Options,
+    decoder: Decoder,
+    kafka: Kafka,
+    keys: Keys,
+    pending: Pending,
+    rates: Option<Rates>,
+    counters: Counters,
+}
+
+/// What is written for one event.
+struct Written<'a> {
+    envelope: Envelope,
+    headers: Vec<(&'a str, &'a [u8])>,
+    value: &'a [u8],
+}
+
+impl Publisher {
+    /// Connects when the first event comes.
+    ///
+    /// # Errors
+    /// When the client library refuses the configuration.
+    pub fn new(client: Client, options: Options) -> Result<Self, PublisherError> {
+        Ok(Self {
+            decoder: Decoder::build(&[], options.max_record_bytes).expect("without routes there is nothing to refuse"),
+            kafka: Kafka::new(client, &options)?,
+            keys: Keys::default(),
+            pending: Pending::new(options.max_pending_bytes),
+            rates: options.address_rate.map(Rates::new),
+            counters: Counters::default(),
+            options,
+        })
+    }
+
+    /// Where records go.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.options.topic
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// How many bytes wait.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.used()
+    }
+
+    /// Room for a request, to be [grown](Reserved::grow) with it; it is free again when this is dropped.
+    #[must_use]
+    pub fn reserve(&self) -> Reserved<'_> {
+        self.pending.reserve()
+    }
+
+    /// Whether `address` may publish so many events now, or in how many seconds.
+    ///
+    /// # Errors
+    /// With the seconds to wait, at least one.
+    pub fn admit(&self, address: Option<IpAddr>, events: usize) -> Result<(), u64> {
+        let Some((rates, address)) = self.rates.as_ref().zip(address) else { return Ok(()) };
+        let admitted = rates.admit(address, events);
+        if admitted.is_err() {
+            self.counters.add(Outcome::Limited, events);
+        }
+        admitted
+    }
+
+    /// Publishes events in this order: those of one key keep it. Ends when all are in Kafka or refused; what happened to each
+    /// stands at its index. Dropped before, each may be in Kafka or not.
+    pub async fn publish(&self, by: By<'_>, events: &[Publication<'_>], is_batch: bool) -> Vec<Result<Place, Refused>> {
+        let began = Instant::now();
+        let keys: Vec<Option<String>> = (0..events.len())
+            .map(|index| by.key.map(|key| if is_batch { format!("{key}/{index}") } else { key.to_owned() }))
+            .collect();
+        let sent = events.iter().zip(&keys).map(|(event, key)| self.send(by.publisher, event, key.as_deref()));
+        // All are handed over before the first is waited for.
+        let sent: Vec<_> = sent.collect();
+        let outcomes = join_all(sent.into_iter().map(async |sent| match sent {
+            Ok(delivery) => delivery.await.map_err(Refused::from),
+            Err(refused) => Err(refused),
+        }))
+        .await;
+        for outcome in &outcomes {
+            self.counters.add(outcome.as_ref().map_or_else(Outcome::from, |_| Outcome::Taken), 1);
+        }
+        if outcomes.iter().any(Result::is_ok) {
+            self.counters.took(began.elapsed());
+        }
+        outcomes
+    }
+
+    /// Hands one event to the client library.
+    fn send(
+        &self,
+        publisher: &str,
+        event: &Publication<'_>,
+        key: Option<&str>,
+    ) -> Result<impl Future<Output = Result<Place, NotTaken>> + use<>, Refused> {
+        let mut headers: Vec<(&str, &[u8])> =
+            event.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        headers.push((PUBLISHER, publisher.as_bytes()));
+        headers.extend(key.map(|key| (IDEMPOTENCY_KEY, key.as_bytes())));
+        let written = self.prove(headers, &event.value).map_err(Refused::Invalid)?;
+        let envelope = &written.envelope;
+        if let Some(once) = once(Some(publisher), key, &envelope.scope, envelope.id.as_deref())
+            && self.keys.note(&once, &written.headers, written.value) == Use::Other
+        {
+            return Err(Refused::KeyReused);
+        }
+        let record_key = envelope.key.as_deref().unwrap_or_else(|| envelope.channels[0].as_str());
+        self.kafka.send(record_key, &written.headers, written.value).map_err(Refused::from)
+    }
+
+    /// Reads the record as the binding will.
+    fn prove<'a>(&self, headers: Vec<(&'a str, &'a [u8])>, value: &'a [u8]) -> Result<Written<'a>, Rejection> {
+        let of_record: Vec<(&str, Option<&[u8]>)> = headers.iter().map(|(name, value)| (*name, Some(*value))).collect();
+        let record = Record {
+            topic: &self.options.topic,
+            partition: 0,
+            offset: 0,
+            time: Timestamp(0),
+            key: None,
+            headers: &of_record,
+            value: Some(value),
+        };
+        let envelope = self.decoder.decode(&record)?;
+        let most = self.options.max_channels;
+        if envelope.channels.len() > most {
+            let detail = format!("channels: at most {most}, found {}", envelope.channels.len());
+            return Err(Rejection { reason: Reason::Unroutable, detail });
+        }
+        // The key comes on top of what the decoder has measured.
+        let key = envelope.key.as_deref().map_or(envelope.channels[0].as_str().len(), str::len);
+        let bytes = key + value.len() + headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        if bytes > self.options.max_record_bytes {
+            let most = self.options.max_record_bytes;
+            let detail =
+                format!("the record would have {bytes} bytes of key, value and headers; at most {most} are taken");
+            return Err(Rejection { reason: Reason::Oversized, detail });
+        }
+        Ok(Written { envelope, headers, value })
+    }
+}
+
+impl From<NotTaken> for Refused {
+    fn from(reason: NotTaken) -> Self {
+        match reason {
+            NotTaken::TooLarge => Self::TooLarge,
+            NotTaken::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<&Refused> for Outcome {
+    fn from(refused: &Refused) -> Self {
+        match refused {
+            Refused::Invalid(_) | Refused::TooLarge => Self::Invalid,
+            Refused::KeyReused => Self::KeyReused,
+            Refused::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! How fast addresses may publish, by the generic cell rate algorithm (ATM Forum's, as `governor` has it).
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use governor::clock::{Clock as _, MonotonicClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// In the long run.
+    pub per_second: NonZeroU32,
+    /// At once.
+    pub burst: NonZeroU32,
+}
+
+/// Requests between two clean-ups: those whose allowance is whole again are forgotten, since they are as good as new.
+const CLEAN_EVERY: u32 = 1_000;
+/// Most addresses that are remembered; beyond, all that is known is forgotten rather than that memory grows.
+const MOST: usize = 100_000;
+
+type Limiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
+
+/// What each address has left.
+pub(super) struct Rates {
+    limiter: Limiter,
+    burst: NonZeroU32,
+    calls: AtomicU32,
+}
+
+impl Rates {
+    pub(super) fn new(rate: Rate) -> Self {
+        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+        Self {
+            limiter: RateLimiter::new(quota, HashMapStateStore::default(), MonotonicClock),
+            burst: rate.burst,
+            calls: AtomicU32::new(0),
+        }
+    }
+
+    /// Takes so many events from what `address` has left, or says in how many seconds it has. More than a burst count as one:
+    /// they could never be had at once.
+    pub(super) fn admit(&self, address: IpAddr, events: usize) -> Result<(), u64> {
+        if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(CLEAN_EVERY) || self.limiter.len() > MOST {
+            self.limiter.retain_recent();
+        }
+        let events = u32::try_from(events).unwrap_or(u32::MAX).min(self.burst.get());
+        let Some(events) = NonZeroU32::new(events) else { return Ok(()) };
+        match self.limiter.check_key_n(&network(address), events) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(early)) => Err(early.wait_time_from(MonotonicClock.now()).as_secs() + 1),
+            Err(_) => Err(1),
+        }
+    }
+}
+
+/// What counts as one address: of IPv6 the first 64 bits, of which anybody has as many rests as they like (RFC 4291, 2.5.4).
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(per_second: u32, burst: u32) -> Rates {
+        Rates::new(Rate { per_second: per_second.try_into().unwrap(), burst: burst.try_into().unwrap() })
+    }
+
+    #[test]
+    fn an_address_has_a_burst_and_others_have_theirs() {
+        let rates = rates(1, 5);
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        assert_eq!(rates.admit(one, 5), Ok(()));
+        let wait = rates.admit(one, 5).unwrap_err();
+        assert!((4..=6).contains(&wait), "{wait} s");
+        assert_eq!(rates.admit(other, 1), Ok(()));
+        assert_eq!(
+            rates.admit("::ffff:192.0.2.1".parse().unwrap(), 1),
+            Err(1),
+            "the same, as a socket of both families sees it"
+        );
+    }
+
+    #[test]
+    fn more_than_a_burst_is_a_burst() {
+        assert_eq!(rates(10, 10).admit("192.0.2.1".parse().unwrap(), 1_000), Ok(()));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        let rates = rates(1, 1);
+        assert_eq!(rates.admit("2001:db8::1".parse().unwrap(), 1), Ok(()));
+        assert!(rates.admit("2001:db8::2".parse().unwrap(), 1).is_err());
+        assert_eq!(rates.admit("2001:db8:0:1::1".parse().unwrap(), 1), Ok(()));
+    }
+}
