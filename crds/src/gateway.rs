@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Access;
 use crate::admin::Admin;
 use crate::channels::Channels;
 use crate::drain::Drain;
 use crate::form::{Form, OnDisk, Translate};
+use crate::identity::Identity;
 use crate::kafka::Kafka;
 use crate::limits::Limits;
 use crate::listen::Listen;
@@ -38,6 +40,13 @@ pub struct Gateway<F: Form = OnDisk> {
     /// Publishing over HTTP. Absent: nothing can be published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<Publish>,
+    /// Who clients are. Absent: nobody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity<F>>,
+    /// Who may do what. Denied is what no rule grants. Absent, and without `identity`: whoever reaches the public listener may do
+    /// everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     pub channels: Channels,
     /// What holds for each stream.
@@ -62,6 +71,8 @@ impl<F: Form> Gateway<F> {
             kafka: self.kafka.translate(leaves),
             routes: self.routes.clone(),
             publish: self.publish.clone(),
+            identity: self.identity.as_ref().map(|identity| identity.translate(leaves)),
+            access: self.access.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),
@@ -94,10 +105,12 @@ impl Gateway<OnDisk> {
         let sentinel = redis.sentinel.as_mut();
         let sentinel =
             sentinel.into_iter().flat_map(|sentinel| [sentinel.username.as_mut(), sentinel.password.as_mut()]);
+        let issuers = self.identity.iter_mut().flat_map(|identity| &mut identity.issuers);
         [self.admin.token.as_mut(), redis.username.as_mut(), redis.password.as_mut()]
             .into_iter()
             .chain(sentinel)
             .flatten()
             .chain(sasl)
+            .chain(issuers.filter_map(|issuer| issuer.secret.as_mut()))
     }
 }

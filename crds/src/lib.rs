@@ -6,19 +6,21 @@
 //! schemas of Kubernetes allow: signed integers with ranges, durations as text, bounded lists, no absent value written as
 //! null. They also bear the resource's [rules](rule), which the schema of the file leaves out.
 
+pub mod access;
 pub mod admin;
 pub mod channels;
 pub mod drain;
 pub mod duration;
 pub mod form;
 pub mod gateway;
+pub mod identity;
 pub mod kafka;
 pub mod limits;
 pub mod listen;
 pub mod log;
+pub mod publish;
 pub mod redis;
 pub mod reference;
-pub mod publish;
 pub mod replica;
 pub mod routes;
 pub mod rule;

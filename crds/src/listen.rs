@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::{Duration, HOUR, SECOND};
 use crate::form::{Form, OnDisk, Translate};
 use crate::rule::{Rule, rule};
-use crate::text::{IpText, Origin, PathPrefix};
+use crate::text::{IpText, Network, Origin, PathPrefix};
 
 /// The public listener: where browsers subscribe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,9 @@ pub struct Listen<F: Form = OnDisk> {
     pub keep_alive: Duration<SECOND, { 600 * SECOND }>,
     /// How long a client may take to send its request's head.
     pub head_timeout: Duration<SECOND, { 60 * SECOND }>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed. Empty: nobody's; the client is who connects.
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
+    pub trusted_proxies: Vec<Network>,
     /// Serves TLS (1.2 and 1.3) instead of plain HTTP. Absent: plain, for use behind an ingress.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTls<F>>,
@@ -48,6 +51,7 @@ impl<F: Form> Default for Listen<F> {
             workers: None,
             keep_alive: Duration::millis(5 * SECOND),
             head_timeout: Duration::millis(10 * SECOND),
+            trusted_proxies: Vec::new(),
             tls: None,
             cors: Cors::default(),
         }
@@ -65,6 +69,7 @@ impl<F: Form> Listen<F> {
             workers: self.workers,
             keep_alive: self.keep_alive,
             head_timeout: self.head_timeout,
+            trusted_proxies: self.trusted_proxies.clone(),
             tls: self
                 .tls
                 .as_ref()

@@ -10,8 +10,8 @@ use crate::text::Topic;
 const RULES: &[Rule] =
     &[rule("self.maxPendingBytes >= self.maxBodyBytes", "maxPendingBytes must be at least maxBodyBytes")];
 
-/// Publishing over HTTP: `POST {pathPrefix}/events` and `{pathPrefix}/events/broadcast` write to a Kafka topic. Whoever reaches
-/// the public listener may publish.
+/// Publishing over HTTP: `POST {pathPrefix}/events` and `{pathPrefix}/events/broadcast` write to a Kafka topic. Without
+/// `access`, whoever reaches the public listener may publish.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = RULES))]
@@ -38,7 +38,7 @@ pub struct Publish {
     /// How long Kafka may take to have an event; then the answer is 503, and nobody knows whether Kafka has it.
     #[serde(default = "timeout")]
     pub timeout: Duration<SECOND, { 5 * MINUTE }>,
-    /// How fast one address may publish, to each replica by itself. Behind an ingress that is the ingress.
+    /// How fast one address may publish, to each replica by itself. Behind an ingress see `listen.trustedProxies`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_rate: Option<Rate>,
 }

@@ -107,6 +107,28 @@ text!(
     "a channel pattern such as user:* (one segment) or orders:** (one or more)"
 );
 text!(
+    /// Channels by form, whose segments may be claims: `user:{sub}`, `process:{claims./processes/0}`, `orders:*`.
+    AccessPattern, "channel pattern", 500,
+    r"^([A-Za-z0-9_.~-]+|\*|\{(sub|claims\.(/[^\x00-\x1f{}]*)+)\})(:([A-Za-z0-9_.~-]+|\*|\{(sub|claims\.(/[^\x00-\x1f{}]*)+)\}))*(:\*\*)?$|^\*\*$",
+    "a channel pattern whose segments are texts, * or claims, such as orders:*, user:{sub} or process:{claims./processes/*}"
+);
+text!(
+    /// A network of addresses (CIDR, RFC 4632).
+    Network, "network", 49, r"^[0-9A-Fa-f:.]{2,45}/[0-9]{1,3}$", "a network such as 10.0.0.0/8 or fd00::/8"
+);
+text!(
+    /// What a registered claim of a token holds.
+    ClaimText, "text", 500, r"^[^\x00-\x1f\x7f]{1,500}$", "a text without control characters"
+);
+text!(
+    /// The name of a cookie (RFC 6265, section 4.1.1).
+    CookieName, "cookie", 100, r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$", "the name of a cookie such as __Host-session"
+);
+text!(
+    /// The name of a parameter of the query.
+    ParameterName, "parameter", 50, r"^[a-z][a-z0-9_]{0,49}$", "a name of small letters, digits and '_'"
+);
+text!(
     /// Text with `{…}` placeholders for parts of a record.
     Template, "template", 1024, r"^[^\x00-\x1f]+$", "a template such as user:{value./recipient/id}"
 );

@@ -170,7 +170,7 @@ impl Gateway {
         let is_ready = ready.clone();
         metrics.add(sources::replica(replica.clone(), &keeper, Arc::new(move || is_ready().is_ok())));
 
-        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper)?;
+        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, &tasks)?;
         metrics.add(sources::edge(edge.clone()));
         let extra = extra.map(|make| make(admin_address));
         let public = edges::public(config, edge, public_socket, extra, &tasks)?;

@@ -6,8 +6,10 @@
 pub mod access;
 pub mod admin;
 pub mod body;
+pub mod client_address;
 pub mod content;
 pub mod cors;
+pub mod credentials;
 pub mod events;
 pub mod intake;
 pub mod listener;

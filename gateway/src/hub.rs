@@ -58,6 +58,8 @@ pub struct Subscribe {
     pub format: Format,
     /// When the connection was opened.
     pub opened: Timestamp,
+    /// When its right to be open ends, if it does.
+    pub ends: Option<Timestamp>,
     /// The connection's id, as `gateway.open` tells it: 1 to 64 of `A-Z a-z 0-9 _ -`.
     pub connection: Arc<str>,
 }
@@ -86,6 +88,8 @@ pub struct Options {
     pub max_age: Option<Duration>,
     /// See `max_age`.
     pub max_age_jitter: Duration,
+    /// How long before the end of its right to be open a stream says so.
+    pub expiring: Duration,
     /// How long a stream waits for its channels to be registered before it opens without those that are away.
     pub open_wait: Duration,
     /// Channels held at once; a stream that needs more is refused.
@@ -112,6 +116,7 @@ impl Default for Options {
             retry_jitter: Duration::from_secs(1),
             max_age: None,
             max_age_jitter: Duration::from_secs(60),
+            expiring: Duration::from_secs(30),
             open_wait: Duration::from_secs(2),
             max_channels: 100_000,
             linger: Duration::from_secs(5),

@@ -9,6 +9,7 @@ pub mod dev;
 pub mod gateway;
 pub mod http;
 pub mod hub;
+pub mod identity;
 pub mod ingest;
 pub mod metrics;
 pub mod publish;

@@ -12,10 +12,10 @@ mod rate;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use events_gateway_core::Timestamp;
 use events_gateway_core::envelope::{Decoder, Envelope, Reason, Rejection};
 use events_gateway_core::publication::Publication;
 use events_gateway_core::record::Record;
+use events_gateway_core::{Channel, Timestamp};
 use futures_util::future::join_all;
 use serde::Serialize;
 
@@ -51,12 +51,14 @@ pub struct Options {
 }
 
 /// Who publishes, and what makes a retry harmless.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct By<'a> {
     /// The publisher's identity; empty where nobody has any. Keys of two publishers are never compared.
     pub publisher: &'a str,
     /// The request's idempotency key.
     pub key: Option<&'a str>,
+    /// Whether it may publish to a channel.
+    pub may: &'a dyn Fn(&Channel) -> bool,
 }
 
 /// Where Kafka has an event.
@@ -74,6 +76,9 @@ pub enum Refused {
     /// It could not be delivered. The text names the field.
     #[error("{}", .0.detail)]
     Invalid(Rejection),
+    /// Its publisher may not publish to this channel.
+    #[error("no right to publish to {0}")]
+    Denied(Channel),
     /// Its idempotency key or id was used for another event.
     #[error("this idempotency key (or id) was used for another event within the last 10 minutes")]
     KeyReused,
@@ -164,7 +169,7 @@ impl Publisher {
         let keys: Vec<Option<String>> = (0..events.len())
             .map(|index| by.key.map(|key| if is_batch { format!("{key}/{index}") } else { key.to_owned() }))
             .collect();
-        let sent = events.iter().zip(&keys).map(|(event, key)| self.send(by.publisher, event, key.as_deref()));
+        let sent = events.iter().zip(&keys).map(|(event, key)| self.send(by, event, key.as_deref()));
         // All are handed over before the first is waited for.
         let sent: Vec<_> = sent.collect();
         let outcomes = join_all(sent.into_iter().map(async |sent| match sent {
@@ -184,17 +189,20 @@ impl Publisher {
     /// Hands one event to the client library.
     fn send(
         &self,
-        publisher: &str,
+        by: By<'_>,
         event: &Publication<'_>,
         key: Option<&str>,
     ) -> Result<impl Future<Output = Result<Place, NotTaken>> + use<>, Refused> {
         let mut headers: Vec<(&str, &[u8])> =
             event.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
-        headers.push((PUBLISHER, publisher.as_bytes()));
+        headers.push((PUBLISHER, by.publisher.as_bytes()));
         headers.extend(key.map(|key| (IDEMPOTENCY_KEY, key.as_bytes())));
         let written = self.prove(headers, &event.value).map_err(Refused::Invalid)?;
         let envelope = &written.envelope;
-        if let Some(once) = once(Some(publisher), key, &envelope.scope, envelope.id.as_deref())
+        if let Some(denied) = envelope.channels.iter().find(|channel| !(by.may)(channel)) {
+            return Err(Refused::Denied(denied.clone()));
+        }
+        if let Some(once) = once(Some(by.publisher), key, &envelope.scope, envelope.id.as_deref())
             && self.keys.note(&once, &written.headers, written.value) == Use::Other
         {
             return Err(Refused::KeyReused);
@@ -247,6 +255,7 @@ impl From<&Refused> for Outcome {
     fn from(refused: &Refused) -> Self {
         match refused {
             Refused::Invalid(_) | Refused::TooLarge => Self::Invalid,
+            Refused::Denied(_) => Self::Denied,
             Refused::KeyReused => Self::KeyReused,
             Refused::Unavailable => Self::Unavailable,
         }

@@ -35,6 +35,17 @@ fn the_readmes_configuration_is_right() {
 }
 
 #[test]
+fn every_configuration_of_the_pages_is_right() {
+    for page in [include_str!("../../docs/publishing.md"), include_str!("../../docs/identity.md")] {
+        let examples = blocks(page, "yaml");
+        assert!(!examples.is_empty());
+        for example in examples {
+            config::parse(example, &Environment::new()).unwrap_or_else(|problems| panic!("{example}\n{problems}"));
+        }
+    }
+}
+
+#[test]
 fn the_readmes_record_reaches_its_user() {
     let json = blocks(README, "json");
     assert_eq!(json.len(), 1);

@@ -43,11 +43,18 @@ impl Replica {
     }
 
     fn open(&self, channels: &[&str], resume: Resume) -> Client {
+        self.open_for(channels, resume, None)
+    }
+
+    /// Opens a stream whose right to be open ends after so long.
+    fn open_for(&self, channels: &[&str], resume: Resume, lasts: Option<Duration>) -> Client {
+        let opened = self.now();
         let stream = self.hub.subscribe(Subscribe {
             channels: ChannelSet::new(channels.iter().map(|name| channel(name))).unwrap(),
             resume,
             format: Format::Data,
-            opened: self.now(),
+            opened,
+            ends: lasts.map(|lasts| Timestamp(opened.0 + lasts.as_millis() as u64)),
             connection: "c1".into(),
         });
         Client { stream, text: String::new(), id: String::new() }
@@ -284,6 +291,27 @@ async fn a_silent_stream_beats_and_ages() {
     assert!(closing.starts_with(r#"gateway.closing: {"reason":"max-age","retryable":true"#), "{closing}");
     assert!((100..=111).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     assert_eq!(client.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_the_right_to_it_and_says_so_before() {
+    let store = Store::default();
+    let one = replica(&store, "1", Options { heartbeat: Duration::from_secs(600), ..Options::default() });
+    let started = tokio::time::Instant::now();
+    let mut client = one.open_for(&["a"], Resume::Live, Some(Duration::from_secs(100))).opened().await;
+    assert_eq!(client.next().await.as_deref(), Some(r#"gateway.expiring: {"expires_in_ms":30000}"#));
+    assert_eq!(started.elapsed().as_secs(), 70);
+    let closing = client.next().await.unwrap();
+    assert!(closing.starts_with(r#"gateway.closing: {"reason":"token-expired","retryable":true"#), "{closing}");
+    assert_eq!(started.elapsed().as_secs(), 100);
+    assert_eq!(client.next().await, None);
+
+    let mut short = one.open_for(&["a"], Resume::Live, Some(Duration::from_secs(10))).opened().await;
+    assert!(short.next().await.unwrap().starts_with("gateway.expiring: {\"expires_in_ms\":"), "told at once");
+    assert!(short.next().await.unwrap().contains("token-expired"));
+    let mut over = one.open_for(&["a"], Resume::Live, Some(Duration::ZERO));
+    let chunk = over.stream.next().await.unwrap();
+    assert!(String::from_utf8_lossy(&chunk).contains("token-expired"), "{chunk:?}");
 }
 
 #[tokio::test(start_paused = true)]

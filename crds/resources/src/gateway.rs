@@ -14,9 +14,11 @@ pub mod status;
 pub mod topics;
 
 use events_gateway_crds::Gateway;
+use events_gateway_crds::access::Access;
 use events_gateway_crds::admin::Admin;
 use events_gateway_crds::channels::Channels;
 use events_gateway_crds::drain::Drain;
+use events_gateway_crds::identity::Identity;
 use events_gateway_crds::kafka::Kafka;
 use events_gateway_crds::limits::Limits;
 use events_gateway_crds::listen::Listen;
@@ -148,6 +150,13 @@ pub struct EventsGatewaySpec {
     /// Publishing over HTTP. Absent: nothing can be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<Publish>,
+    /// Who clients are. Absent: nobody is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity<InCluster>>,
+    /// Who may do what. Denied is what no rule grants. Absent, and without `identity`: whoever reaches the public listener may do
+    /// everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     #[serde(default)]
     pub channels: Channels,
@@ -208,6 +217,8 @@ impl EventsGatewaySpec {
             kafka: self.kafka.clone(),
             routes: self.routes.clone(),
             publish: self.publish.clone(),
+            identity: self.identity.clone(),
+            access: self.access.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),

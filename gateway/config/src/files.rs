@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::identity::Keys;
 use super::kafka::Authentication;
 use super::listen::MIN_TOKEN_BYTES;
 use super::redis::{ClientTls, Mode};
@@ -46,6 +47,18 @@ pub(super) fn unreadable(config: &Config) -> Problems {
             if let Some(path) = &oauth.ca_file {
                 file(path, sasl.key("oauth").key("caFile"), &mut problems);
             }
+        }
+    }
+    for (index, issuer) in config.identity.iter().flat_map(|identity| &identity.issuers).enumerate() {
+        let at = root.key("identity").key("issuers").index(index);
+        match &issuer.keys {
+            Keys::Url { ca_file, .. } => {
+                if let Some(path) = ca_file {
+                    file(path, at.key("caFile"), &mut problems);
+                }
+            }
+            Keys::File(path) => file(path, at.key("keysFile"), &mut problems),
+            Keys::Secret(shared) => secret(Some(shared), at.key("secret"), &mut problems),
         }
     }
     problems

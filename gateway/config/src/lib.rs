@@ -4,12 +4,14 @@
 //! (`structure`), then prove each section: rules that join fields, addresses, patterns, templates. Secrets and certificates are
 //! looked at only by [`load`], so that a file can be checked where they aren't.
 
+mod access;
 pub mod channels;
 pub mod decoder;
 pub mod dev;
 pub mod document;
 pub mod effective;
 mod files;
+pub mod identity;
 pub mod kafka;
 pub mod listen;
 pub mod overrides;
@@ -31,7 +33,9 @@ use events_gateway_crds as raw;
 use serde_json::Value;
 
 pub use channels::Channels;
+pub use events_gateway_core::access::Rules;
 pub use events_gateway_core::pattern::ChannelPattern;
+pub use identity::Identity;
 pub use kafka::Kafka;
 pub use listen::{Admin, Listen};
 pub use overrides::Environment;
@@ -59,6 +63,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Publishing over HTTP.
     pub publish: Option<Publish>,
+    /// Who clients are.
+    pub identity: Option<Identity>,
+    /// Who may do what; absent: everybody everything.
+    pub access: Option<Rules>,
     /// What holds for channels.
     pub channels: Channels,
     /// What holds for each stream.
@@ -151,6 +159,15 @@ impl Config {
             None => Some(None),
             Some(publish) => Publish::prove(publish, &raw.kafka, &root.key("publish"), problems).map(Some),
         };
+        let identity = match &raw.identity {
+            None => Some(None),
+            Some(identity) => Identity::prove(identity, environment, &root.key("identity"), problems).map(Some),
+        };
+        let access = match &raw.access {
+            Some(access) => access::prove(access, raw.identity.as_ref(), &root.key("access"), problems).map(Some),
+            // Nothing is granted.
+            None => Some(raw.identity.as_ref().map(|_| Rules::default())),
+        };
         let channels = Channels::prove(&raw.channels, &raw.streams, &root.key("channels"), problems);
         let streams = Streams::prove(&raw.streams, &raw.kafka, &root.key("streams"), problems);
         let drain = Drain::prove(&raw.drain, &root.key("drain"), problems);
@@ -163,6 +180,8 @@ impl Config {
             kafka: kafka?,
             routes: routes?,
             publish: publish?,
+            identity: identity?,
+            access: access?,
             channels: channels?,
             streams: streams?,
             drain: drain?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use events_gateway_crds as raw;
+use ipnet::IpNet;
 
 use super::overrides::Environment;
 use super::problem::{Place, Problems};
@@ -27,6 +28,8 @@ pub struct Listen {
     pub keep_alive: Duration,
     /// How long a request's head may take.
     pub head_timeout: Duration,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// TLS instead of plain HTTP.
     pub tls: Option<ServerTls>,
     /// Cross-origin requests.
@@ -82,6 +85,10 @@ impl Listen {
             Some(number) => text::count(number, place.key("workers"), problems).map(Some),
             None => Some(None),
         };
+        let at = place.key("trustedProxies");
+        let networks = raw.trusted_proxies.iter().enumerate();
+        let trusted_proxies: Vec<Option<IpNet>> =
+            networks.map(|(index, network)| problems.take(at.index(index), network.parse())).collect();
         let cors = Cors::prove(&raw.cors, &place.key("cors"), problems);
         Some(Self {
             address: address?,
@@ -90,6 +97,7 @@ impl Listen {
             workers: workers?,
             keep_alive: raw.keep_alive.get(),
             head_timeout: raw.head_timeout.get(),
+            trusted_proxies: trusted_proxies.into_iter().collect::<Option<_>>()?,
             tls: raw.tls.as_ref().map(|tls| ServerTls {
                 cert_file: PathBuf::from(&*tls.cert_file),
                 key_file: PathBuf::from(&*tls.key_file),

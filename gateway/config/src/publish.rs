@@ -47,7 +47,7 @@ impl Publish {
         let reader = kafka.bindings.iter().find(|binding| binding.topics.contains(&raw.topic));
         match reader {
             None => {
-                problems.add(place.key("topic"), "is read by no binding: nothing that is published would be delivered")
+                problems.add(place.key("topic"), "is read by no binding: nothing that is published would be delivered");
             }
             Some(binding) if binding.kind != Kind::Events => {
                 problems.add(place.key("topic"), "is read as commands: publish to a topic that is read as events");

@@ -239,6 +239,38 @@ fn what_is_published_has_to_be_read_as_it_is_written() {
 }
 
 #[test]
+fn identity_and_access_agree_and_every_pattern_is_one() {
+    let with = |more: &str| format!("{MINIMAL}{more}");
+    let issuers = "identity: {issuers: [{issuer: i, audiences: [a], jwksUrl: 'http://[::1]:80/keys'}]}";
+    let config = proven(&with(issuers));
+    assert!(config.access.unwrap().0.is_empty(), "nothing is granted");
+    assert!(proven(MINIMAL).access.is_none(), "everything is");
+    assert_eq!(
+        problems_with(
+            "identity: {queryParameter: channels, issuers: [{issuer: i, audiences: [a], jwksUrl: 'http://id.example'}, {issuer: i, audiences: [a], caFile: x, secret: {value: x}, keysFile: y}]}"
+        ),
+        "identity.issuers[0].jwksUrl: must be https: whoever could change the keys could make tokens\n\
+         identity.issuers[1]: needs exactly one of jwksUrl, keysFile and secret\n\
+         identity.issuers[1].caFile: goes only with jwksUrl\n\
+         identity.issuers[1].issuer: the issuer stands at identity.issuers[0].issuer already\n\
+         identity.queryParameter: is a parameter that subscriptions have already"
+    );
+    assert_eq!(
+        problems_with("access: {rules: [{subscribe: [a]}, {to: everyone, claims: {/a: b}, subscribe: ['a:**:b']}]}"),
+        "access.rules[0]: is for subjects, and without identity there are none\n\
+         access.rules[1]: issuer and claims go only with to: subjects: who has no token has neither\n\
+         access.rules[1].subscribe[0]: expected a channel pattern whose segments are texts, * or claims, such as orders:*, user:{sub} or process:{claims./processes/*}"
+    );
+    assert_eq!(
+        problems(&with(&format!(
+            "{issuers}\naccess: {{rules: [{{issuer: j, claims: {{roles: x}}, publish: ['user:{{sub}}']}}]}}"
+        ))),
+        "access.rules[0].claims.roles: is no JSON pointer: expected one such as /realm_access/roles\n\
+         access.rules[0].issuer: is none of identity.issuers"
+    );
+}
+
+#[test]
 fn the_environment_overrides_and_a_wrong_value_names_its_variable() {
     let config = parse(
         MINIMAL,

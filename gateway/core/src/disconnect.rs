@@ -13,6 +13,10 @@ pub enum DisconnectReason {
     Overflow,
     /// A `disconnect` command, or an operator, ended it.
     Disconnected,
+    /// The token that it was opened with has expired.
+    TokenExpired,
+    /// Refused: the keys that prove tokens aren't known now.
+    IdentityUnavailable,
     /// Refused: this replica holds as many connections as it may.
     ConnectionLimit,
     /// Refused: another replica has fewer connections than this one, which has reached its soft limit.
@@ -25,11 +29,13 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Drain,
         Self::MaxAge,
         Self::Overflow,
         Self::Disconnected,
+        Self::TokenExpired,
+        Self::IdentityUnavailable,
         Self::ConnectionLimit,
         Self::Crowded,
         Self::ChannelLimit,
@@ -44,6 +50,8 @@ impl DisconnectReason {
             Self::MaxAge => "max-age",
             Self::Overflow => "overflow",
             Self::Disconnected => "disconnected",
+            Self::TokenExpired => "token-expired",
+            Self::IdentityUnavailable => "identity-unavailable",
             Self::ConnectionLimit => "connection-limit",
             Self::Crowded => "crowded",
             Self::ChannelLimit => "channel-limit",

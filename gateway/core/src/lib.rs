@@ -3,6 +3,7 @@
 //! Nothing here knows an async runtime, a client library or a clock: time and randomness come in as arguments, and the
 //! compiler checks it, because this crate depends on none of them.
 
+pub mod access;
 pub mod channel;
 pub mod cursor;
 pub mod disconnect;
@@ -13,8 +14,8 @@ pub mod join;
 pub mod page;
 pub mod pattern;
 pub mod position;
-pub mod record;
 pub mod publication;
+pub mod record;
 pub mod route;
 pub mod source;
 pub mod sse;

@@ -66,6 +66,7 @@ pub fn follow(types: &Arc<Types>, open: &Open) {
             resume: cursor.map_or(Resume::Earliest, Resume::Cursor),
             format: Format::Data,
             opened: clock::now(),
+            ends: None,
             connection: "console".into(),
         };
         // Without room for it the page learns no types for now.

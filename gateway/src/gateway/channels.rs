@@ -22,6 +22,7 @@ pub fn hub_options(config: &Config) -> hub::Options {
         retry_jitter: streams.retry_jitter,
         max_age: (!streams.max_age.is_zero()).then_some(streams.max_age),
         max_age_jitter: streams.max_age_jitter,
+        expiring: config.identity.as_ref().map(|identity| identity.expiring).unwrap_or_default(),
         max_channels: config.limits.channels.get(),
         linger: channels.linger,
         verify: config.replica.verify,

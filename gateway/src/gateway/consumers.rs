@@ -260,7 +260,11 @@ fn kind(config: &Config, binding: &Binding) -> Result<ingest::Kind, GatewayError
     Ok(match binding.kind {
         Kind::Events => {
             let public = config.channels.all.then(|| {
-                let patterns = config.channels.public.clone();
+                // Where clients have rights, nothing is public that isn't said to be.
+                let patterns = match (&config.channels.public, &config.access) {
+                    (None, Some(_)) => Some(Vec::new()),
+                    (public, _) => public.clone(),
+                };
                 let is_public = move |channel: &Channel| {
                     patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(channel)))
                 };

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use actix_web::web;
 use events_gateway_core::cursor::ChannelSet;
+use events_gateway_identity::{Algorithm, Expectations};
 
 use super::GatewayError;
 use super::files::secret;
+use crate::config::identity::{Keys, TokenAlgorithm};
 use crate::config::listen::Origins;
-use crate::config::{Config, Place, Problems, Publish};
+use crate::config::{self, Config, Place, Problems, Publish};
 use crate::http::access::Policy;
 use crate::http::admin::token::Token;
+use crate::http::client_address::TrustedProxies;
 use crate::http::cors::Cors;
+use crate::http::credentials::Credentials;
 use crate::http::events::{Edge, ProblemCounts};
 use crate::http::listener::{self, Connections, Listening};
 use crate::http::public::Extra;
@@ -24,6 +28,8 @@ use crate::http::screen::Hosts;
 use crate::http::tls::Certificate;
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
+use crate::identity::Identities;
+use crate::identity::issuer::{Issuer, Published, Source};
 use crate::publish::{self, Publisher};
 use crate::replica::Replica;
 use crate::replica::lease::Keeper;
@@ -60,12 +66,19 @@ pub(super) fn edge(
     hub: Arc<Hub>,
     replica: Arc<Replica>,
     keeper: &Keeper,
+    tasks: &Tasks,
 ) -> Result<web::Data<Edge>, GatewayError> {
     let cors = &config.listen.cors;
     let origins = match &cors.origins {
         Origins::Any => vec!["*".to_owned()],
         Origins::Listed(origins) => origins.clone(),
     };
+    let credentials = config.identity.as_ref().map(|identity| Credentials {
+        identities: Arc::new(identities(identity, tasks)),
+        cookie: identity.cookie.clone(),
+        parameter: identity.query_parameter.clone(),
+        origins: origins.clone(),
+    });
     let soft_limit = |most: NonZeroUsize| SoftLimit::new(most.get(), replica.clone(), keeper.reach(), keeper.leases());
     Ok(web::Data::new(Edge {
         open: open_on(hub),
@@ -75,13 +88,54 @@ pub(super) fn edge(
             // The configuration bounds their number; none at all means that a request has to name its channels.
             default_channels: ChannelSet::new(config.channels.defaults.iter().cloned()).ok(),
             max_channels: config.streams.max_channels.get(),
+            token_parameter: config.identity.as_ref().and_then(|identity| identity.query_parameter.clone()),
         },
-        policy: Policy { serve_all: config.channels.all },
+        credentials,
+        trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
+        policy: Policy { serve_all: config.channels.all, rules: config.access.clone().map(Arc::new) },
         publishing: config.publish.as_ref().map(|publish| publishing(config, publish)).transpose()?,
         cors: Cors::new(origins, cors.credentials, cors.max_age)?,
         refusals: Refusals::new(config.limits.held_refusals),
         problems: ProblemCounts::default(),
     }))
+}
+
+/// The issuers, each keeping its keys.
+fn identities(identity: &config::Identity, tasks: &Tasks) -> Identities {
+    let issuers = identity.issuers.iter().map(|issuer| {
+        let expectations = Expectations {
+            issuer: issuer.issuer.clone(),
+            audiences: issuer.audiences.clone(),
+            algorithms: issuer.algorithms.iter().map(|algorithm| token_algorithm(*algorithm)).collect(),
+            leeway: issuer.leeway.as_secs(),
+        };
+        let source = match issuer.keys.clone() {
+            Keys::Url { url, ca_file } => Source::Url(Published { url, ca_file }),
+            Keys::File(path) => Source::File(path),
+            Keys::Secret(secret) => Source::Secret(secret),
+        };
+        let issuer = Arc::new(Issuer::new(expectations, source));
+        tasks.spawn("issuer", issuer.clone().keep());
+        issuer
+    });
+    Identities::new(issuers.collect())
+}
+
+fn token_algorithm(algorithm: TokenAlgorithm) -> Algorithm {
+    match algorithm {
+        TokenAlgorithm::Hs256 => Algorithm::Hs256,
+        TokenAlgorithm::Hs384 => Algorithm::Hs384,
+        TokenAlgorithm::Hs512 => Algorithm::Hs512,
+        TokenAlgorithm::Rs256 => Algorithm::Rs256,
+        TokenAlgorithm::Rs384 => Algorithm::Rs384,
+        TokenAlgorithm::Rs512 => Algorithm::Rs512,
+        TokenAlgorithm::Ps256 => Algorithm::Ps256,
+        TokenAlgorithm::Ps384 => Algorithm::Ps384,
+        TokenAlgorithm::Ps512 => Algorithm::Ps512,
+        TokenAlgorithm::Es256 => Algorithm::Es256,
+        TokenAlgorithm::Es384 => Algorithm::Es384,
+        TokenAlgorithm::EdDsa => Algorithm::EdDsa,
+    }
 }
 
 fn publishing(config: &Config, publish: &Publish) -> Result<Publishing, GatewayError> {

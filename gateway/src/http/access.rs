@@ -1,51 +1,148 @@
-//! Who may read what: the one place that every subscription passes.
-//!
-//! There is no identity yet: whoever reaches the listener may read every channel that is served.
+//! Who may do what: the one place that every subscription and every publication passes.
 
 use std::sync::Arc;
 
-use super::problem::{Kind, Problem};
+use events_gateway_core::access::{Right, Rules, Subject};
+use events_gateway_core::{Channel, Timestamp};
+use events_gateway_identity::Identity;
+
+use super::problem::{Kind, Problem, quote};
 use super::query::Asked;
+use crate::hub::Resume;
 
 /// What is served to whom.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// Whether the firehose `all` is served.
     pub serve_all: bool,
+    /// Who may do what. `None`: everybody everything.
+    pub rules: Option<Arc<Rules>>,
 }
 
 /// What an authorised client holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Who it is; absent while no identity is configured.
+    /// Who it is; absent where it hasn't said so.
     pub subject: Option<Arc<str>>,
-    /// What it may have: what it asked for.
+    /// What it may have.
     pub asked: Asked,
+    /// Until when.
+    pub ends: Option<Timestamp>,
 }
 
-/// Decides on a request. A refusal here is terminal: asking again gives the same answer.
-pub fn authorise(policy: &Policy, asked: Asked) -> Result<Grant, Problem> {
-    if !policy.serve_all && asked.channels.as_slice().iter().any(events_gateway_core::Channel::is_all) {
-        return Err(Kind::ChannelNotServed.because("this gateway doesn't serve the channel \"all\"").about("channels"));
+impl Policy {
+    /// Decides on a subscription. A refusal here is terminal: asking again gives the same answer.
+    ///
+    /// Without the right to replay, a cursor isn't refused, which would end a browser's `EventSource`: the stream is live, and a
+    /// gap says that what the cursor asked for isn't there.
+    pub fn authorise(&self, who: Option<&Identity>, mut asked: Asked) -> Result<Grant, Problem> {
+        let channels = asked.channels.as_slice();
+        if !self.serve_all && channels.iter().any(Channel::is_all) {
+            return Err(Kind::ChannelNotServed
+                .because("this gateway doesn't serve the channel \"all\"")
+                .about("channels"));
+        }
+        if let Some(channel) = channels.iter().find(|channel| !self.may(Right::Subscribe, who, channel)) {
+            return Err(denied(who, "subscribe to", channel).about("channels"));
+        }
+        if asked.resume != Resume::Live
+            && let Some(channel) = channels.iter().find(|channel| !self.may(Right::Replay, who, channel))
+        {
+            if asked.resume == Resume::Earliest {
+                return Err(denied(who, "read the past of", channel).about("last_event_id"));
+            }
+            asked.resume = Resume::Cursor(String::new());
+        }
+        Ok(Grant {
+            subject: who.map(|who| who.subject.as_str().into()),
+            asked,
+            ends: who.map(|who| Timestamp(who.expires)),
+        })
     }
-    Ok(Grant { subject: None, asked })
+
+    /// Whether a client has a right.
+    #[must_use]
+    pub fn may(&self, right: Right, who: Option<&Identity>, channel: &Channel) -> bool {
+        let subject = who.map(|who| Subject { issuer: &who.issuer, name: &who.subject, claims: &who.claims });
+        self.rules.as_ref().is_none_or(|rules| rules.grant(right, subject.as_ref(), channel))
+    }
+}
+
+/// What a client is told that has no right.
+pub(super) fn denied(who: Option<&Identity>, what: &str, channel: &Channel) -> Problem {
+    let channel = quote(channel.as_str());
+    match who {
+        Some(_) => Kind::Forbidden.because(format!("you may not {what} \"{channel}\"")),
+        None => Kind::Unauthorized.because(format!("nobody may {what} \"{channel}\" without saying who they are")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::query::{Rules, read};
+    use crate::http::query::{Rules as QueryRules, read};
+    use events_gateway_core::access::Rule;
+    use serde_json::Map;
 
     fn asked(query: &str) -> Asked {
-        let rules = Rules { default_channels: None, max_channels: 12 };
+        let rules = QueryRules { default_channels: None, max_channels: 12, token_parameter: None };
         read(query, None, &rules).unwrap()
+    }
+
+    fn somebody(name: &str) -> Identity {
+        Identity {
+            issuer: "https://id".into(),
+            subject: name.into(),
+            id: None,
+            expires: 1_000,
+            issued: None,
+            claims: Map::new(),
+        }
+    }
+
+    fn rules() -> Policy {
+        let patterns = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        let rules = Rules(vec![
+            Rule { everyone: true, subscribe: patterns(&["news"]), ..Rule::default() },
+            Rule {
+                subscribe: patterns(&["user:{sub}", "log:{sub}"]),
+                replay: patterns(&["user:{sub}"]),
+                ..Rule::default()
+            },
+        ]);
+        Policy { serve_all: true, rules: Some(Arc::new(rules)) }
     }
 
     #[test]
     fn the_firehose_is_refused_where_it_is_not_served() {
-        let closed = Policy { serve_all: false };
-        assert_eq!(authorise(&closed, asked("channels=a,all")).unwrap_err().kind, Kind::ChannelNotServed);
-        assert!(authorise(&closed, asked("channels=a,everyone")).is_ok());
-        assert!(authorise(&Policy { serve_all: true }, asked("channels=all")).is_ok());
+        let closed = Policy::default();
+        assert_eq!(closed.authorise(None, asked("channels=a,all")).unwrap_err().kind, Kind::ChannelNotServed);
+        assert!(closed.authorise(None, asked("channels=a,everyone")).is_ok());
+        assert!(Policy { serve_all: true, ..Policy::default() }.authorise(None, asked("channels=all")).is_ok());
+    }
+
+    #[test]
+    fn denied_is_what_no_rule_grants_of_any_channel_that_is_asked_for() {
+        let (policy, ann) = (rules(), somebody("ann"));
+        let kind = |who: Option<&Identity>, query| policy.authorise(who, asked(query)).map_err(|problem| problem.kind);
+        assert!(kind(None, "channels=news").is_ok());
+        assert_eq!(kind(None, "channels=user:ann").unwrap_err(), Kind::Unauthorized);
+        assert_eq!(kind(None, "channels=all").unwrap_err(), Kind::Unauthorized);
+        assert!(kind(Some(&ann), "channels=news,user:ann").is_ok());
+        assert_eq!(kind(Some(&ann), "channels=news,user:ann,user:bob").unwrap_err(), Kind::Forbidden);
+        assert_eq!(kind(Some(&ann), "channels=all").unwrap_err(), Kind::Forbidden);
+        let grant = policy.authorise(Some(&ann), asked("channels=user:ann")).unwrap();
+        assert_eq!((grant.subject.as_deref(), grant.ends), (Some("ann"), Some(Timestamp(1_000))));
+    }
+
+    #[test]
+    fn without_the_right_to_replay_a_cursor_is_told_as_a_gap_and_the_past_is_refused() {
+        let (policy, ann) = (rules(), somebody("ann"));
+        let resume = |query| policy.authorise(Some(&ann), asked(query)).map(|grant| grant.asked.resume);
+        assert_eq!(resume("channels=user:ann&last_event_id=x"), Ok(Resume::Cursor("x".into())));
+        assert_eq!(resume("channels=user:ann&last_event_id=earliest"), Ok(Resume::Earliest));
+        assert_eq!(resume("channels=log:ann&last_event_id=x"), Ok(Resume::Cursor(String::new())));
+        assert_eq!(resume("channels=log:ann,user:ann&last_event_id=x"), Ok(Resume::Cursor(String::new())));
+        assert_eq!(resume("channels=log:ann&last_event_id=earliest").unwrap_err().kind, Kind::Forbidden);
     }
 }

@@ -9,10 +9,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events_gateway_core::disconnect::DisconnectReason;
+use events_gateway_identity::Identity;
 
-use super::access::{self, Policy};
+use super::access::Policy;
 use super::body::{NoBody, StreamBody, stream_response};
+use super::client_address::TrustedProxies;
 use super::cors::Cors;
+use super::credentials::{Credentials, Unproven};
 use super::intake::Intake;
 use super::problem::{Kind, Problem};
 use super::publish::{self, Publishing};
@@ -42,8 +45,12 @@ pub struct Edge {
     pub soft_limit: Option<SoftLimit>,
     /// What may be asked for.
     pub rules: Rules,
+    /// Who clients are; absent: nobody is asked.
+    pub credentials: Option<Credentials>,
     /// Who may have what.
     pub policy: Policy,
+    /// Whose word counts on where clients are.
+    pub trusted_proxies: TrustedProxies,
     /// Takes events, if any are taken.
     pub publishing: Option<Publishing>,
     /// Which other origins may read.
@@ -81,6 +88,14 @@ impl std::fmt::Debug for Edge {
 }
 
 impl Edge {
+    /// Who sent a request.
+    pub(super) async fn identify(&self, request: &HttpRequest) -> Result<Option<Identity>, Unproven> {
+        match &self.credentials {
+            None => Ok(None),
+            Some(credentials) => credentials.identify(request).await,
+        }
+    }
+
     /// The methods of the resource.
     pub(super) fn methods(&self) -> &'static str {
         if self.publishing.is_some() { METHODS_AND_POST } else { METHODS }
@@ -92,10 +107,11 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
     match (request.method(), &edge.publishing) {
         (&Method::OPTIONS, _) => HttpResponse::NoContent().insert_header((ALLOW, edge.methods())).finish(),
         (&Method::GET | &Method::HEAD, _) => {
-            subscribe(&request, &edge).unwrap_or_else(|problem| edge.problems.answer(&problem))
+            let who = edge.identify(&request).await;
+            subscribe(&request, &edge, who).unwrap_or_else(|problem| edge.problems.answer(&problem))
         }
         (&Method::POST, Some(publishing)) => {
-            let answer = publish::events(&request, content, publishing).await;
+            let answer = publish::events(&request, content, &edge, publishing).await;
             answer.unwrap_or_else(|problem| edge.problems.answer(&problem))
         }
         (_, publishing) => {
@@ -106,11 +122,25 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
 }
 
 /// Terminal problems are answered before anything is held; of what is well asked, the replica's state decides.
-fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem> {
+fn subscribe(
+    request: &HttpRequest,
+    edge: &Edge,
+    who: Result<Option<Identity>, Unproven>,
+) -> Result<HttpResponse, Problem> {
+    let who = match who {
+        Ok(who) => Ok(who),
+        Err(Unproven::Refused(problem)) => return Err(problem),
+        Err(Unproven::Unavailable) => Err(DisconnectReason::IdentityUnavailable),
+    };
     let last_event_id = last_event_id(request)?;
     let asked = query::read(request.query_string(), last_event_id, &edge.rules)?;
     let accepted = accepts(request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()));
-    let grant = access::authorise(&edge.policy, asked)?;
+    // Whoever can't be proven now is refused below, once that can be told in a stream.
+    let grant = who.map(|who| edge.policy.authorise(who.as_ref(), asked));
+    let grant = match grant {
+        Ok(granted) => Ok(granted?),
+        Err(reason) => Err(reason),
+    };
     if request.method() == Method::HEAD {
         return Ok(stream_response(NoBody));
     }
@@ -123,6 +153,10 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
                 .closing());
         }
     }
+    let grant = match grant {
+        Ok(grant) => grant,
+        Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
+    };
     if edge.replica.state() == ReplicaState::Draining {
         return Ok(edge.refusals.refuse(DisconnectReason::Drain, accepted));
     }
@@ -139,13 +173,14 @@ fn subscribe(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem
     let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
     let opened = now();
     let channels = grant.asked.channels.as_slice().to_vec();
-    let address = request.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+    let address = edge.trusted_proxies.told(request);
     tracing::debug!(connection = &*connection, ?channels, %address, resume = ?grant.asked.resume, "stream asked for");
     let opening = (edge.open)(Subscribe {
         channels: grant.asked.channels,
         resume: grant.asked.resume,
         format: grant.asked.format,
         opened,
+        ends: grant.ends,
         connection: connection.clone(),
     });
     let Some(Opened { chunks, close }) = opening else {

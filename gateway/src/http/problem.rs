@@ -1,7 +1,7 @@
 //! The one table from what is wrong with a request to what its sender is told (RFC 9457).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
@@ -33,6 +33,10 @@ pub enum Kind {
     BadRequest,
     /// The bearer token is missing or wrong.
     Unauthorized,
+    /// The token proves nothing.
+    InvalidToken,
+    /// The client hasn't the right.
+    Forbidden,
     /// The `Host` or `Origin` isn't one that is served.
     ForeignHost,
     /// Nothing is served at this path.
@@ -65,7 +69,7 @@ pub enum Kind {
 
 impl Kind {
     /// All rows.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::UnknownParameter,
         Self::RepeatedParameter,
         Self::InvalidParameter,
@@ -77,6 +81,8 @@ impl Kind {
         Self::CursorOfOtherChannels,
         Self::BadRequest,
         Self::Unauthorized,
+        Self::InvalidToken,
+        Self::Forbidden,
         Self::ForeignHost,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -107,6 +113,8 @@ impl Kind {
             Self::CursorOfOtherChannels => ("cursor-of-other-channels", 400, "Cursor of other channels"),
             Self::BadRequest => ("bad-request", 400, "Bad request"),
             Self::Unauthorized => ("unauthorized", 401, "Unauthorized"),
+            Self::InvalidToken => ("invalid-token", 401, "Invalid token"),
+            Self::Forbidden => ("forbidden", 403, "Forbidden"),
             Self::ForeignHost => ("foreign-host", 403, "Foreign host or origin"),
             Self::NotFound => ("not-found", 404, "Not found"),
             Self::MethodNotAllowed => ("method-not-allowed", 405, "Method not allowed"),
@@ -250,8 +258,11 @@ impl Problem {
         if self.closes {
             response.force_close();
         }
-        if self.kind == Kind::Unauthorized {
-            response.insert_header(("www-authenticate", "Bearer"));
+        match self.kind {
+            Kind::Unauthorized => drop(response.insert_header((WWW_AUTHENTICATE, "Bearer"))),
+            // RFC 6750, section 3.1.
+            Kind::InvalidToken => drop(response.insert_header((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))),
+            _ => {}
         }
         response.body(serde_json::to_vec(document).expect("texts and numbers always encode"))
     }

@@ -9,10 +9,15 @@ use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use events_gateway_core::Channel;
+use events_gateway_core::access::Right;
 use events_gateway_core::envelope::Reason;
 use events_gateway_core::publication::{Content, Publications, Unreadable, broadcast};
+use events_gateway_identity::Identity;
 
+use super::access::denied;
 use super::content;
+use super::credentials::Unproven;
 use super::events::Edge;
 use super::problem::{Kind, Problem, quote};
 use crate::publish::{By, Publisher, Refused, Reserved};
@@ -35,19 +40,21 @@ pub struct Publishing {
 pub(super) async fn events(
     request: &HttpRequest,
     content: web::Payload,
+    edge: &Edge,
     publishing: &Publishing,
 ) -> Result<HttpResponse, Problem> {
+    let who = identify(request, edge).await?;
     let media_type = text_field(request, CONTENT_TYPE.as_str())?;
     let fields: Vec<(&str, &[u8])> =
         request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let received = Received::read(request, content, publishing).await?;
+    let received = Received::read(request, content, edge, publishing).await?;
     let content = Content { media_type, fields: &fields, body: &received.body };
     let publications = Publications::read(&content, publishing.max_events).map_err(|error| match error {
         Unreadable::MediaType => Kind::UnsupportedMediaType.because(error.to_string()),
         Unreadable::TooMany(_) => Kind::ContentTooLarge.because(error.to_string()),
         Unreadable::Content(detail) => Kind::InvalidEvent.because(detail),
     })?;
-    publish(publishing, received.request, publications).await
+    publish(edge, publishing, who.as_ref(), received.request, publications).await
 }
 
 /// Serves the broadcasts' resource, whatever the method.
@@ -55,7 +62,7 @@ pub async fn serve_broadcast(request: HttpRequest, content: web::Payload, edge: 
     let Some(publishing) = &edge.publishing else { return super::public::not_found(request, edge).await };
     let answer = match *request.method() {
         Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((ALLOW, BROADCAST_METHODS)).finish()),
-        Method::POST => broadcasts(&request, content, publishing).await,
+        Method::POST => broadcasts(&request, content, &edge, publishing).await,
         _ => Err(Kind::MethodNotAllowed.because("broadcast with POST").allowing(BROADCAST_METHODS)),
     };
     answer.unwrap_or_else(|problem| edge.problems.answer(&problem))
@@ -64,15 +71,28 @@ pub async fn serve_broadcast(request: HttpRequest, content: web::Payload, edge: 
 async fn broadcasts(
     request: &HttpRequest,
     content: web::Payload,
+    edge: &Edge,
     publishing: &Publishing,
 ) -> Result<HttpResponse, Problem> {
+    let who = identify(request, edge).await?;
     let media_type = text_field(request, CONTENT_TYPE.as_str())?.unwrap_or_default();
     if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing());
     }
-    let received = Received::read(request, content, publishing).await?;
+    let received = Received::read(request, content, edge, publishing).await?;
     let event = broadcast(&received.body).map_err(|rejection| Kind::InvalidEvent.because(rejection.detail))?;
-    publish(publishing, received.request, Publications { events: vec![event], is_batch: false }).await
+    let publications = Publications { events: vec![event], is_batch: false };
+    publish(edge, publishing, who.as_ref(), received.request, publications).await
+}
+
+/// Who publishes. Whoever isn't known to be anybody may still have the right.
+async fn identify(request: &HttpRequest, edge: &Edge) -> Result<Option<Identity>, Problem> {
+    edge.identify(request).await.map_err(|unproven| match unproven {
+        Unproven::Refused(problem) => problem.closing(),
+        Unproven::Unavailable => {
+            Kind::Unavailable.because("the keys that prove tokens aren't known now").after_seconds(5).closing()
+        }
+    })
 }
 
 /// A request that was read to its end.
@@ -90,13 +110,18 @@ struct Request<'a> {
 }
 
 impl<'a> Received<'a> {
-    async fn read(request: &HttpRequest, content: web::Payload, publishing: &'a Publishing) -> Result<Self, Problem> {
+    async fn read(
+        request: &HttpRequest,
+        content: web::Payload,
+        edge: &Edge,
+        publishing: &'a Publishing,
+    ) -> Result<Self, Problem> {
         if let Some((name, _)) = super::query::pairs(request.query_string())?.first() {
             let detail = format!("there is no parameter \"{}\" here", quote(name));
             return Err(Kind::UnknownParameter.because(detail).about(name).closing());
         }
         let key = key::read(request)?;
-        let address = request.peer_addr().map(|address| address.ip());
+        let address = edge.trusted_proxies.client(request);
         // One event is counted before anything is read: what can't be read costs as well.
         publishing.publisher.admit(address, 1).map_err(|seconds| too_fast(seconds).closing())?;
         let mut reserved = publishing.publisher.reserve();
@@ -106,7 +131,9 @@ impl<'a> Received<'a> {
 }
 
 async fn publish(
+    edge: &Edge,
     publishing: &Publishing,
+    who: Option<&Identity>,
     mut request: Request<'_>,
     publications: Publications<'_>,
 ) -> Result<HttpResponse, Problem> {
@@ -116,9 +143,11 @@ async fn publish(
     if !request.reserved.grow(publications.events.iter().map(|event| event.value.len()).sum()) {
         return Err(Kind::Unavailable.because("too much waits to be published").after_seconds(1));
     }
-    let by = By { publisher: "", key: request.key.as_deref() };
+    let scope = who.map(Identity::scope).unwrap_or_default();
+    let may = |channel: &Channel| edge.policy.may(Right::Publish, who, channel);
+    let by = By { publisher: &scope, key: request.key.as_deref(), may: &may };
     let outcomes = publisher.publish(by, &publications.events, publications.is_batch).await;
-    let outcomes = outcomes.into_iter().map(|outcome| outcome.map_err(|refused| problem(&refused))).collect();
+    let outcomes = outcomes.into_iter().map(|outcome| outcome.map_err(|refused| problem(who, &refused))).collect();
     answer::answer(publisher.topic(), outcomes, publications.is_batch)
 }
 
@@ -126,8 +155,9 @@ fn too_fast(seconds: u64) -> Problem {
     Kind::TooManyRequests.because("too many events from this address").after_seconds(seconds)
 }
 
-fn problem(refused: &Refused) -> Problem {
+fn problem(who: Option<&Identity>, refused: &Refused) -> Problem {
     let kind = match refused {
+        Refused::Denied(channel) => return denied(who, "publish to", channel),
         Refused::Invalid(rejection) if rejection.reason == Reason::Oversized => Kind::ContentTooLarge,
         Refused::Invalid(_) => Kind::InvalidEvent,
         Refused::KeyReused => Kind::IdempotencyKeyReused,

@@ -50,6 +50,25 @@ pub struct Stream {
     started: Instant,
     last_write: Instant,
     ends: Option<Instant>,
+    expiry: Expiry,
+}
+
+/// Whether, and when, the right to be open ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expiry {
+    Never,
+    At(Instant),
+    /// The client has been told.
+    Told(Instant),
+}
+
+impl Expiry {
+    fn at(self) -> Option<Instant> {
+        match self {
+            Self::Never => None,
+            Self::At(at) | Self::Told(at) => Some(at),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +86,11 @@ struct Opened<'a> {
     connection: &'a str,
     channels: &'a [events_gateway_core::Channel],
     replica: &'a str,
+}
+
+#[derive(Serialize)]
+struct Expiring {
+    expires_in_ms: u64,
 }
 
 impl std::fmt::Debug for Stream {
@@ -108,6 +132,9 @@ impl Stream {
             started: now,
             last_write: now,
             ends,
+            expiry: request.ends.map_or(Expiry::Never, |ends| {
+                Expiry::At(now + Duration::from_millis(ends.millis_since(request.opened)))
+            }),
         }
     }
 
@@ -125,6 +152,9 @@ impl Stream {
         let disconnected = self.subscriptions.iter().any(|subscription| self.opened < subscription.closed_before());
         if disconnected {
             return Some(Closing::new(DisconnectReason::Disconnected, self.reconnect_after_ms()));
+        }
+        if self.expiry.at().is_some_and(|at| at <= Instant::now()) {
+            return Some(Closing::new(DisconnectReason::TokenExpired, self.reconnect_after_ms()));
         }
         let aged = self.ends.is_some_and(|ends| ends <= Instant::now());
         aged.then(|| Closing::new(DisconnectReason::MaxAge, self.reconnect_after_ms()))
@@ -209,13 +239,30 @@ impl Stream {
         buffer.freeze()
     }
 
+    /// When the client is to be told that its right to be open ends, if it hasn't been.
+    fn tells_expiry(&self) -> Option<Instant> {
+        match self.expiry {
+            Expiry::At(at) if !self.hub.options.expiring.is_zero() => {
+                Some(at.checked_sub(self.hub.options.expiring).unwrap_or(self.started))
+            }
+            _ => None,
+        }
+    }
+
+    fn expiring(&mut self, at: Instant) -> Bytes {
+        self.expiry = Expiry::Told(at);
+        let expires_in_ms = at.saturating_duration_since(Instant::now()).as_millis() as u64;
+        sse::own("gateway.expiring", &Expiring { expires_in_ms })
+    }
+
     /// Arms the timer for whatever is due next; ready at once if something already is.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let due = match self.state {
             State::Opening => self.started + self.hub.options.open_wait,
             _ => self.last_write + self.hub.options.heartbeat,
         };
-        let due = self.ends.map_or(due, |ends| due.min(ends));
+        let told = if self.state == State::Open { self.tells_expiry() } else { None };
+        let due = [self.ends, self.expiry.at(), told].into_iter().flatten().fold(due, Instant::min);
         // Re-arming costs more than a poll: a timer that is early is only looked at again.
         if self.timer.deadline() > due {
             self.timer.as_mut().reset(due);
@@ -248,6 +295,12 @@ impl Stream {
                     Ok(None) => {}
                     Err(closing) => return Poll::Ready(Some(self.close(closing))),
                 }
+            }
+            if self.state == State::Open
+                && let Expiry::At(at) = self.expiry
+                && self.tells_expiry().is_some_and(|tells| tells <= Instant::now())
+            {
+                return Poll::Ready(Some(self.expiring(at)));
             }
             ready!(self.poll_timer(cx));
             if self.state == State::Open && self.last_write + self.hub.options.heartbeat <= Instant::now() {

@@ -71,6 +71,16 @@ pub fn edge(edge: web::Data<Edge>) -> Source {
         for (kind, count) in edge.problems.counts() {
             sheet.count(&PROBLEMS, &[kind.as_str()], count);
         }
+        if let Some(credentials) = &edge.credentials {
+            for (outcome, count) in credentials.identities.counts() {
+                sheet.count(&IDENTITIES, &[outcome.as_str()], count);
+            }
+            for issuer in credentials.identities.issuers() {
+                if let Some(age) = issuer.age() {
+                    sheet.put(&KEYS_AGE, &[&issuer.expectations.issuer], age.as_secs_f64());
+                }
+            }
+        }
         let Some(publishing) = &edge.publishing else { return };
         let counters = publishing.publisher.counters();
         sheet.count(&PUBLISH_PENDING, &[], publishing.publisher.pending_bytes() as u64);

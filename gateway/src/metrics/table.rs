@@ -86,6 +86,10 @@ table! {
         "Gaps told to subscribers.";
     DISCONNECTS = Counter "events_gateway_disconnects_total" ["reason"]
         "Streams ended by the gateway.";
+    IDENTITIES = Counter "events_gateway_identities_total" ["outcome"]
+        "Requests by what came of asking who sent them.";
+    KEYS_AGE = Gauge "events_gateway_issuer_keys_age_seconds" ["issuer"]
+        "How old an issuer's keys are; absent while none are known.";
     PUBLISHED = Counter "events_gateway_published_events_total" ["outcome"]
         "Events that were published over HTTP, by what became of them.";
     PUBLISH_PENDING = Gauge "events_gateway_publish_pending_bytes" []

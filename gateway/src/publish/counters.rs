@@ -13,6 +13,8 @@ pub enum Outcome {
     Taken,
     /// It could not be delivered.
     Invalid,
+    /// Its publisher has no right to.
+    Denied,
     /// Its key was used for another one.
     KeyReused,
     /// Its publisher was too fast.
@@ -23,7 +25,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Taken, Self::Invalid, Self::KeyReused, Self::Limited, Self::Unavailable];
+    pub const ALL: [Self; 6] =
+        [Self::Taken, Self::Invalid, Self::Denied, Self::KeyReused, Self::Limited, Self::Unavailable];
 
     /// The metrics' label.
     #[must_use]
@@ -31,6 +34,7 @@ impl Outcome {
         match self {
             Self::Taken => "taken",
             Self::Invalid => "invalid",
+            Self::Denied => "denied",
             Self::KeyReused => "key-reused",
             Self::Limited => "limited",
             Self::Unavailable => "unavailable",

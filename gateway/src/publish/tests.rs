@@ -8,7 +8,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::*;
 
-const ANYBODY: By<'static> = By { publisher: "", key: None };
+const ANYBODY: By<'static> = By { publisher: "", key: None, may: &|_| true };
 
 fn publisher(bootstrap: &str, options: Options) -> Publisher {
     Publisher::new(Client { bootstrap: bootstrap.into(), ..Client::default() }, options).unwrap()
@@ -65,7 +65,7 @@ async fn what_is_taken_stands_in_kafka_in_its_order_with_what_makes_a_retry_harm
     let publisher = publisher(&bootstrap, options());
     let first = publish(&publisher, ANYBODY, r#"{"channels":["user:42","b"],"id":"7"}"#).await;
     let partition = first[0].as_ref().unwrap().partition;
-    let by = By { publisher: "shop", key: Some("batch-1") };
+    let by = By { publisher: "shop", key: Some("batch-1"), ..ANYBODY };
     let batch =
         r#"[{"channels":["user:42"],"data":1},{"channels":["x"],"key":"user:42"},{"channels":["user:42"],"data":3}]"#;
     let outcomes = publish(&publisher, by, batch).await;
@@ -120,7 +120,8 @@ async fn a_key_or_an_id_is_for_one_event_of_one_publisher() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("events", 1, 1).unwrap();
     let publisher = publisher(&cluster.bootstrap_servers(), options());
-    let (shop, bank) = (By { publisher: "shop", key: Some("1") }, By { publisher: "bank", key: Some("1") });
+    let by = |publisher| By { publisher, key: Some("1"), ..ANYBODY };
+    let (shop, bank) = (by("shop"), by("bank"));
     let (paid, shipped) = (r#"{"channels":["a"],"data":"paid"}"#, r#"{"channels":["a"],"data":"shipped"}"#);
     assert!(publish(&publisher, shop, paid).await[0].is_ok());
     assert!(publish(&publisher, shop, paid).await[0].is_ok(), "a retry; that it is one is found where it counts");
@@ -150,7 +151,7 @@ async fn without_kafka_the_answer_comes_in_time_and_says_that_a_retry_is_harmles
     assert!(matches!(outcomes[1], Err(Refused::Invalid(_))), "{outcomes:?}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let counted: Vec<_> = publisher.counters().outcomes().map(|(_, count)| count).collect();
-    assert_eq!(counted, [0, 1, 0, 0, 1]);
+    assert_eq!(counted, [0, 1, 0, 0, 0, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,5 +162,17 @@ async fn an_address_that_is_too_fast_is_told_when_to_come_again() {
     assert_eq!(publisher.admit(address, 3), Ok(()));
     assert!(publisher.admit(address, 2).is_err_and(|seconds| seconds <= 3));
     assert_eq!(publisher.admit(None, 100), Ok(()));
-    assert_eq!(publisher.counters().outcomes().nth(3), Some((Outcome::Limited, 2)));
+    assert_eq!(publisher.counters().outcomes().nth(4), Some((Outcome::Limited, 2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_goes_to_a_channel_that_its_publisher_has_no_right_to() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("events", 1, 1).unwrap();
+    let publisher = publisher(&cluster.bootstrap_servers(), options());
+    let by = By { may: &|channel| channel.as_str() != "secret", ..ANYBODY };
+    let batch = r#"[{"channels":["a","secret"]},{"channels":["a"]}]"#;
+    let outcomes = publish(&publisher, by, batch).await;
+    assert_eq!(outcomes[0], Err(Refused::Denied(Channel::parse("secret").unwrap())));
+    assert_eq!(outcomes[1].as_ref().unwrap().offset, 0, "not even to the others");
 }

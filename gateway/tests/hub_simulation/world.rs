@@ -213,6 +213,7 @@ impl World {
             resume: if knows { Resume::Cursor(reader.id.clone()) } else { Resume::Live },
             format: Format::Data,
             opened: self.clock.now(),
+            ends: None,
             connection: "c".into(),
         }));
     }

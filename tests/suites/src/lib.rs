@@ -9,6 +9,7 @@ pub mod platform;
 pub mod readers;
 pub mod seed;
 pub mod table;
+pub mod token;
 pub mod traffic;
 pub mod turn;
 

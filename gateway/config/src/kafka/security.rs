@@ -160,7 +160,7 @@ fn prove_oauth(
 }
 
 /// Whether what follows `http://` names a loopback host.
-fn is_this_machine(rest: &str) -> bool {
+pub(crate) fn is_this_machine(rest: &str) -> bool {
     let authority = rest.split('/').next().unwrap_or_default();
     // A user's part would make the rest, and not this, the host.
     if authority.contains('@') {

@@ -119,6 +119,24 @@ pub(crate) fn rules() -> Vec<Refused> {
         refused(&[("/spec/channels", json!({ "defaults": ["all"] }))], "defaults names the channel all"),
         refused(&[("/spec/kafka/bindings/0/route", json!("orders"))], "a binding's route names no route"),
         refused(
+            &[("/spec/identity", json!({ "issuers": [{ "issuer": "i", "audiences": ["a"] }] }))],
+            "the keys of an issuer are at jwksUrl, in keysFile, or the shared secret: name exactly one of them",
+        ),
+        refused(
+            &[(
+                "/spec/identity",
+                json!({ "issuers": [{
+                    "issuer": "i", "audiences": ["a"], "secret": { "name": "s", "key": "k" },
+                    "caFile": { "name": "s", "key": "k" },
+                }] }),
+            )],
+            "caFile goes only with jwksUrl",
+        ),
+        refused(
+            &[("/spec/access", json!({ "rules": [{ "to": "everyone", "issuer": "i", "subscribe": ["a"] }] }))],
+            "issuer and claims go only with to: subjects",
+        ),
+        refused(
             &[("/spec/publish", json!({ "topic": "unread" }))],
             "publish.topic must be a topic that a binding reads as events, without a route",
         ),

@@ -1,0 +1,20 @@
+//! Who a request is from: JSON Web Tokens (RFC 7519), signed (RFC 7515), and the keys that they are signed with (RFC 7517).
+//!
+//! Strict on purpose (RFC 8725, best current practices): one issuer has one set of keys, a key is for the algorithms of its type
+//! alone, nothing that an unverified token says is followed, and what can be read in two ways isn't read. No runtime, client or
+//! clock: time and keys come in as arguments.
+
+pub mod algorithm;
+mod claims;
+mod der;
+mod jws;
+pub mod keys;
+mod strict;
+pub mod token;
+
+pub use algorithm::Algorithm;
+pub use keys::{KeySet, KeysError};
+pub use token::{Expectations, Identity, TokenError};
+
+#[cfg(test)]
+mod tests;

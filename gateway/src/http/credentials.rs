@@ -1,0 +1,133 @@
+//! Where a request's token is, and whether it may count.
+//!
+//! A browser sends cookies with requests of any page (cross-site request forgery): one counts only where the browser itself says
+//! that the request is of this origin's page, or of one that is listed.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
+use events_gateway_identity::{Identity, TokenError};
+
+use super::problem::{Kind, Problem};
+use super::query::pairs;
+use crate::identity::Identities;
+
+/// How clients say who they are.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Who proves it.
+    pub identities: Arc<Identities>,
+    /// The cookie that may hold a token.
+    pub cookie: Option<String>,
+    /// The parameter of the query that may.
+    pub parameter: Option<String>,
+    /// Origins of pages whose requests' cookies count, beside this one's own.
+    pub origins: Vec<String>,
+}
+
+/// Why it isn't known who a client is.
+#[derive(Debug)]
+pub enum Unproven {
+    /// It has to do something about it.
+    Refused(Problem),
+    /// It may come again: nobody knows the issuer's keys now.
+    Unavailable,
+}
+
+impl Credentials {
+    /// Who sent a request; `None`: nobody in particular.
+    ///
+    /// # Errors
+    /// When it brings something that proves nothing: a token that is wrong is never taken for none.
+    pub async fn identify(&self, request: &HttpRequest) -> Result<Option<Identity>, Unproven> {
+        let Some(token) = self.token(request).map_err(Unproven::Refused)? else {
+            self.identities.count_anonymous();
+            return Ok(None);
+        };
+        match self.identities.prove(&token).await {
+            Ok(identity) => Ok(Some(identity)),
+            Err(TokenError::NoKeys) => Err(Unproven::Unavailable),
+            Err(error) => {
+                tracing::debug!(%error, "a token was refused");
+                Err(Unproven::Refused(Kind::InvalidToken.because(format!("the token proves nothing: {error}"))))
+            }
+        }
+    }
+
+    fn token<'a>(&self, request: &'a HttpRequest) -> Result<Option<Cow<'a, str>>, Problem> {
+        if let Some(token) = bearer(request.headers())? {
+            return Ok(Some(token.into()));
+        }
+        if let Some(name) = &self.parameter
+            && let Some((_, token)) = pairs(request.query_string())?.into_iter().find(|(known, _)| known == name)
+        {
+            return Ok(Some(token));
+        }
+        let Some(token) = self.cookie.as_deref().map(|name| cookie(request.headers(), name)).transpose()?.flatten()
+        else {
+            return Ok(None);
+        };
+        self.check_page(request.headers())?;
+        Ok(Some(token.into()))
+    }
+
+    /// Whether a cookie counts (Fetch Metadata; Fetch standard, `Origin`).
+    fn check_page(&self, fields: &HeaderMap) -> Result<(), Problem> {
+        let foreign = || Kind::ForeignHost.because("the cookie doesn't count in requests of pages of that origin");
+        if let Some(origin) = fields.get(ORIGIN) {
+            let is_listed = self.origins.iter().any(|listed| listed.as_bytes() == origin.as_bytes());
+            return if is_listed || is_own(origin, fields) { Ok(()) } else { Err(foreign()) };
+        }
+        match fields.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+            Some(b"same-origin" | b"none") => Ok(()),
+            Some(_) => Err(foreign()),
+            None => Err(Kind::InvalidToken.because(
+                "a cookie counts only where Origin or Sec-Fetch-Site say whose page it is: send the token in Authorization",
+            )),
+        }
+    }
+}
+
+/// Whether an origin is the one that was asked. Its scheme isn't compared: TLS may have ended on the way.
+fn is_own(origin: &HeaderValue, fields: &HeaderMap) -> bool {
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    let mut hosts = fields.get_all(HOST);
+    match (authority, hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) {
+        (Some(authority), Some(host), None) => authority.eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750, section 2.1).
+fn bearer(fields: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = fields.get_all(AUTHORIZATION);
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return match fields.contains_key(AUTHORIZATION) {
+            true => Err(Kind::BadRequest.because("Authorization is given twice")),
+            false => Ok(None),
+        };
+    };
+    let token = value.to_str().ok().and_then(|value| value.split_once(' ')).and_then(|(scheme, token)| {
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' ')).filter(|token| !token.is_empty())
+    });
+    token.map(Some).ok_or_else(|| Kind::InvalidToken.because("expected Authorization: Bearer and a token"))
+}
+
+/// The cookie of a name. Two of one name are refused: who set which can't be told (RFC 6265, section 4.2.2).
+fn cookie<'a>(fields: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut found = None;
+    for value in fields.get_all(COOKIE) {
+        let pairs = value.to_str().unwrap_or_default().split(';').filter_map(|pair| pair.split_once('='));
+        for (_, value) in pairs.filter(|(known, _)| known.trim() == name) {
+            if found.replace(value.trim().trim_matches('"')).is_some() {
+                return Err(Kind::InvalidToken.because("the cookie is given twice"));
+            }
+        }
+    }
+    Ok(found.filter(|value| !value.is_empty()))
+}
+
+#[cfg(test)]
+mod tests;

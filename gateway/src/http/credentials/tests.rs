@@ -1,0 +1,137 @@
+use std::time::Duration;
+
+use actix_web::test::TestRequest;
+use events_gateway_identity::Expectations;
+
+use super::*;
+use crate::config::Secret;
+use crate::config::secret::SecretText;
+use crate::identity::issuer::{Issuer, Source};
+
+const SECRET: &str = "a secret that only we two know!!";
+
+/// Credentials with a cookie and a parameter, of an issuer whose secret is known.
+async fn credentials() -> Credentials {
+    let expectations = Expectations {
+        issuer: "https://id".into(),
+        audiences: vec!["events".into()],
+        algorithms: Vec::new(),
+        leeway: 0,
+    };
+    let source = Source::Secret(Secret::Inline(SecretText::new(SECRET.into())));
+    let issuer = Arc::new(Issuer::new(expectations, source));
+    tokio::spawn(issuer.clone().keep());
+    while issuer.keys().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Credentials {
+        identities: Arc::new(Identities::new(vec![issuer])),
+        cookie: Some("session".into()),
+        parameter: Some("token".into()),
+        origins: vec!["https://shop.example".into()],
+    }
+}
+
+/// A token of `sub`, good for an hour.
+fn token(sub: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let expires = crate::clock::now().0 / 1_000 + 3_600;
+    let claims = serde_json::json!({ "iss": "https://id", "sub": sub, "aud": "events", "exp": expires });
+    let signed =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let tag = ring::hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+/// Who it is, or the kind of problem.
+async fn told(credentials: &Credentials, target: &str, fields: &[(&str, &str)]) -> Result<Option<String>, Kind> {
+    let mut request = TestRequest::with_uri(target).insert_header(("host", "gateway.example"));
+    for (name, value) in fields {
+        request = request.append_header((*name, *value));
+    }
+    match credentials.identify(&request.to_http_request()).await {
+        Ok(who) => Ok(who.map(|who| who.subject)),
+        Err(Unproven::Refused(problem)) => Err(problem.kind),
+        Err(Unproven::Unavailable) => Err(Kind::Unavailable),
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_taken_from_the_field_and_a_wrong_one_is_never_taken_for_none() {
+    let credentials = credentials().await;
+    let ann = token("ann");
+    let bearer = |token: &str| format!("Bearer {token}");
+    for (value, expected) in [
+        (bearer(&ann), Ok(Some("ann".to_owned()))),
+        (format!("bearer {ann}"), Ok(Some("ann".to_owned()))),
+        (bearer("nonsense"), Err(Kind::InvalidToken)),
+        ("Bearer".to_owned(), Err(Kind::InvalidToken)),
+        ("Bearer ".to_owned(), Err(Kind::InvalidToken)),
+        (format!("Basic {ann}"), Err(Kind::InvalidToken)),
+        (ann.clone(), Err(Kind::InvalidToken)),
+        (format!("Bearer {ann} {ann}"), Err(Kind::InvalidToken)),
+        (format!("Bearer {ann}, Bearer {ann}"), Err(Kind::InvalidToken)),
+    ] {
+        assert_eq!(told(&credentials, "/", &[("authorization", &value)]).await, expected, "{value}");
+    }
+    assert_eq!(told(&credentials, "/", &[]).await, Ok(None));
+    let twice = [("authorization", bearer(&ann)), ("authorization", bearer(&token("bob")))];
+    let twice: Vec<(&str, &str)> = twice.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(told(&credentials, "/", &twice).await, Err(Kind::BadRequest));
+}
+
+#[tokio::test]
+async fn a_cookie_counts_only_in_requests_of_own_and_listed_pages() {
+    let credentials = credentials().await;
+    let cookie = format!("a=b; session={}; session2=x", token("ann"));
+    let ann = || Ok(Some("ann".to_owned()));
+    for (fields, expected) in [
+        (&[("sec-fetch-site", "same-origin")][..], ann()),
+        (&[("sec-fetch-site", "none")], ann()),
+        (&[("origin", "https://gateway.example")], ann()),
+        (&[("origin", "http://GATEWAY.example")], ann()),
+        (&[("origin", "https://shop.example"), ("sec-fetch-site", "cross-site")], ann()),
+        (&[("origin", "https://evil.example")], Err(Kind::ForeignHost)),
+        (&[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")], Err(Kind::ForeignHost)),
+        (&[("origin", "https://shop.example.evil.example")], Err(Kind::ForeignHost)),
+        (&[("origin", "https://shop.example:8443")], Err(Kind::ForeignHost)),
+        (&[("origin", "http://shop.example")], Err(Kind::ForeignHost)),
+        (&[("origin", "https://gateway.example.evil.example")], Err(Kind::ForeignHost)),
+        (&[("origin", "https://gateway.example:1")], Err(Kind::ForeignHost)),
+        (&[("origin", "null")], Err(Kind::ForeignHost)),
+        (&[("origin", "")], Err(Kind::ForeignHost)),
+        (&[("sec-fetch-site", "cross-site")], Err(Kind::ForeignHost)),
+        (&[("sec-fetch-site", "same-site")], Err(Kind::ForeignHost)),
+        (&[("sec-fetch-site", "")], Err(Kind::ForeignHost)),
+        (&[], Err(Kind::InvalidToken)),
+    ] {
+        let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("cookie", cookie.as_str())]).collect();
+        assert_eq!(told(&credentials, "/", &fields).await, expected, "{:?}", &fields[..fields.len() - 1]);
+    }
+    let own = ("sec-fetch-site", "same-origin");
+    for (cookie, expected) in [
+        ("session=".to_owned(), Ok(None)),
+        ("sessio=x; xsession=y".to_owned(), Ok(None)),
+        (format!("session=\"{}\"", token("ann")), ann()),
+        (format!("session={}; session={}", token("ann"), token("bob")), Err(Kind::InvalidToken)),
+        ("session=nonsense".to_owned(), Err(Kind::InvalidToken)),
+    ] {
+        assert_eq!(told(&credentials, "/", &[own, ("cookie", &cookie)]).await, expected, "{cookie}");
+    }
+    // What a page can't send by itself needs no such proof.
+    let bearer = format!("Bearer {}", token("bob"));
+    let fields = [("authorization", bearer.as_str()), ("cookie", &cookie), ("origin", "https://evil.example")];
+    assert_eq!(told(&credentials, "/", &fields).await, Ok(Some("bob".to_owned())));
+}
+
+#[tokio::test]
+async fn a_token_stands_in_the_query_only_where_it_may() {
+    let mut credentials = credentials().await;
+    let target = format!("/?channels=a&token={}", token("ann"));
+    assert_eq!(told(&credentials, &target, &[]).await, Ok(Some("ann".to_owned())));
+    assert_eq!(told(&credentials, "/?token=x", &[]).await, Err(Kind::InvalidToken));
+    credentials.parameter = None;
+    assert_eq!(told(&credentials, &target, &[]).await, Ok(None));
+}

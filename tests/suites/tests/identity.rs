@@ -1,0 +1,248 @@
+//! Who clients are and what they may do, on real servers: everybody gets theirs, and nobody anybody else's.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use events_gateway_harness::http::{self, Request};
+use events_gateway_harness::kafka::admin::Record;
+use events_gateway_harness::sse::{Client, Options};
+use events_gateway_suites::platform::{Plan, Platform, events_of};
+use events_gateway_suites::token::{identity, token};
+use events_gateway_suites::turn;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+const BOUND: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Subjects whose names look like other things.
+const NAMES: [(&str, &str); 6] = [
+    ("ann", "user:ann"),
+    ("auth0|5f", "user:auth0~7C5f"),
+    ("7:private", "user:7~3Aprivate"),
+    ("a@b.c", "user:a~40b.c"),
+    ("*", "user:~2A"),
+    ("..", "user:.."),
+];
+
+async fn platform() -> Platform {
+    let overlay = json!({
+        "identity": identity(),
+        "access": { "rules": [
+            { "to": "everyone", "subscribe": ["news"], "replay": ["news"] },
+            { "subscribe": ["user:{sub}", "team:{claims./teams/*}", "log:{sub}"], "replay": ["user:{sub}"] },
+            { "claims": { "/roles": "publisher" }, "publish": ["user:*"] },
+            { "claims": { "/roles": "operator" }, "subscribe": ["**", "all"] },
+        ] },
+        "channels": { "all": true, "public": ["news"] },
+        "listen": { "cors": { "origins": ["https://shop.example"], "credentials": true } },
+    });
+    let plan = Plan { replicas: 2, publish: json!({}), overlay, ..Plan::default() };
+    Platform::start("identity", &plan).await.expect("the platform starts")
+}
+
+fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+fn options(address: SocketAddr, target: &str, token: &str) -> Options {
+    Options::new(address, target).header("Authorization", &bearer(token))
+}
+
+/// The status and the end of the problem's type.
+async fn refused(address: SocketAddr, target: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    let mut request = Request::get(target);
+    for (name, value) in fields {
+        request = request.header(name, value);
+    }
+    // A stream that opens would never end.
+    let stream = http::Stream::open(address, &request).await.expect("an answer");
+    let status = stream.head().status;
+    if status == 200 {
+        return (status, String::new());
+    }
+    let problem: Value = http::send(address, &request).await.expect("an answer").json().unwrap_or_default();
+    (status, problem["type"].as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_gets_their_own_channels_and_nobody_anybody_elses() {
+    let _turn = turn::share().await;
+    let platform = platform().await;
+    let addresses = platform.addresses();
+    let mut clients = Vec::new();
+    for (index, (name, channel)) in NAMES.iter().enumerate() {
+        let token = token(name, HOUR, &json!({ "teams": ["red", name] }));
+        let options = options(addresses[index % 2], &events_of(&[channel]), &token);
+        clients.push((*channel, Client::opened(options, BOUND).await.expect("their own stream opens")));
+    }
+    let attempts = attempts();
+    let mut tried = 0;
+    for (who, target) in &attempts {
+        let token = token(who, HOUR, &json!({ "teams": ["red"] }));
+        for address in &addresses {
+            let (status, problem) = refused(*address, target, &[("Authorization", &bearer(&token))]).await;
+            assert!(matches!(status, 400 | 403), "{who} {target}: {status} {problem}");
+            tried += 1;
+        }
+        let (status, problem) = refused(addresses[0], target, &[]).await;
+        assert!(matches!(status, 400 | 401), "nobody {target}: {status} {problem}");
+        tried += 1;
+    }
+    let producer = platform.kafka.producer().expect("a producer");
+    for (_, channel) in NAMES {
+        let envelope = json!({ "channels": [channel], "data": channel });
+        producer.send(platform.topic(), &Record::json(channel, &envelope)).await.expect("Kafka takes it");
+    }
+    for (channel, client) in &clients {
+        client.wait_for_published(1, BOUND).await.expect("their event");
+        let data: Vec<String> = client.published().into_iter().map(|event| event.data).collect();
+        assert_eq!(data, [*channel], "{}", client.describe());
+    }
+    println!("identity: {tried} attempts at others' channels, 0 opened");
+}
+
+/// Who asks for what isn't theirs.
+fn attempts() -> Vec<(&'static str, String)> {
+    let mut attempts = Vec::new();
+    for (who, own) in NAMES {
+        for channel in [
+            "user:bob",
+            "user:*",
+            "user:**",
+            "**",
+            "*",
+            "user",
+            "user:",
+            "all",
+            "team:blue",
+            "team:ann",
+            "log:bob",
+            "everyone",
+            "user:ann:private",
+            "user:7:private",
+            "user:auth0",
+            "user:5f",
+            "user:a",
+            "news:secret",
+            "process:1",
+            "user:{sub}",
+            "USER:ann",
+            "user:ANN",
+            "user:%61nn2",
+            "user:a~40b.c2",
+            "user:auth0~7c5f",
+        ] {
+            attempts.push((who, format!("/api/v1/events?channels={channel}")));
+            attempts.push((who, format!("/api/v1/events?topics={own},{channel}")));
+        }
+        attempts.push((who, "/api/v1/events?channels=user:bob&last_event_id=earliest".to_owned()));
+        attempts.push((who, format!("/api/v1/events?channels={own}&channels=user:bob")));
+        attempts.push((who, format!("/api/v1/events?channels={own}%2Cuser:bob")));
+        attempts.push((who, format!("/api/v1/events?channels={own}%00,user:bob")));
+        attempts.push((who, format!("/api/v1/events?channels={own}&token=x")));
+    }
+    attempts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_ends_with_its_token_and_goes_on_with_the_next_one() {
+    let _turn = turn::share().await;
+    let platform = platform().await;
+    let producer = platform.kafka.producer().expect("a producer");
+    let send = async |number: u64| {
+        let envelope = json!({ "channels": ["user:ann"], "data": number });
+        producer.send(platform.topic(), &Record::json("user:ann", &envelope)).await.expect("Kafka takes it");
+    };
+    let short = token("ann", Duration::from_secs(5), &json!({}));
+    let began = Instant::now();
+    let first = Options { reconnect: false, ..options(platform.addresses()[0], &events_of(&["user:ann"]), &short) };
+    let first = Client::opened(first, BOUND).await.expect("a stream opens");
+    send(1).await;
+    first.wait_for_published(1, BOUND).await.expect("its event");
+    let closed = first.wait_for("its end", BOUND, |history| {
+        history.events.iter().any(|received| received.event.kind == "gateway.closing")
+    });
+    closed.await.expect("it ends");
+    let lasted = began.elapsed();
+    assert!((4_000..6_500).contains(&lasted.as_millis()), "{lasted:?}");
+    let own: Vec<_> = first.events().into_iter().filter(|event| event.kind.starts_with("gateway.")).collect();
+    let kinds: Vec<&str> = own.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["gateway.open", "gateway.expiring", "gateway.closing"]);
+    assert!(own[1].json()["expires_in_ms"].as_u64().is_some_and(|millis| millis <= 2_000), "{}", own[1].data);
+    assert_eq!(own[2].json()["reason"], "token-expired");
+    send(2).await;
+
+    // An expired token opens nothing.
+    let target = events_of(&["user:ann"]);
+    let stale = refused(platform.addresses()[0], &target, &[("Authorization", &bearer(&short))]).await;
+    assert_eq!(stale, (401, "invalid-token".to_owned()));
+    let again = Options {
+        last_event_id: first.history().last_event_id.clone(),
+        ..options(platform.addresses()[1], &target, &token("ann", HOUR, &json!({})))
+    };
+    let again = Client::opened(again, BOUND).await.expect("a stream opens");
+    let events = again.wait_for_published(1, BOUND).await.expect("what it missed");
+    assert_eq!(events[0].data, "2");
+    assert!(again.events().iter().all(|event| event.kind != "gateway.gap"), "{}", again.describe());
+
+    // Without the right to replay a cursor is told to be of no use.
+    let log = Options {
+        last_event_id: "anything".to_owned(),
+        ..options(platform.addresses()[1], &events_of(&["log:ann"]), &token("ann", HOUR, &json!({})))
+    };
+    let log = Client::opened(log, BOUND).await.expect("a stream opens");
+    log.wait_for("a gap", BOUND, |history| history.events.iter().any(|received| received.event.kind == "gateway.gap"))
+        .await
+        .expect("it is told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_publish_publishes_and_two_publishers_share_no_key() {
+    let _turn = turn::share().await;
+    let platform = platform().await;
+    let address = platform.addresses()[0];
+    let ann = token("ann", HOUR, &json!({}));
+    let client = Client::opened(options(address, &events_of(&["user:ann"]), &ann), BOUND).await.expect("a stream");
+    let publish = async |token: Option<&str>, channel: &str, data: &str| {
+        let mut request = Request::post("/api/v1/events", &json!({ "channels": [channel], "data": data }));
+        request = request.header("Idempotency-Key", "1");
+        if let Some(token) = token {
+            request = request.header("Authorization", &bearer(token));
+        }
+        http::send(address, &request).await.expect("an answer").status()
+    };
+    let publisher = |name: &str| token(name, HOUR, &json!({ "roles": ["publisher"] }));
+    assert_eq!(publish(None, "user:ann", "x").await, 401);
+    assert_eq!(publish(Some(&ann), "user:ann", "x").await, 403);
+    assert_eq!(publish(Some(&publisher("one")), "news", "x").await, 403);
+    assert_eq!(publish(Some("nonsense"), "user:ann", "x").await, 401);
+    assert_eq!(publish(Some(&publisher("one")), "user:ann", "one").await, 202);
+    assert_eq!(publish(Some(&publisher("other")), "user:ann", "other").await, 202);
+    assert_eq!(publish(Some(&publisher("one")), "user:ann", "one").await, 202, "a retry");
+    let last = json!({ "channels": ["user:ann"], "data": "last" });
+    let last = Request::post("/api/v1/events", &last).header("Authorization", &bearer(&publisher("one")));
+    assert_eq!(http::send(address, &last).await.expect("an answer").status(), 202);
+    let events = client.wait_for_published(3, BOUND).await.expect("all of it");
+    let data: Vec<&str> = events.iter().map(|event| event.data.as_str()).collect();
+    assert_eq!(data, ["one", "other", "last"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_another_origin_opens_nothing_with_its_visitors_cookie() {
+    let _turn = turn::share().await;
+    let platform = platform().await;
+    let address = platform.addresses()[0];
+    let target = events_of(&["user:ann"]);
+    let cookie = format!("session={}", token("ann", HOUR, &json!({})));
+    for (fields, expected) in [
+        (&[("Sec-Fetch-Site", "same-origin")][..], 200),
+        (&[("Origin", "https://shop.example"), ("Sec-Fetch-Site", "cross-site")], 200),
+        (&[("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")], 403),
+        (&[("Origin", "null")], 403),
+        (&[("Sec-Fetch-Site", "cross-site")], 403),
+        (&[], 401),
+    ] {
+        let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("Cookie", cookie.as_str())]).collect();
+        assert_eq!(refused(address, &target, &fields).await.0, expected, "{:?}", &fields[..fields.len() - 1]);
+    }
+}
