@@ -51,6 +51,11 @@ pub struct AccessRule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub publish: Vec<AccessPattern>,
+    /// Channels whose subscribers may be counted, as far as they are granted by `subscribe` as well. Any entry opens
+    /// `{pathPrefix}/events/stats`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub stats: Vec<AccessPattern>,
 }
 
 /// For whom a rule is.

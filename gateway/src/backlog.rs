@@ -218,6 +218,18 @@ pub struct Lease {
     pub state: ReplicaState,
     /// Open connections, for those who share a drain's budget and for operators.
     pub connections: u64,
+    /// What it did lately; nothing is told by replicas of releases before.
+    #[serde(default)]
+    pub rates: Rates,
+}
+
+/// Events a second, over the last seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Rates {
+    /// Handed to sockets.
+    pub delivered: u64,
+    /// Taken from publishers.
+    pub published: u64,
 }
 
 /// What a replica does with new connections.

@@ -19,6 +19,7 @@ pub mod publish;
 pub mod query;
 pub mod refusal;
 pub mod screen;
+pub mod stats;
 pub mod tls;
 
 use std::pin::Pin;

@@ -264,6 +264,14 @@ impl Hub {
         self.shard(channel).lock().get(channel).cloned()
     }
 
+    /// Channels with subscribers, and how many they have.
+    #[must_use]
+    pub fn subscribers(&self) -> Vec<(Channel, usize)> {
+        let feeds = self.all_feeds();
+        let counted = feeds.iter().map(|feed| (feed.channel.clone(), feed.subscribers()));
+        counted.filter(|(_, subscribers)| *subscribers > 0).collect()
+    }
+
     fn all_feeds(&self) -> Vec<Arc<Feed>> {
         self.shards.iter().flat_map(|shard| shard.lock().values().cloned().collect::<Vec<_>>()).collect()
     }

@@ -10,6 +10,7 @@ mod pending;
 mod rate;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use events_gateway_core::envelope::{Decoder, Envelope, Reason, Rejection};
@@ -48,6 +49,8 @@ pub struct Options {
     pub timeout: Duration,
     /// How fast one address may publish.
     pub address_rate: Option<Rate>,
+    /// Where is counted.
+    pub counters: Arc<Counters>,
 }
 
 /// Who publishes, and what makes a retry harmless.
@@ -98,7 +101,6 @@ pub struct Publisher {
     keys: Keys,
     pending: Pending,
     rates: Option<Rates>,
-    counters: Counters,
 }
 
 /// What is written for one event.
@@ -120,7 +122,6 @@ impl Publisher {
             keys: Keys::default(),
             pending: Pending::new(options.max_pending_bytes),
             rates: options.address_rate.map(Rates::new),
-            counters: Counters::default(),
             options,
         })
     }
@@ -134,7 +135,7 @@ impl Publisher {
     /// What was counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.options.counters
     }
 
     /// How many bytes wait.
@@ -157,7 +158,7 @@ impl Publisher {
         let Some((rates, address)) = self.rates.as_ref().zip(address) else { return Ok(()) };
         let admitted = rates.admit(address, events);
         if admitted.is_err() {
-            self.counters.add(Outcome::Limited, events);
+            self.options.counters.add(Outcome::Limited, events);
         }
         admitted
     }
@@ -178,10 +179,10 @@ impl Publisher {
         }))
         .await;
         for outcome in &outcomes {
-            self.counters.add(outcome.as_ref().map_or_else(Outcome::from, |_| Outcome::Taken), 1);
+            self.options.counters.add(outcome.as_ref().map_or_else(Outcome::from, |_| Outcome::Taken), 1);
         }
         if outcomes.iter().any(Result::is_ok) {
-            self.counters.took(began.elapsed());
+            self.options.counters.took(began.elapsed());
         }
         outcomes
     }

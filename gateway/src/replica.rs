@@ -6,14 +6,17 @@ pub mod drain;
 mod fake;
 pub mod lease;
 pub mod peers;
+pub mod pulse;
 pub mod ready;
 pub mod registry;
 pub mod soft_limit;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::backlog::Rates;
 pub use crate::backlog::ReplicaState;
 use crate::hub::Hub;
 pub use connections::Connections;
@@ -24,6 +27,7 @@ pub struct Replica {
     identity: watch::Sender<Arc<str>>,
     state: watch::Sender<ReplicaState>,
     connections: Arc<Connections>,
+    rates: Mutex<Rates>,
 }
 
 impl Replica {
@@ -34,6 +38,7 @@ impl Replica {
             identity: watch::Sender::new(new_id()),
             state: watch::Sender::new(ReplicaState::Serving),
             connections: Connections::new(most_connections),
+            rates: Mutex::default(),
         })
     }
 
@@ -70,6 +75,16 @@ impl Replica {
     /// Changes it; answers whether it was another before.
     pub fn set_state(&self, state: ReplicaState) -> bool {
         self.state.send_if_modified(|current| std::mem::replace(current, state) != state)
+    }
+
+    /// What it did lately.
+    #[must_use]
+    pub fn rates(&self) -> Rates {
+        *self.rates.lock()
+    }
+
+    fn set_rates(&self, rates: Rates) {
+        *self.rates.lock() = rates;
     }
 
     /// The streams that it holds.

@@ -50,7 +50,7 @@ fn prove_rule(
         proven.into_iter().collect()
     };
     let (subscribe, replay) = (patterns(&raw.subscribe, "subscribe"), patterns(&raw.replay, "replay"));
-    let publish = patterns(&raw.publish, "publish");
+    let (publish, stats) = (patterns(&raw.publish, "publish"), patterns(&raw.stats, "stats"));
     Some(Rule {
         everyone,
         issuer: raw.issuer.as_ref().map(|issuer| issuer.0.clone()),
@@ -58,5 +58,6 @@ fn prove_rule(
         subscribe: subscribe?,
         replay: replay?,
         publish: publish?,
+        stats: stats?,
     })
 }

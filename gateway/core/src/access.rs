@@ -29,6 +29,8 @@ pub enum Right {
     Replay,
     /// Publish to it.
     Publish,
+    /// Hear how many subscribe to it.
+    Stats,
 }
 
 /// Channels by form; segments may be claims of the subject, each written as one segment whatever it holds.
@@ -207,6 +209,8 @@ pub struct Rule {
     pub replay: Vec<AccessPattern>,
     /// See [`Right::Publish`].
     pub publish: Vec<AccessPattern>,
+    /// See [`Right::Stats`].
+    pub stats: Vec<AccessPattern>,
 }
 
 impl Rule {
@@ -226,6 +230,7 @@ impl Rule {
             Right::Subscribe => &self.subscribe,
             Right::Replay => &self.replay,
             Right::Publish => &self.publish,
+            Right::Stats => &self.stats,
         }
     }
 }
@@ -235,6 +240,12 @@ impl Rule {
 pub struct Rules(pub Vec<Rule>);
 
 impl Rules {
+    /// Whether any of them grants it for any channel.
+    #[must_use]
+    pub fn grant_any(&self, right: Right, subject: Option<&Subject<'_>>) -> bool {
+        self.0.iter().filter(|rule| rule.is_for(subject)).any(|rule| !rule.grants(right).is_empty())
+    }
+
     /// Whether any of them grants it.
     #[must_use]
     pub fn grant(&self, right: Right, subject: Option<&Subject<'_>>, channel: &Channel) -> bool {

@@ -25,14 +25,17 @@ use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
 use crate::http::screen::Hosts;
+use crate::http::stats::Stats;
 use crate::http::tls::Certificate;
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::identity::Identities;
 use crate::identity::issuer::{Issuer, Published, Source};
+use crate::publish::counters::Counters;
 use crate::publish::{self, Publisher};
 use crate::replica::Replica;
 use crate::replica::lease::Keeper;
+use crate::replica::pulse::Pulse;
 use crate::replica::soft_limit::SoftLimit;
 use crate::task::Tasks;
 
@@ -68,6 +71,9 @@ pub(super) fn edge(
     keeper: &Keeper,
     tasks: &Tasks,
 ) -> Result<web::Data<Edge>, GatewayError> {
+    let published = Arc::new(Counters::default());
+    let pulse = Pulse::new(hub.clone(), published.clone());
+    tasks.spawn("pulse", pulse.clone().beat(replica.clone()));
     let cors = &config.listen.cors;
     let origins = match &cors.origins {
         Origins::Any => vec!["*".to_owned()],
@@ -81,6 +87,7 @@ pub(super) fn edge(
     });
     let soft_limit = |most: NonZeroUsize| SoftLimit::new(most.get(), replica.clone(), keeper.reach(), keeper.leases());
     Ok(web::Data::new(Edge {
+        stats: Stats::new(hub.clone(), pulse, keeper.leases()),
         open: open_on(hub),
         soft_limit: config.limits.soft_streams.map(soft_limit),
         replica,
@@ -93,7 +100,7 @@ pub(super) fn edge(
         credentials,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
         policy: Policy { serve_all: config.channels.all, rules: config.access.clone().map(Arc::new) },
-        publishing: config.publish.as_ref().map(|publish| publishing(config, publish)).transpose()?,
+        publishing: config.publish.as_ref().map(|publish| publishing(config, publish, published)).transpose()?,
         cors: Cors::new(origins, cors.credentials, cors.max_age)?,
         refusals: Refusals::new(config.limits.held_refusals),
         problems: ProblemCounts::default(),
@@ -138,7 +145,7 @@ fn token_algorithm(algorithm: TokenAlgorithm) -> Algorithm {
     }
 }
 
-fn publishing(config: &Config, publish: &Publish) -> Result<Publishing, GatewayError> {
+fn publishing(config: &Config, publish: &Publish, counters: Arc<Counters>) -> Result<Publishing, GatewayError> {
     let options = publish::Options {
         topic: publish.topic.clone(),
         max_record_bytes: config.kafka.max_record_bytes.get(),
@@ -146,6 +153,7 @@ fn publishing(config: &Config, publish: &Publish) -> Result<Publishing, GatewayE
         max_pending_bytes: publish.max_pending_bytes.get(),
         timeout: publish.timeout,
         address_rate: publish.address_rate.map(|rate| publish::Rate { per_second: rate.per_second, burst: rate.burst }),
+        counters,
     };
     let publisher = Publisher::new(super::kafka::client(config)?, options).map_err(super::kafka::KafkaError::from)?;
     Ok(Publishing { publisher, max_body_bytes: publish.max_body_bytes.get(), max_events: publish.max_events.get() })

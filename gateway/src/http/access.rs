@@ -60,12 +60,23 @@ impl Policy {
         })
     }
 
+    /// Whether a client has a right to any channel.
+    #[must_use]
+    pub fn may_any(&self, right: Right, who: Option<&Identity>) -> bool {
+        let subject = who.map(subject);
+        self.rules.as_ref().is_none_or(|rules| rules.grant_any(right, subject.as_ref()))
+    }
+
     /// Whether a client has a right.
     #[must_use]
     pub fn may(&self, right: Right, who: Option<&Identity>, channel: &Channel) -> bool {
-        let subject = who.map(|who| Subject { issuer: &who.issuer, name: &who.subject, claims: &who.claims });
+        let subject = who.map(subject);
         self.rules.as_ref().is_none_or(|rules| rules.grant(right, subject.as_ref(), channel))
     }
+}
+
+fn subject(who: &Identity) -> Subject<'_> {
+    Subject { issuer: &who.issuer, name: &who.subject, claims: &who.claims }
 }
 
 /// What a client is told that has no right.

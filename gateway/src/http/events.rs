@@ -21,6 +21,7 @@ use super::problem::{Kind, Problem};
 use super::publish::{self, Publishing};
 use super::query::{self, Rules};
 use super::refusal::Refusals;
+use super::stats::Stats;
 use super::{Open, Opened};
 use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
@@ -53,6 +54,8 @@ pub struct Edge {
     pub trusted_proxies: TrustedProxies,
     /// Takes events, if any are taken.
     pub publishing: Option<Publishing>,
+    /// Tells how much is going on.
+    pub stats: Stats,
     /// Which other origins may read.
     pub cors: Cors,
     /// Refuses retryably.

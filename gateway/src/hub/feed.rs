@@ -92,6 +92,10 @@ impl Feed {
         }
     }
 
+    pub(super) fn subscribers(&self) -> usize {
+        self.subscribers.lock().len()
+    }
+
     pub(super) fn has_subscribers(&self) -> bool {
         !self.subscribers.lock().is_empty()
     }

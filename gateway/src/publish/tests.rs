@@ -22,6 +22,7 @@ fn options() -> Options {
         max_pending_bytes: 1 << 20,
         timeout: Duration::from_secs(10),
         address_rate: None,
+        counters: Arc::default(),
     }
 }
 

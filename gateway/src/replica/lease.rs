@@ -195,6 +195,7 @@ impl Keeper {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: self.replica.state(),
             connections: self.replica.connections().open() as u64,
+            rates: self.replica.rates(),
         };
         let renewing = self.directory.renew(&lease, self.options.ttl, first);
         timeout(self.options.ttl / 3, renewing)

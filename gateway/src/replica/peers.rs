@@ -133,6 +133,7 @@ mod tests {
             version: String::new(),
             state: ReplicaState::Serving,
             connections: 0,
+            rates: Default::default(),
         });
         let options = Options { ttl: Duration::from_millis(300), ..Options::default() };
         let keeper = Arc::new(Keeper::new(replica.clone(), directory.clone(), options));

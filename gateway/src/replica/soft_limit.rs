@@ -105,6 +105,7 @@ mod tests {
                 version: String::new(),
                 state,
                 connections,
+                rates: Default::default(),
             };
             self.leases.send_replace(others.chain([own]).map(lease).collect());
         }

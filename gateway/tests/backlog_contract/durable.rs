@@ -96,6 +96,7 @@ pub(crate) async fn a_flush_is_noticed_by_mark_and_register(world: &mut dyn Mort
         version: String::new(),
         state: ReplicaState::Serving,
         connections: 0,
+        rates: Default::default(),
     };
     assert!(ports.renew(&lease, Duration::from_secs(60), true).await.unwrap());
     let life = ports.remembered("g").await.unwrap().life;

@@ -112,6 +112,7 @@ pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
         version: "0.1.0".into(),
         state: ReplicaState::Serving,
         connections: 3,
+        rates: Default::default(),
     };
     let long = Duration::from_secs(60);
     assert!(!ports.renew(&lease, long, false).await.unwrap(), "nothing to renew");

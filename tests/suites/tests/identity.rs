@@ -6,6 +6,7 @@ use std::time::Duration;
 use events_gateway_harness::http::{self, Request};
 use events_gateway_harness::kafka::admin::Record;
 use events_gateway_harness::sse::{Client, Options};
+use events_gateway_harness::wait;
 use events_gateway_suites::platform::{Plan, Platform, events_of};
 use events_gateway_suites::token::{identity, token};
 use events_gateway_suites::turn;
@@ -32,6 +33,7 @@ async fn platform() -> Platform {
             { "subscribe": ["user:{sub}", "team:{claims./teams/*}", "log:{sub}"], "replay": ["user:{sub}"] },
             { "claims": { "/roles": "publisher" }, "publish": ["user:*"] },
             { "claims": { "/roles": "operator" }, "subscribe": ["**", "all"] },
+            { "claims": { "/roles": "watcher" }, "stats": ["**"] },
         ] },
         "channels": { "all": true, "public": ["news"] },
         "listen": { "cors": { "origins": ["https://shop.example"], "credentials": true } },
@@ -225,6 +227,46 @@ async fn who_may_publish_publishes_and_two_publishers_share_no_key() {
     let events = client.wait_for_published(3, BOUND).await.expect("all of it");
     let data: Vec<&str> = events.iter().map(|event| event.data.as_str()).collect();
     assert_eq!(data, ["one", "other", "last"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statistics_name_the_channels_that_whoever_asks_may_read() {
+    let _turn = turn::share().await;
+    let platform = platform().await;
+    let mut clients = Vec::new();
+    for (index, name) in ["ann", "ann", "bob"].into_iter().enumerate() {
+        let token = token(name, HOUR, &json!({}));
+        let target = events_of(&[format!("user:{name}"), "news".to_owned()]);
+        let options = options(platform.addresses()[index % 2], &target, &token);
+        clients.push(Client::opened(options, BOUND).await.expect("a stream opens"));
+    }
+    let stats = async |who: Option<(&str, &[&str])>| {
+        let mut request = Request::get("/api/v1/events/stats");
+        if let Some((name, roles)) = who {
+            request = request.header("Authorization", &bearer(&token(name, HOUR, &json!({ "roles": roles }))));
+        }
+        http::send(platform.addresses()[0], &request).await.expect("an answer")
+    };
+    assert_eq!(stats(None).await.status(), 401);
+    assert_eq!(stats(Some(("ann", &["operator"]))).await.status(), 403);
+    // What each replica does is in its lease soon.
+    let all = wait::until("all connections", BOUND, || async {
+        let told = stats(Some(("root", &["watcher", "operator"]))).await.json()?;
+        Ok((told["cluster"]["connections"] == 3 && told["cluster"]["replicas"] == 2).then_some(told))
+    });
+    let all = all.await.expect("they are told");
+    assert_eq!(all["replica"]["connections"], 2);
+    let named = |told: &Value| -> Vec<(String, u64)> {
+        let channels = told["channels"].as_array().cloned().unwrap_or_default();
+        let pair = |channel: &Value| {
+            (channel["channel"].as_str().unwrap_or_default().to_owned(), channel["connections"].as_u64().unwrap_or(0))
+        };
+        channels.iter().map(pair).collect()
+    };
+    let (news, ann, bob) = (("news".to_owned(), 2), ("user:ann".to_owned(), 1), ("user:bob".to_owned(), 1));
+    assert_eq!(named(&all), [news.clone(), ann.clone(), bob]);
+    let own = stats(Some(("ann", &["watcher"]))).await.json().expect("JSON");
+    assert_eq!(named(&own), [news, ann]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

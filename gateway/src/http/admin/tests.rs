@@ -168,6 +168,7 @@ async fn connections_are_found_by_subject_and_channel() {
         version: String::new(),
         state: ReplicaState::Serving,
         connections: 2,
+        rates: Default::default(),
     };
     admin.backlog.renew(&lease, std::time::Duration::from_secs(60), true).await.unwrap();
     let entry = |id: &str, subject: Option<&str>, channel: &str| ConnectionEntry {

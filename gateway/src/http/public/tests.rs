@@ -107,6 +107,29 @@ async fn other_paths_methods_and_sizes_are_problems_too() {
 }
 
 #[tokio::test]
+async fn statistics_tell_of_this_replica_and_of_all() {
+    let gateway = Gateway::start(Wanted::default());
+    let (_stream, _) = gateway.get("/api/v1/events?channels=a", "", "hello\n\n").await;
+    let (_, answer) = gateway.get("/api/v1/events/stats", CLOSE, NEVER).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("cache-control: no-store\r\n"), "{head}");
+    let stats: serde_json::Value = serde_json::from_str(body).unwrap();
+    let rates = serde_json::json!({"delivered_per_second": 0, "published_per_second": 0});
+    let mut replica = stats["replica"].clone();
+    assert_eq!(replica.as_object_mut().unwrap().remove("replica").unwrap(), *gateway.replica.id());
+    let mut expected = serde_json::json!({"connections": 1, "channels": 0, "delivery_latency_ms": null});
+    expected.as_object_mut().unwrap().extend(rates.as_object().unwrap().clone());
+    assert_eq!(replica, expected);
+    assert_eq!(stats["cluster"]["replicas"], 1);
+    assert_eq!(stats["channels"], serde_json::json!([]));
+    let (_, answer) = gateway.get("/api/v1/events/stats?channel=a", CLOSE, NEVER).await;
+    assert_eq!(problem(&answer).0, 400);
+    let (_, answer) =
+        gateway.exchange("POST /api/v1/events/stats HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", NEVER).await;
+    assert_eq!(problem(&answer).0, 405);
+}
+
+#[tokio::test]
 async fn head_answers_like_get_and_opens_nothing() {
     let gateway = Gateway::start(Wanted::default());
     let head = |target: &str| format!("HEAD {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -395,6 +418,7 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
         trusted_proxies: crate::http::client_address::TrustedProxies::default(),
         policy: Policy::default(),
         publishing: None,
+        stats: fixture::stats(),
         cors: Cors::default(),
         refusals: Refusals::new(1),
         problems: ProblemCounts::default(),

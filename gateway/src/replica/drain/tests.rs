@@ -57,6 +57,7 @@ fn lease_of(replica: &str, state: ReplicaState, connections: u64) -> Lease {
         version: String::new(),
         state,
         connections,
+        rates: Default::default(),
     }
 }
 

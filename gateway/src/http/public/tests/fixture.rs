@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::super::*;
+use crate::backlog::memory::{self, Store};
 use crate::backlog::{Lease, ReplicaState};
 use crate::http::access::Policy;
 use crate::http::cors::Cors;
@@ -23,10 +24,12 @@ use crate::http::listener::bind;
 use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
+use crate::http::stats::Stats;
 use crate::http::{Open, Opened};
-use crate::hub::Subscribe;
+use crate::hub::{self, Hub, HubListener, Subscribe};
 use crate::replica::Replica;
 use crate::replica::lease::Reach;
+use crate::replica::pulse::Pulse;
 use crate::replica::soft_limit::SoftLimit;
 
 /// A hub of one greeting: says hello, is silent, and ends when it is closed.
@@ -87,8 +90,17 @@ fn one_empty() -> watch::Receiver<Vec<Lease>> {
         version: String::new(),
         state: ReplicaState::Serving,
         connections: 0,
+        rates: Default::default(),
     };
     watch::channel(vec![lease]).1
+}
+
+/// Statistics of a hub without channels, and of one other replica.
+pub(super) fn stats() -> Stats {
+    let listener = Arc::new(HubListener::default());
+    let backlog = Arc::new(Store::default().connect(memory::Options::default(), listener));
+    let hub = Hub::new(backlog, hub::Options::default(), "r1");
+    Stats::new(hub.clone(), Pulse::new(hub, Arc::default()), one_empty())
 }
 
 pub(super) struct Gateway {
@@ -140,6 +152,7 @@ impl Gateway {
             trusted_proxies: crate::http::client_address::TrustedProxies::default(),
             policy: Policy::default(),
             publishing: wanted.publishing,
+            stats: stats(),
             cors: wanted.cors,
             refusals: Refusals::new(1),
             problems: ProblemCounts::default(),

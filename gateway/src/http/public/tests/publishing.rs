@@ -19,6 +19,7 @@ fn gateway(bootstrap: &str, rate: Option<u32>) -> Gateway {
             let rate = rate.try_into().unwrap();
             publish::Rate { per_second: rate, burst: rate }
         }),
+        counters: Arc::default(),
     };
     let publisher = Publisher::new(Client { bootstrap: bootstrap.into(), ..Client::default() }, options).unwrap();
     let cors = Cors::new(["https://shop.example".to_owned()], false, Duration::from_secs(60)).unwrap();

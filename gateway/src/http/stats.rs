@@ -1,0 +1,181 @@
+//! `GET {prefix}/events/stats`: how much is going on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use events_gateway_core::Channel;
+use events_gateway_core::access::Right;
+use events_gateway_identity::Identity;
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::credentials::Unproven;
+use super::events::Edge;
+use super::problem::{Kind, Problem, quote};
+use crate::backlog::{Lease, Rates};
+use crate::hub::Hub;
+use crate::replica::pulse::{Latency, Pulse};
+
+const METHODS: &str = "GET, HEAD, OPTIONS";
+/// Most channels that are named.
+const MOST_CHANNELS: usize = 100;
+/// How long what was counted is told again: counting goes through all channels.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What statistics are made of.
+pub struct Stats {
+    /// This replica's channels.
+    pub hub: Arc<Hub>,
+    /// What it did lately.
+    pub pulse: Arc<Pulse>,
+    /// What all replicas tell of themselves.
+    pub leases: watch::Receiver<Vec<Lease>>,
+    counted: Mutex<Option<(Instant, Arc<Counted>)>>,
+}
+
+/// Channels by connections, the most first.
+type Counted = Vec<(Channel, usize)>;
+
+#[derive(Serialize)]
+struct Document {
+    replica: OfReplica,
+    cluster: OfCluster,
+    channels: Vec<OfChannel>,
+}
+
+#[derive(Serialize)]
+struct OfReplica {
+    replica: String,
+    connections: u64,
+    channels: u64,
+    #[serde(flatten)]
+    rates: PerSecond,
+    /// Of the last minute; null while nothing is delivered.
+    delivery_latency_ms: Option<Latency>,
+}
+
+#[derive(Serialize)]
+struct OfCluster {
+    replicas: usize,
+    connections: u64,
+    #[serde(flatten)]
+    rates: PerSecond,
+}
+
+#[derive(Serialize)]
+struct PerSecond {
+    delivered_per_second: u64,
+    published_per_second: u64,
+}
+
+#[derive(Serialize)]
+struct OfChannel {
+    channel: Channel,
+    connections: usize,
+}
+
+impl From<Rates> for PerSecond {
+    fn from(rates: Rates) -> Self {
+        Self { delivered_per_second: rates.delivered, published_per_second: rates.published }
+    }
+}
+
+impl Stats {
+    /// Statistics of this replica, and of all whose leases are known.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, pulse: Arc<Pulse>, leases: watch::Receiver<Vec<Lease>>) -> Self {
+        Self { hub, pulse, leases, counted: Mutex::new(None) }
+    }
+
+    fn counted(&self) -> Arc<Counted> {
+        let mut counted = self.counted.lock();
+        if let Some((at, known)) = &*counted
+            && at.elapsed() < FRESH
+        {
+            return known.clone();
+        }
+        let mut fresh = self.hub.subscribers();
+        fresh.sort_unstable_by(|(one, of_one), (other, of_other)| of_other.cmp(of_one).then_with(|| one.cmp(other)));
+        let fresh = Arc::new(fresh);
+        *counted = Some((Instant::now(), fresh.clone()));
+        fresh
+    }
+
+    /// What may be told to whoever `may` read these channels.
+    fn document(&self, edge: &Edge, may: impl Fn(&Channel) -> bool) -> Document {
+        let leases = self.leases.borrow();
+        let sum = |of: fn(&Lease) -> u64| leases.iter().map(of).sum();
+        let channels = self.counted();
+        let channels = channels.iter().filter(|(channel, _)| may(channel)).take(MOST_CHANNELS);
+        Document {
+            replica: OfReplica {
+                replica: edge.replica.id().to_string(),
+                connections: edge.replica.connections().open() as u64,
+                channels: self.hub.feeds() as u64,
+                rates: self.pulse.rates().into(),
+                delivery_latency_ms: self.pulse.latency(),
+            },
+            cluster: OfCluster {
+                replicas: leases.len(),
+                connections: sum(|lease| lease.connections),
+                rates: Rates {
+                    delivered: sum(|lease| lease.rates.delivered),
+                    published: sum(|lease| lease.rates.published),
+                }
+                .into(),
+            },
+            channels: channels
+                .map(|(channel, connections)| OfChannel { channel: channel.clone(), connections: *connections })
+                .collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Stats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stats").finish_non_exhaustive()
+    }
+}
+
+/// Serves the resource, whatever the method.
+pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+    let answer = match *request.method() {
+        Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish()),
+        Method::GET | Method::HEAD => tell(&request, &edge).await,
+        _ => Err(Kind::MethodNotAllowed.because("get it").allowing(METHODS)),
+    };
+    answer.unwrap_or_else(|problem| edge.problems.answer(&problem))
+}
+
+async fn tell(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem> {
+    let token = edge.rules.token_parameter.as_deref();
+    if let Some((name, _)) =
+        super::query::pairs(request.query_string())?.into_iter().find(|(name, _)| Some(&**name) != token)
+    {
+        let detail = format!("there is no parameter \"{}\" here", quote(&name));
+        return Err(Kind::UnknownParameter.because(detail).about(&name));
+    }
+    let who = edge.identify(request).await.map_err(|unproven| match unproven {
+        Unproven::Refused(problem) => problem,
+        Unproven::Unavailable => {
+            Kind::Unavailable.because("the keys that prove tokens aren't known now").after_seconds(5)
+        }
+    })?;
+    let who: Option<&Identity> = who.as_ref();
+    if !edge.policy.may_any(Right::Stats, who) {
+        return Err(match who {
+            Some(_) => Kind::Forbidden.because("you may not read statistics"),
+            None => Kind::Unauthorized.because("nobody may read statistics without saying who they are"),
+        });
+    }
+    let may = |channel: &Channel| {
+        edge.policy.may(Right::Stats, who, channel) && edge.policy.may(Right::Subscribe, who, channel)
+    };
+    let document = edge.stats.document(edge, may);
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(document))
+}
