@@ -27,6 +27,9 @@ pub struct Identity<F: Form = OnDisk> {
     /// The parameter of the query that may hold a token. Whoever reads a log of requests on the way has it then. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_parameter: Option<ParameterName>,
+    /// How long a ticket is good (`POST {pathPrefix}/tickets`), which opens one stream.
+    #[serde(default = "ticket_lifetime")]
+    pub ticket_lifetime: Duration<SECOND, MINUTE>,
     /// How long before a stream ends because its token does the client is told (`gateway.expiring`).
     #[serde(default = "expiring")]
     pub expiring: Duration<0, { 10 * MINUTE }>,
@@ -107,6 +110,10 @@ fn expiring() -> Duration<0, { 10 * MINUTE }> {
     Duration::millis(30 * SECOND)
 }
 
+fn ticket_lifetime() -> Duration<SECOND, MINUTE> {
+    Duration::millis(30 * SECOND)
+}
+
 fn leeway() -> Duration<0, MINUTE> {
     Duration::millis(30 * SECOND)
 }
@@ -128,6 +135,7 @@ impl<F: Form> Identity<F> {
             issuers: self.issuers.iter().map(issuer).collect(),
             cookie: self.cookie.clone(),
             query_parameter: self.query_parameter.clone(),
+            ticket_lifetime: self.ticket_lifetime,
             expiring: self.expiring,
         }
     }

@@ -269,6 +269,27 @@ pub struct Control {
     pub breaks: u64,
 }
 
+/// What came of taking a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is the caller's now: its content.
+    Now(String),
+    /// Somebody took it before.
+    Before,
+    /// There is none, or not any more.
+    Never,
+}
+
+/// What opens a stream once.
+#[async_trait]
+pub trait Tickets: Send + Sync + 'static {
+    /// Keeps a ticket for `ttl`. `name` is 1 to 64 of `A-Z a-z 0-9 _ -`, and new; `content` isn't empty.
+    async fn keep_ticket(&self, name: &str, content: &str, ttl: std::time::Duration) -> Result<(), BacklogError>;
+
+    /// Takes it: of all who try, one has it.
+    async fn take_ticket(&self, name: &str) -> Result<Taken, BacklogError>;
+}
+
 /// Who is alive, with which connections, and what groups are to do.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {

@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backlog::memory::Store;
-use crate::backlog::{Backlog, Directory, KnownBreaks, Watermarks, memory};
+use crate::backlog::{Backlog, Directory, KnownBreaks, Tickets, Watermarks, memory};
 use crate::clock;
 use crate::config::redis::Mode;
 use crate::config::{Config, Problems};
@@ -76,11 +76,13 @@ pub struct Ports {
     pub watermarks: Arc<dyn Watermarks>,
     /// Replicas and groups.
     pub directory: Arc<dyn Directory>,
+    /// What opens a stream once.
+    pub tickets: Arc<dyn Tickets>,
 }
 
 impl Ports {
-    fn of<T: Backlog + Watermarks + Directory>(shared: Arc<T>) -> Self {
-        Self { backlog: shared.clone(), watermarks: shared.clone(), directory: shared }
+    fn of<T: Backlog + Watermarks + Directory + Tickets>(shared: Arc<T>) -> Self {
+        Self { backlog: shared.clone(), watermarks: shared.clone(), directory: shared.clone(), tickets: shared }
     }
 }
 
@@ -170,7 +172,7 @@ impl Gateway {
         let is_ready = ready.clone();
         metrics.add(sources::replica(replica.clone(), &keeper, Arc::new(move || is_ready().is_ok())));
 
-        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, &tasks)?;
+        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, ports.tickets.clone(), &tasks)?;
         metrics.add(sources::edge(edge.clone()));
         let extra = extra.map(|make| make(admin_address));
         let public = edges::public(config, edge, public_socket, extra, &tasks)?;

@@ -20,6 +20,7 @@ pub mod query;
 pub mod refusal;
 pub mod screen;
 pub mod stats;
+pub mod tickets;
 pub mod tls;
 
 use std::pin::Pin;

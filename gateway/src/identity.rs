@@ -2,6 +2,7 @@
 
 pub mod issuer;
 mod published;
+pub mod tickets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

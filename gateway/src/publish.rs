@@ -7,7 +7,7 @@ pub mod counters;
 mod kafka;
 mod keys;
 mod pending;
-mod rate;
+pub(crate) mod rate;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ pub struct Publisher {
     kafka: Kafka,
     keys: Keys,
     pending: Pending,
-    rates: Option<Rates>,
+    rates: Option<Rates<IpAddr>>,
 }
 
 /// What is written for one event.
@@ -156,7 +156,7 @@ impl Publisher {
     /// With the seconds to wait, at least one.
     pub fn admit(&self, address: Option<IpAddr>, events: usize) -> Result<(), u64> {
         let Some((rates, address)) = self.rates.as_ref().zip(address) else { return Ok(()) };
-        let admitted = rates.admit(address, events);
+        let admitted = rates.admit(&rate::network(address), events);
         if admitted.is_err() {
             self.options.counters.add(Outcome::Limited, events);
         }

@@ -21,6 +21,8 @@ pub struct Identity {
     pub cookie: Option<String>,
     /// The parameter of the query that may; none of the resource's own.
     pub query_parameter: Option<String>,
+    /// How long a ticket is good.
+    pub ticket_lifetime: Duration,
     /// How long before its end a stream's client is told.
     pub expiring: Duration,
 }
@@ -57,7 +59,7 @@ pub enum Keys {
 }
 
 /// Parameters that the resources have themselves.
-const PARAMETERS: [&str; 4] = ["channels", "topics", "last_event_id", "format"];
+const PARAMETERS: [&str; 5] = ["channels", "topics", "last_event_id", "format", "ticket"];
 
 impl Identity {
     pub(super) fn prove(
@@ -77,6 +79,7 @@ impl Identity {
             issuers: issuers.into_iter().collect::<Option<_>>()?,
             cookie: raw.cookie.as_ref().map(|name| name.0.clone()),
             query_parameter: raw.query_parameter.as_ref().map(|name| name.0.clone()),
+            ticket_lifetime: raw.ticket_lifetime.get(),
             expiring: raw.expiring.get(),
         })
     }

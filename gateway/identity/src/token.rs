@@ -1,5 +1,6 @@
 //! From a token to whom it is of.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
@@ -22,7 +23,7 @@ pub struct Expectations {
 }
 
 /// Whom a token is of, proven.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// `iss`.
     pub issuer: String,

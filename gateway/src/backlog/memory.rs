@@ -16,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use self::channel::{Moment, Stored};
 use super::{
     Announcement, Appended, Backlog, BacklogError, Batch, Breaks, ConnectionEntry, Control, DataSet, Directory, Lease,
-    Listener, Marked, Offsets, Page, Remembered, Token, Watermarks,
+    Listener, Marked, Offsets, Page, Remembered, Taken, Tickets, Token, Watermarks,
 };
 
 /// The name of the only primary.
@@ -84,6 +84,8 @@ pub struct Snapshot {
     controls: HashMap<String, Control>,
     /// By group: the cause of its last break.
     causes: HashMap<String, String>,
+    /// By name: the content until it is taken, and when it lapses.
+    tickets: HashMap<String, (Option<String>, Timestamp)>,
 }
 
 #[derive(Default)]
@@ -325,6 +327,23 @@ impl Watermarks for MemoryBacklog {
         }
         known.extend(offsets.clone());
         Ok(Marked::Stored)
+    }
+}
+
+#[async_trait]
+impl Tickets for MemoryBacklog {
+    async fn keep_ticket(&self, name: &str, content: &str, ttl: Duration) -> Result<(), BacklogError> {
+        let (mut state, now) = self.state()?;
+        state.kept.tickets.retain(|_, (_, until)| *until > now);
+        let lapses = Timestamp(now.0 + millis(ttl));
+        state.kept.tickets.insert(name.into(), (Some(content.into()), lapses));
+        Ok(())
+    }
+
+    async fn take_ticket(&self, name: &str) -> Result<Taken, BacklogError> {
+        let (mut state, now) = self.state()?;
+        let known = state.kept.tickets.get_mut(name).filter(|(_, until)| *until > now);
+        Ok(known.map_or(Taken::Never, |(content, _)| content.take().map_or(Taken::Before, Taken::Now)))
     }
 }
 

@@ -10,6 +10,7 @@ use events_gateway_identity::{Algorithm, Expectations};
 
 use super::GatewayError;
 use super::files::secret;
+use crate::backlog;
 use crate::config::identity::{Keys, TokenAlgorithm};
 use crate::config::listen::Origins;
 use crate::config::{self, Config, Place, Problems, Publish};
@@ -17,7 +18,7 @@ use crate::http::access::Policy;
 use crate::http::admin::token::Token;
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::Cors;
-use crate::http::credentials::Credentials;
+use crate::http::credentials::{Credentials, TICKET};
 use crate::http::events::{Edge, ProblemCounts};
 use crate::http::listener::{self, Connections, Listening};
 use crate::http::public::Extra;
@@ -31,6 +32,7 @@ use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::identity::Identities;
 use crate::identity::issuer::{Issuer, Published, Source};
+use crate::identity::tickets::Tickets;
 use crate::publish::counters::Counters;
 use crate::publish::{self, Publisher};
 use crate::replica::Replica;
@@ -69,6 +71,7 @@ pub(super) fn edge(
     hub: Arc<Hub>,
     replica: Arc<Replica>,
     keeper: &Keeper,
+    tickets: Arc<dyn backlog::Tickets>,
     tasks: &Tasks,
 ) -> Result<web::Data<Edge>, GatewayError> {
     let published = Arc::new(Counters::default());
@@ -81,6 +84,7 @@ pub(super) fn edge(
     };
     let credentials = config.identity.as_ref().map(|identity| Credentials {
         identities: Arc::new(identities(identity, tasks)),
+        tickets: Tickets::new(tickets, identity.ticket_lifetime),
         cookie: identity.cookie.clone(),
         parameter: identity.query_parameter.clone(),
         origins: origins.clone(),
@@ -95,7 +99,7 @@ pub(super) fn edge(
             // The configuration bounds their number; none at all means that a request has to name its channels.
             default_channels: ChannelSet::new(config.channels.defaults.iter().cloned()).ok(),
             max_channels: config.streams.max_channels.get(),
-            token_parameter: config.identity.as_ref().and_then(|identity| identity.query_parameter.clone()),
+            credentials: config.identity.iter().flat_map(parameters).collect(),
         },
         credentials,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
@@ -105,6 +109,11 @@ pub(super) fn edge(
         refusals: Refusals::new(config.limits.held_refusals),
         problems: ProblemCounts::default(),
     }))
+}
+
+/// Parameters of the query that say who asks.
+fn parameters(identity: &config::Identity) -> impl Iterator<Item = String> {
+    identity.query_parameter.clone().into_iter().chain([TICKET.to_owned()])
 }
 
 /// The issuers, each keeping its keys.

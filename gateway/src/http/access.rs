@@ -96,7 +96,7 @@ mod tests {
     use serde_json::Map;
 
     fn asked(query: &str) -> Asked {
-        let rules = QueryRules { default_channels: None, max_channels: 12, token_parameter: None };
+        let rules = QueryRules { default_channels: None, max_channels: 12, credentials: Vec::new() };
         read(query, None, &rules).unwrap()
     }
 

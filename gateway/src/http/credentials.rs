@@ -13,12 +13,15 @@ use events_gateway_identity::{Identity, TokenError};
 use super::problem::{Kind, Problem};
 use super::query::pairs;
 use crate::identity::Identities;
+use crate::identity::tickets::{Bound, RedeemError, Tickets};
 
 /// How clients say who they are.
 #[derive(Debug)]
 pub struct Credentials {
     /// Who proves it.
     pub identities: Arc<Identities>,
+    /// What opens one stream each.
+    pub tickets: Tickets,
     /// The cookie that may hold a token.
     pub cookie: Option<String>,
     /// The parameter of the query that may.
@@ -26,6 +29,9 @@ pub struct Credentials {
     /// Origins of pages whose requests' cookies count, beside this one's own.
     pub origins: Vec<String>,
 }
+
+/// The parameter of the query that holds a ticket.
+pub const TICKET: &str = "ticket";
 
 /// Why it isn't known who a client is.
 #[derive(Debug)]
@@ -54,6 +60,22 @@ impl Credentials {
                 Err(Unproven::Refused(Kind::InvalidToken.because(format!("the token proves nothing: {error}"))))
             }
         }
+    }
+
+    /// What the ticket in a request's query stands for, if there is one. It is spent.
+    ///
+    /// # Errors
+    /// When it stands for nothing.
+    pub async fn redeem(&self, request: &HttpRequest) -> Result<Option<Bound>, Unproven> {
+        let parameters = pairs(request.query_string()).map_err(Unproven::Refused)?;
+        let Some((_, ticket)) = parameters.into_iter().find(|(name, _)| name == TICKET) else { return Ok(None) };
+        self.tickets.redeem(&ticket).await.map(Some).map_err(|error| match error {
+            RedeemError::Unavailable(error) => {
+                tracing::warn!(%error, "failed to look a ticket up");
+                Unproven::Unavailable
+            }
+            error => Unproven::Refused(Kind::InvalidToken.because(error.to_string())),
+        })
     }
 
     fn token<'a>(&self, request: &'a HttpRequest) -> Result<Option<Cow<'a, str>>, Problem> {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, ALLOW, HeaderValue, USER_AGENT};
+use actix_web::http::header::{ACCEPT, ALLOW, HeaderValue, REFERRER_POLICY, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use events_gateway_core::Channel;
 use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_identity::Identity;
 
@@ -26,6 +27,7 @@ use super::{Open, Opened};
 use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
 use crate::hub::Subscribe;
+use crate::identity::tickets::Bound;
 use crate::replica::Replica;
 use crate::replica::soft_limit::SoftLimit;
 
@@ -99,10 +101,32 @@ impl Edge {
         }
     }
 
+    /// Who asks for a stream. A ticket is spent by asking.
+    async fn asker(&self, request: &HttpRequest) -> Result<Asker, Unproven> {
+        if let (Some(credentials), &Method::GET) = (&self.credentials, request.method())
+            && let Some(Bound { identity, channels }) = credentials.redeem(request).await?
+        {
+            return Ok(Asker { who: Some(identity), only: Some(channels) });
+        }
+        Ok(Asker { who: self.identify(request).await?, only: None })
+    }
+
+    /// The methods of all resources, for pages of other origins that ask before they send.
+    pub(super) fn all_methods(&self) -> &'static str {
+        if self.publishing.is_some() || self.credentials.is_some() { METHODS_AND_POST } else { METHODS }
+    }
+
     /// The methods of the resource.
-    pub(super) fn methods(&self) -> &'static str {
+    fn methods(&self) -> &'static str {
         if self.publishing.is_some() { METHODS_AND_POST } else { METHODS }
     }
+}
+
+/// Who asks for a stream.
+struct Asker {
+    who: Option<Identity>,
+    /// The channels that a ticket was made for.
+    only: Option<Vec<Channel>>,
 }
 
 /// Serves the resource, whatever the method.
@@ -110,8 +134,8 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
     match (request.method(), &edge.publishing) {
         (&Method::OPTIONS, _) => HttpResponse::NoContent().insert_header((ALLOW, edge.methods())).finish(),
         (&Method::GET | &Method::HEAD, _) => {
-            let who = edge.identify(&request).await;
-            subscribe(&request, &edge, who).unwrap_or_else(|problem| edge.problems.answer(&problem))
+            let asker = edge.asker(&request).await;
+            subscribe(&request, &edge, asker).unwrap_or_else(|problem| edge.problems.answer(&problem))
         }
         (&Method::POST, Some(publishing)) => {
             let answer = publish::events(&request, content, &edge, publishing).await;
@@ -125,13 +149,9 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
 }
 
 /// Terminal problems are answered before anything is held; of what is well asked, the replica's state decides.
-fn subscribe(
-    request: &HttpRequest,
-    edge: &Edge,
-    who: Result<Option<Identity>, Unproven>,
-) -> Result<HttpResponse, Problem> {
-    let who = match who {
-        Ok(who) => Ok(who),
+fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>) -> Result<HttpResponse, Problem> {
+    let asker = match asker {
+        Ok(asker) => Ok(asker),
         Err(Unproven::Refused(problem)) => return Err(problem),
         Err(Unproven::Unavailable) => Err(DisconnectReason::IdentityUnavailable),
     };
@@ -139,9 +159,15 @@ fn subscribe(
     let asked = query::read(request.query_string(), last_event_id, &edge.rules)?;
     let accepted = accepts(request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()));
     // Whoever can't be proven now is refused below, once that can be told in a stream.
-    let grant = who.map(|who| edge.policy.authorise(who.as_ref(), asked));
-    let grant = match grant {
-        Ok(granted) => Ok(granted?),
+    let grant = match asker {
+        Ok(Asker { who, only }) => {
+            if only.as_ref().is_some_and(|only| only.as_slice() != asked.channels.as_slice()) {
+                return Err(Kind::Forbidden
+                    .because("the ticket is for other channels, and is spent")
+                    .about("channels"));
+            }
+            Ok((edge.policy.authorise(who.as_ref(), asked)?, only.is_some()))
+        }
         Err(reason) => Err(reason),
     };
     if request.method() == Method::HEAD {
@@ -156,7 +182,7 @@ fn subscribe(
                 .closing());
         }
     }
-    let grant = match grant {
+    let (grant, by_ticket) = match grant {
         Ok(grant) => grant,
         Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
     };
@@ -201,7 +227,11 @@ fn subscribe(
         close,
     );
     // A drain that began since the state was read closes it like any other: it is in the list now.
-    Ok(stream_response(StreamBody::new(chunks, place, entry)))
+    let mut response = stream_response(StreamBody::new(chunks, place, entry));
+    if by_ticket {
+        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
+    Ok(response)
 }
 
 /// The header's value; two of them can't both be where the client stands.

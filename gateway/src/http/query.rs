@@ -33,8 +33,8 @@ pub struct Rules {
     pub default_channels: Option<ChannelSet>,
     /// Most channels of one stream, at most `MAX_CURSOR_CHANNELS`.
     pub max_channels: usize,
-    /// The parameter that may hold a token, which is [others' business](super::credentials).
-    pub token_parameter: Option<String>,
+    /// Parameters that say who asks, which is [others' business](super::credentials).
+    pub credentials: Vec<String>,
 }
 
 #[derive(Default)]
@@ -43,7 +43,8 @@ struct Parameters<'a> {
     topics: Option<Cow<'a, str>>,
     last_event_id: Option<Cow<'a, str>>,
     format: Option<Cow<'a, str>>,
-    token: Option<Cow<'a, str>>,
+    /// Names of those that say who asks.
+    credentials: Vec<Cow<'a, str>>,
 }
 
 /// Reads the query (without its `?`) and the value of `Last-Event-ID`, if there is one.
@@ -55,7 +56,7 @@ struct Parameters<'a> {
 /// named the channels itself: what it asks for can't be told exactly. Behind a changed default it is a gap as well, since a
 /// refusal would end a browser's `EventSource` for something that its page never said.
 pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<Asked, Problem> {
-    let parameters = Parameters::split(query, rules.token_parameter.as_deref())?;
+    let parameters = Parameters::split(query, &rules.credentials)?;
     let named = match (&parameters.channels, &parameters.topics) {
         (Some(_), Some(_)) => {
             return Err(Kind::ConflictingParameters
@@ -129,7 +130,7 @@ pub(super) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Problem> {
 }
 
 impl<'a> Parameters<'a> {
-    fn split(query: &'a str, token_parameter: Option<&str>) -> Result<Self, Problem> {
+    fn split(query: &'a str, credentials: &[String]) -> Result<Self, Problem> {
         let mut parameters = Self::default();
         for (name, value) in pairs(query)? {
             let slot = match &*name {
@@ -137,7 +138,13 @@ impl<'a> Parameters<'a> {
                 "topics" => &mut parameters.topics,
                 "last_event_id" => &mut parameters.last_event_id,
                 "format" => &mut parameters.format,
-                name if Some(name) == token_parameter => &mut parameters.token,
+                known if credentials.iter().any(|one| one == known) => {
+                    if parameters.credentials.contains(&name) {
+                        return Err(Kind::RepeatedParameter.because(format!("\"{name}\" is given twice")).about(&name));
+                    }
+                    parameters.credentials.push(name);
+                    continue;
+                }
                 _ => {
                     return Err(Kind::UnknownParameter
                         .because(format!(
@@ -213,7 +220,7 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules { default_channels: None, max_channels: 12, token_parameter: None }
+        Rules { default_channels: None, max_channels: 12, credentials: Vec::new() }
     }
 
     fn refused(query: &str) -> (Kind, Option<String>) {
@@ -275,7 +282,7 @@ mod tests {
             refused(&format!("channels=a,b&last_event_id={cursor}")),
             (Kind::CursorOfOtherChannels, Some("last_event_id".into()))
         );
-        let rules = Rules { default_channels: Some(set(&["all"])), max_channels: 12, token_parameter: None };
+        let rules = Rules { default_channels: Some(set(&["all"])), max_channels: 12, credentials: Vec::new() };
         let asked = read("", Some(cursor.as_bytes()), &rules).unwrap();
         assert_eq!(asked.resume, Resume::Cursor(cursor));
         assert_eq!(asked.channels, set(&["all"]));

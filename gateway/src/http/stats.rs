@@ -153,7 +153,7 @@ pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse 
 }
 
 async fn tell(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem> {
-    let token = edge.rules.token_parameter.as_deref();
+    let token = edge.credentials.as_ref().and_then(|credentials| credentials.parameter.as_deref());
     if let Some((name, _)) =
         super::query::pairs(request.query_string())?.into_iter().find(|(name, _)| Some(&**name) != token)
     {

@@ -1,5 +1,6 @@
-//! How fast addresses may publish, by the generic cell rate algorithm (ATM Forum's, as `governor` has it).
+//! How fast something may be done, by the generic cell rate algorithm (ATM Forum's, as `governor` has it).
 
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,17 +24,17 @@ const CLEAN_EVERY: u32 = 1_000;
 /// Most addresses that are remembered; beyond, all that is known is forgotten rather than that memory grows.
 const MOST: usize = 100_000;
 
-type Limiter = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
+type Limiter<K> = RateLimiter<K, HashMapStateStore<K>, MonotonicClock, NoOpMiddleware<std::time::Instant>>;
 
-/// What each address has left.
-pub(super) struct Rates {
-    limiter: Limiter,
+/// What each address, or each of something else, has left.
+pub(crate) struct Rates<K: Hash + Eq + Clone> {
+    limiter: Limiter<K>,
     burst: NonZeroU32,
     calls: AtomicU32,
 }
 
-impl Rates {
-    pub(super) fn new(rate: Rate) -> Self {
+impl<K: Hash + Eq + Clone> Rates<K> {
+    pub(crate) fn new(rate: Rate) -> Self {
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
         Self {
             limiter: RateLimiter::new(quota, HashMapStateStore::default(), MonotonicClock),
@@ -42,15 +43,15 @@ impl Rates {
         }
     }
 
-    /// Takes so many events from what `address` has left, or says in how many seconds it has. More than a burst count as one:
-    /// they could never be had at once.
-    pub(super) fn admit(&self, address: IpAddr, events: usize) -> Result<(), u64> {
+    /// Takes so many events from what `key` has left, or says in how many seconds it has. More than a burst count as one: they
+    /// could never be had at once.
+    pub(crate) fn admit(&self, key: &K, events: usize) -> Result<(), u64> {
         if self.calls.fetch_add(1, Ordering::Relaxed).is_multiple_of(CLEAN_EVERY) || self.limiter.len() > MOST {
             self.limiter.retain_recent();
         }
         let events = u32::try_from(events).unwrap_or(u32::MAX).min(self.burst.get());
         let Some(events) = NonZeroU32::new(events) else { return Ok(()) };
-        match self.limiter.check_key_n(&network(address), events) {
+        match self.limiter.check_key_n(key, events) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(early)) => Err(early.wait_time_from(MonotonicClock.now()).as_secs() + 1),
             Err(_) => Err(1),
@@ -59,7 +60,7 @@ impl Rates {
 }
 
 /// What counts as one address: of IPv6 the first 64 bits, of which anybody has as many rests as they like (RFC 4291, 2.5.4).
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
@@ -70,7 +71,7 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn rates(per_second: u32, burst: u32) -> Rates {
+    fn rates(per_second: u32, burst: u32) -> Rates<IpAddr> {
         Rates::new(Rate { per_second: per_second.try_into().unwrap(), burst: burst.try_into().unwrap() })
     }
 
@@ -78,12 +79,12 @@ mod tests {
     fn an_address_has_a_burst_and_others_have_theirs() {
         let rates = rates(1, 5);
         let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        assert_eq!(rates.admit(one, 5), Ok(()));
-        let wait = rates.admit(one, 5).unwrap_err();
+        assert_eq!(rates.admit(&network(one), 5), Ok(()));
+        let wait = rates.admit(&network(one), 5).unwrap_err();
         assert!((4..=6).contains(&wait), "{wait} s");
-        assert_eq!(rates.admit(other, 1), Ok(()));
+        assert_eq!(rates.admit(&network(other), 1), Ok(()));
         assert_eq!(
-            rates.admit("::ffff:192.0.2.1".parse().unwrap(), 1),
+            rates.admit(&network("::ffff:192.0.2.1".parse().unwrap()), 1),
             Err(1),
             "the same, as a socket of both families sees it"
         );
@@ -91,14 +92,14 @@ mod tests {
 
     #[test]
     fn more_than_a_burst_is_a_burst() {
-        assert_eq!(rates(10, 10).admit("192.0.2.1".parse().unwrap(), 1_000), Ok(()));
+        assert_eq!(rates(10, 10).admit(&network("192.0.2.1".parse().unwrap()), 1_000), Ok(()));
     }
 
     #[test]
     fn an_ipv6_network_is_one_address() {
         let rates = rates(1, 1);
-        assert_eq!(rates.admit("2001:db8::1".parse().unwrap(), 1), Ok(()));
-        assert!(rates.admit("2001:db8::2".parse().unwrap(), 1).is_err());
-        assert_eq!(rates.admit("2001:db8:0:1::1".parse().unwrap(), 1), Ok(()));
+        assert_eq!(rates.admit(&network("2001:db8::1".parse().unwrap()), 1), Ok(()));
+        assert!(rates.admit(&network("2001:db8::2".parse().unwrap()), 1).is_err());
+        assert_eq!(rates.admit(&network("2001:db8:0:1::1".parse().unwrap()), 1), Ok(()));
     }
 }

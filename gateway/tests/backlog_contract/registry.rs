@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events_gateway::backlog::{Breaks, ConnectionEntry, Lease, Marked, Offsets, ReplicaState};
+use events_gateway::backlog::{Breaks, ConnectionEntry, Lease, Marked, Offsets, ReplicaState, Taken};
 use events_gateway_core::Timestamp;
 
 use crate::suite::{append, channel, now, token};
@@ -131,6 +131,32 @@ pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
     assert!(ports.renew(&Lease { replica: "lease:2".into(), ..lease }, long, true).await.unwrap());
     ports.release("lease:2").await.unwrap();
     assert!(ports.leases().await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_ticket_is_taken_once_and_lapses(world: &dyn World) {
+    let one = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let other = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let long = Duration::from_secs(60);
+    one.keep_ticket("first_-1", "{\"a\":\"ü\"}", long).await.unwrap();
+    one.keep_ticket("second", "2", long).await.unwrap();
+    assert_eq!(other.take_ticket("first_-1").await.unwrap(), Taken::Now("{\"a\":\"ü\"}".into()));
+    assert_eq!(one.take_ticket("first_-1").await.unwrap(), Taken::Before);
+    assert_eq!(other.take_ticket("first_-1").await.unwrap(), Taken::Before);
+    assert_eq!(one.take_ticket("third").await.unwrap(), Taken::Never);
+    // Of all who try at once, one has it.
+    let tries = futures_util::future::join_all((0..20).map(|number| {
+        let ports = if number % 2 == 0 { &one } else { &other };
+        ports.take_ticket("second")
+    }));
+    let taken = tries.await.into_iter().filter(|taken| matches!(taken, Ok(Taken::Now(_)))).count();
+    assert_eq!(taken, 1);
+    one.keep_ticket("brief", "x", Duration::from_millis(30)).await.unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    while one.take_ticket("brief").await.unwrap() != Taken::Never {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 pub(crate) async fn connections_and_control_are_told(world: &dyn World) {

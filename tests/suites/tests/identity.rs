@@ -270,6 +270,70 @@ async fn statistics_name_the_channels_that_whoever_asks_may_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_opens_one_stream_on_any_replica_with_its_channels_and_nothing_else() {
+    let _turn = turn::share().await;
+    let platform = platform().await;
+    let (one, other) = (platform.addresses()[0], platform.addresses()[1]);
+    let ann = token("ann", HOUR, &json!({}));
+    let ask = async |token: Option<&str>, channels: &[&str]| {
+        let mut request = Request::post("/api/v1/tickets", &json!({ "channels": channels }));
+        if let Some(token) = token {
+            request = request.header("Authorization", &bearer(token));
+        }
+        http::send(one, &request).await.expect("an answer")
+    };
+    let ticket = async |channels: &[&str]| {
+        let answer = ask(Some(&ann), channels).await;
+        assert_eq!(answer.status(), 201, "{}", answer.text());
+        let issued: Value = answer.json().expect("JSON");
+        assert_eq!(issued["expires_in_ms"], 30_000);
+        issued["ticket"].as_str().expect("a text").to_owned()
+    };
+    assert_eq!(ask(None, &["user:ann"]).await.status(), 401);
+    assert_eq!(ask(Some(&ann), &["user:bob"]).await.status(), 403);
+    assert_eq!(ask(Some(&ann), &[]).await.status(), 400);
+
+    let first = ticket(&["user:ann", "news"]).await;
+    let target = format!("/api/v1/events?channels=news,user:ann&ticket={first}");
+    let options = Options { reconnect: false, ..Options::new(other, &target) };
+    let client = Client::opened(options, BOUND).await.expect("a stream opens without another proof");
+    let headers = client.history().connections[0].headers.clone();
+    assert!(headers.contains(&("referrer-policy".to_owned(), "no-referrer".to_owned())), "{headers:?}");
+    let producer = platform.kafka.producer().expect("a producer");
+    let envelope = json!({ "channels": ["user:ann"], "data": "hers" });
+    producer.send(platform.topic(), &Record::json("user:ann", &envelope)).await.expect("Kafka takes it");
+    client.wait_for_published(1, BOUND).await.expect("her event");
+    assert_eq!(refused(one, &target, &[]).await, (401, "invalid-token".to_owned()), "it is spent");
+
+    let second = ticket(&["user:ann"]).await;
+    let wider = format!("/api/v1/events?channels=user:ann,news&ticket={second}");
+    assert_eq!(refused(one, &wider, &[]).await.0, 403);
+    for target in [
+        format!("/api/v1/events?channels=user:ann&ticket={second}"),
+        "/api/v1/events?channels=user:ann&ticket=".to_owned(),
+        format!("/api/v1/events?channels=user:ann&ticket={}", "A".repeat(43)),
+        format!("/api/v1/events?channels=user:ann&ticket={second}&ticket={second}"),
+    ] {
+        assert!(matches!(refused(one, &target, &[]).await.0, 400 | 401), "{target}");
+    }
+    // A page of another origin asks first.
+    let preflight = Request { method: "OPTIONS".to_owned(), ..Request::get("/api/v1/tickets") }
+        .header("Origin", "https://shop.example")
+        .header("Access-Control-Request-Method", "POST");
+    let allowed = http::send(one, &preflight).await.expect("an answer");
+    assert_eq!(allowed.head.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS, POST"));
+    assert_eq!(allowed.head.header("access-control-allow-credentials"), Some("true"));
+    // It is no token.
+    let third = ticket(&["user:ann"]).await;
+    let fields = bearer(&third);
+    assert_eq!(refused(one, &events_of(&["user:ann"]), &[("Authorization", &fields)]).await.0, 401);
+    assert_eq!(refused(one, &format!("/api/v1/events/stats?ticket={third}"), &[]).await.0, 400);
+    for gateway in &platform.gateways {
+        assert!(!gateway.log().contains(&first), "no ticket stands in a log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_of_another_origin_opens_nothing_with_its_visitors_cookie() {
     let _turn = turn::share().await;
     let platform = platform().await;

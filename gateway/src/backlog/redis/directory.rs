@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::script::RAISE;
 use super::{RedisBacklog, entry, millis};
-use crate::backlog::{BacklogError, ConnectionEntry, Control, Directory, Lease};
+use crate::backlog::{BacklogError, ConnectionEntry, Control, Directory, Lease, Taken, Tickets};
 
 /// Most leases that are told.
 const MAX_LEASES: usize = 1_000;
@@ -42,6 +42,31 @@ fn command<const N: usize>(name: &str, arguments: [&str; N]) -> Cmd {
         command.arg(argument);
     }
     command
+}
+
+/// What stands in place of a ticket that was taken.
+const SPENT: &str = "spent";
+
+#[async_trait]
+impl Tickets for RedisBacklog {
+    async fn keep_ticket(&self, name: &str, content: &str, ttl: Duration) -> Result<(), BacklogError> {
+        let key = self.keys.ticket(name)?;
+        let mut set = command("SET", [&key, content, "PX"]);
+        set.arg(millis(ttl).max(1));
+        self.on(&key, set).await.map(|_| ())
+    }
+
+    async fn take_ticket(&self, name: &str) -> Result<Taken, BacklogError> {
+        let key = self.keys.ticket(name)?;
+        // One command, so that one caller has it; it stays known as spent for as long as it would have been good.
+        Ok(match self.on(&key, command("SET", [&key, SPENT, "XX", "GET", "KEEPTTL"])).await? {
+            Value::Nil => Taken::Never,
+            value => match entry::text(value, "a ticket")? {
+                spent if spent == SPENT => Taken::Before,
+                content => Taken::Now(content),
+            },
+        })
+    }
 }
 
 #[async_trait]

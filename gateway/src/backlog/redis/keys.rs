@@ -61,6 +61,11 @@ impl Keys {
         format!("{}replicas", self.prefix)
     }
 
+    /// A ticket.
+    pub(super) fn ticket(&self, ticket: &str) -> Result<String, BacklogError> {
+        Ok(format!("{}ticket:{}", self.prefix, name(ticket)?))
+    }
+
     /// What a group is to do.
     pub(super) fn control(&self, group: &str) -> Result<String, BacklogError> {
         Ok(format!("{}group:{}:control", self.prefix, name(group)?))

@@ -4,9 +4,15 @@ use actix_web::test::TestRequest;
 use events_gateway_identity::Expectations;
 
 use super::*;
+use crate::backlog::memory::{self, Store};
 use crate::config::Secret;
 use crate::config::secret::SecretText;
 use crate::identity::issuer::{Issuer, Source};
+
+fn store() -> Arc<dyn crate::backlog::Tickets> {
+    let listener = Arc::new(crate::hub::HubListener::default());
+    Arc::new(Store::default().connect(memory::Options::default(), listener))
+}
 
 const SECRET: &str = "a secret that only we two know!!";
 
@@ -26,6 +32,7 @@ async fn credentials() -> Credentials {
     }
     Credentials {
         identities: Arc::new(Identities::new(vec![issuer])),
+        tickets: Tickets::new(store(), Duration::from_secs(30)),
         cookie: Some("session".into()),
         parameter: Some("token".into()),
         origins: vec!["https://shop.example".into()],

@@ -147,7 +147,7 @@ impl Gateway {
             open: hub.open(wanted.then),
             replica: replica.clone(),
             soft_limit: wanted.soft.map(soft_limit),
-            rules: Rules { default_channels: None, max_channels: 12, token_parameter: None },
+            rules: Rules { default_channels: None, max_channels: 12, credentials: Vec::new() },
             credentials: None,
             trusted_proxies: crate::http::client_address::TrustedProxies::default(),
             policy: Policy::default(),

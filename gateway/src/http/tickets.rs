@@ -1,0 +1,78 @@
+//! `POST {prefix}/tickets`: a ticket for one stream.
+
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use events_gateway_core::Channel;
+use events_gateway_core::cursor::ChannelSet;
+use serde::Deserialize;
+
+use super::content;
+use super::credentials::{Credentials, Unproven};
+use super::events::Edge;
+use super::problem::{Kind, Problem};
+use super::query::Asked;
+use crate::hub::Resume;
+use crate::identity::tickets::IssueError;
+
+const METHODS: &str = "OPTIONS, POST";
+/// Largest content, in bytes: 12 channels.
+const MAX_CONTENT: usize = 4 << 10;
+
+/// What a ticket is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    channels: Vec<Channel>,
+}
+
+/// Serves the resource, whatever the method.
+pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<Edge>) -> HttpResponse {
+    let Some(credentials) = &edge.credentials else { return super::public::not_found(request, edge).await };
+    let answer = match *request.method() {
+        Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish()),
+        Method::POST => issue(&request, content, &edge, credentials).await,
+        _ => Err(Kind::MethodNotAllowed.because("post to it").allowing(METHODS)),
+    };
+    answer.unwrap_or_else(|problem| edge.problems.answer(&problem))
+}
+
+async fn issue(
+    request: &HttpRequest,
+    content: web::Payload,
+    edge: &Edge,
+    credentials: &Credentials,
+) -> Result<HttpResponse, Problem> {
+    let unavailable = || Kind::Unavailable.because("tickets can't be kept now").after_seconds(1);
+    let who = credentials.identify(request).await.map_err(|unproven| match unproven {
+        Unproven::Refused(problem) => problem.closing(),
+        Unproven::Unavailable => unavailable().closing(),
+    })?;
+    let Some(who) = who else {
+        return Err(Kind::Unauthorized.because("tickets are for those who say who they are").closing());
+    };
+    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing());
+    }
+    let body = content::read(request, content, MAX_CONTENT, |_| true).await?;
+    let wanted: Wanted =
+        serde_json::from_slice(&body).map_err(|error| Kind::BadRequest.because(format!("content: {error}")))?;
+    let most = edge.rules.max_channels;
+    if wanted.channels.len() > most {
+        return Err(Kind::TooManyChannels.because(format!("a stream has at most {most} channels")).about("channels"));
+    }
+    let channels = ChannelSet::new(wanted.channels)
+        .map_err(|error| Kind::InvalidChannel.because(error.to_string()).about("channels"))?;
+    // Judged again when it is redeemed; whoever gets none need not come back for that.
+    let asked = Asked { channels: channels.clone(), resume: Resume::Live, format: Default::default() };
+    edge.policy.authorise(Some(&who), asked)?;
+    let issued = credentials.tickets.issue(&who, channels.as_slice()).await.map_err(|error| match error {
+        IssueError::TooFast(seconds) => Kind::TooManyRequests.because("too many tickets").after_seconds(seconds),
+        IssueError::Unavailable(error) => {
+            tracing::warn!(%error, "failed to keep a ticket");
+            unavailable()
+        }
+    })?;
+    Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(issued))
+}
