@@ -123,7 +123,7 @@ async fn keys_that_nobody_knows_are_asked_for_at_most_twice_a_minute() {
     for _ in 0..100 {
         assert_eq!(identities.prove(&other.token("https://id")).await, Err(TokenError::UnknownKey));
     }
-    assert!(began.elapsed() < Duration::from_secs(2), "nobody waits for what isn't asked");
+    assert!(began.elapsed() < Duration::from_secs(5), "nobody waits for what isn't asked");
     assert_eq!(fetched.load(Ordering::SeqCst), 1, "it was just asked");
 }
 
@@ -183,7 +183,7 @@ async fn no_keys_are_taken_from_a_hostile_server() {
         let identities = Identities::new(vec![issuer.clone()]);
         assert_eq!(identities.prove(&key.token("https://id")).await, Err(TokenError::NoKeys), "{what}");
         assert!(issuer.keys().is_none() && issuer.age().is_none(), "{what}");
-        assert!(began.elapsed() < Duration::from_secs(6), "{what}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(12), "{what}: {:?}", began.elapsed());
     }
 }
 
@@ -196,5 +196,5 @@ async fn whoever_waits_for_a_slow_server_waits_in_bounded_time() {
     let identities = Identities::new(vec![issuer("https://id", silent)]);
     let began = Instant::now();
     assert_eq!(identities.prove(&Key::new("k").token("https://id")).await, Err(TokenError::NoKeys));
-    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }

@@ -166,7 +166,7 @@ async fn a_stream_ends_with_its_token_and_goes_on_with_the_next_one() {
     });
     closed.await.expect("it ends");
     let lasted = began.elapsed();
-    assert!((4_000..6_500).contains(&lasted.as_millis()), "{lasted:?}");
+    assert!((4_000..10_000).contains(&lasted.as_millis()), "{lasted:?}");
     let own: Vec<_> = first.events().into_iter().filter(|event| event.kind.starts_with("gateway.")).collect();
     let kinds: Vec<&str> = own.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["gateway.open", "gateway.expiring", "gateway.closing"]);

@@ -8,13 +8,17 @@ use crate::publish::{self, Publisher};
 use crate::source::kafka::options::Client;
 
 /// A gateway that takes events of at most 2,000 bytes, 3 in a request of at most 4,000.
-fn gateway(bootstrap: &str, rate: Option<u32>) -> Gateway {
+fn gateway(bootstrap: &str) -> Gateway {
+    gateway_with(bootstrap, Duration::from_secs(60), None)
+}
+
+fn gateway_with(bootstrap: &str, timeout: Duration, rate: Option<u32>) -> Gateway {
     let options = publish::Options {
         topic: "events".into(),
         max_record_bytes: 2_000,
         max_channels: 64,
         max_pending_bytes: 10_000,
-        timeout: Duration::from_secs(1),
+        timeout,
         address_rate: rate.map(|rate| {
             let rate = rate.try_into().unwrap();
             publish::Rate { per_second: rate, burst: rate }
@@ -58,7 +62,7 @@ const EVENT: &str = r#"{"channels":["user:42"],"data":1}"#;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_202_says_where_kafka_has_it() {
     let (_cluster, bootstrap) = kafka();
-    let gateway = gateway(&bootstrap, None);
+    let gateway = gateway(&bootstrap);
     let (status, head, body) = gateway.json(EVENT).await;
     assert_eq!((status, body), (202, serde_json::json!({"topic": "events", "partition": 0, "offset": 0})));
     assert!(head.contains("cache-control: no-store"), "{head}");
@@ -73,7 +77,7 @@ async fn an_answer_of_202_says_where_kafka_has_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_is_answered_event_by_event() {
     let (_cluster, bootstrap) = kafka();
-    let gateway = gateway(&bootstrap, None);
+    let gateway = gateway(&bootstrap);
     let (status, _, body) = gateway.json(&format!(r#"[{EVENT},{{"channels":[]}},{EVENT}]"#)).await;
     assert_eq!((status, &body["topic"]), (207, &"events".into()));
     assert_eq!(body["events"][0]["status"], 202);
@@ -87,7 +91,7 @@ async fn a_batch_is_answered_event_by_event() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_is_a_problem_and_nothing_of_it_is_published() {
     let (_cluster, bootstrap) = kafka();
-    let gateway = gateway(&bootstrap, None);
+    let gateway = gateway(&bootstrap);
     let large = format!(r#"{{"channels":["a"],"data":"{}"}}"#, "x".repeat(3_000));
     let huge = "x".repeat(4_001);
     let many = format!("[{}]", [EVENT; 4].join(","));
@@ -127,7 +131,7 @@ async fn what_is_refused_is_a_problem_and_nothing_of_it_is_published() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_was_used_for_another_event_is_refused() {
     let (_cluster, bootstrap) = kafka();
-    let gateway = gateway(&bootstrap, None);
+    let gateway = gateway(&bootstrap);
     let keyed = "Content-Type: application/json\r\nIdempotency-Key: \"k\"\r\n";
     assert_eq!(gateway.post("/api/v1/events", keyed, EVENT).await.0, 202);
     assert_eq!(gateway.post("/api/v1/events", keyed, EVENT).await.0, 202, "a retry");
@@ -137,7 +141,7 @@ async fn a_key_that_was_used_for_another_event_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_kafka_and_over_a_bound_a_publisher_is_told_when_to_come_again() {
-    let gateway = gateway("127.0.0.1:1", Some(1));
+    let gateway = gateway_with("127.0.0.1:1", Duration::from_secs(1), Some(1));
     let (status, head, _) = gateway.json(EVENT).await;
     assert_eq!(status, 503);
     assert!(head.contains("retry-after: 1"), "{head}");
@@ -151,7 +155,7 @@ async fn without_kafka_and_over_a_bound_a_publisher_is_told_when_to_come_again()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_is_not_sent_in_whole_holds_its_room_until_its_connection_ends() {
     let (_cluster, bootstrap) = kafka();
-    let gateway = gateway(&bootstrap, None);
+    let gateway = gateway(&bootstrap);
     let begun = |length: usize| {
         format!(
             "POST /api/v1/events HTTP/1.1\r\nHost: a\r\n{JSON}Content-Length: {length}\r\n\r\n{}",
@@ -190,7 +194,7 @@ async fn where_nothing_can_be_published_there_is_nothing_to_post_to() {
 
 #[tokio::test]
 async fn pages_of_allowed_origins_may_publish_and_their_preflight_says_so() {
-    let gateway = gateway("127.0.0.1:1", None);
+    let gateway = gateway("127.0.0.1:1");
     let preflight = |origin: &str, target: &str| {
         format!(
             "OPTIONS {target} HTTP/1.1\r\nHost: a\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n{CLOSE}\r\n"
