@@ -342,6 +342,7 @@ function introduce() {
   say(byId("topic"), info.topic);
   say(byId("metrics"), info.metrics);
   byId("metrics").href = info.metrics;
+  say(byId("publish"), info.publish.replace("curl '", `curl '${location.origin}`));
   say(byId("kcat"), info.kcat);
 }
 

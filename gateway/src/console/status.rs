@@ -19,6 +19,7 @@ pub(super) struct Info<'a> {
     max_per_second: u32,
     sample_types: [&'static str; TYPES.len()],
     sequence_attribute: &'static str,
+    publish: String,
     kcat: String,
 }
 
@@ -35,6 +36,8 @@ impl<'a> Info<'a> {
             max_per_second: MAX_PER_SECOND,
             sample_types: TYPES,
             sequence_attribute: crate::dev::SEQUENCE_ATTRIBUTE,
+            // The page knows its own origin.
+            publish: banner::publish_example("", &console.path_prefix),
             kcat: banner::kcat_example(kafka, topic),
         }
     }

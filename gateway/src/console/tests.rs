@@ -248,6 +248,7 @@ async fn the_page_is_told_where_everything_is_and_new_types_only_once() {
     let bootstrap = page.console.publisher.kafka().address();
     assert_eq!((&info["kafka"], &info["events"]), (&json!(bootstrap), &json!("/api/v1/events")));
     assert!(info["kcat"].as_str().unwrap().contains(bootstrap));
+    assert!(info["publish"].as_str().unwrap().starts_with("curl '/api/v1/events' "), "{}", info["publish"]);
     page.console.types.see("a");
     page.console.types.see("b");
     for (query, expected) in [("", json!(["a", "b"])), ("?types_from=1", json!(["b"])), ("?types_from=9", json!([]))] {

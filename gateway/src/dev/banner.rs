@@ -17,12 +17,19 @@ pub struct Banner<'a> {
     pub topic: &'a str,
 }
 
+/// An event to try out with, as it is published and produced.
+const EVENT: &str = r#"{"channels":["user:42"],"type":"greeting","data":{"text":"hello"}}"#;
+
+/// A command that publishes one event over HTTP.
+#[must_use]
+pub fn publish_example(url: &str, path_prefix: &str) -> String {
+    format!("curl '{url}{path_prefix}/events' -H 'Content-Type: application/json' -d '{EVENT}'")
+}
+
 /// A command that produces one event with kcat.
 #[must_use]
 pub fn kcat_example(kafka: &str, topic: &str) -> String {
-    format!(
-        r#"echo '{{"channels":["user:42"],"type":"greeting","data":{{"text":"hello"}}}}' | kcat -P -b {kafka} -t {topic}"#
-    )
+    format!("echo '{EVENT}' | kcat -P -b {kafka} -t {topic}")
 }
 
 /// A command that follows a channel.
@@ -41,12 +48,13 @@ impl fmt::Display for Banner<'_> {
              Kafka      {kafka}   topic {topic}\n  \
              Metrics    {admin_url}/metrics\n\n  \
              Follow one user:\n    {curl}\n  \
-             Send an event, with any Kafka client:\n    {kcat}\n\n  \
+             Publish an event, or produce one with any Kafka client:\n    {publish}\n    {kcat}\n\n  \
              This is not for production: Kafka is a stand-in inside this process, without topic administration;\n  \
              events are kept in memory and are gone when it ends; nothing but this machine can reach it.\n  \
              Ctrl-C ends it.\n",
             version = env!("CARGO_PKG_VERSION"),
             curl = curl_example(url, path_prefix),
+            publish = publish_example(url, path_prefix),
             kcat = kcat_example(kafka, topic),
         )
     }
@@ -70,13 +78,12 @@ mod tests {
             "http://127.0.0.1:8080/\n",
             "127.0.0.1:40001 ",
             "curl -N 'http://127.0.0.1:8080/api/v1/events?channels=user:42'\n",
+            "curl 'http://127.0.0.1:8080/api/v1/events' -H 'Content-Type: application/json' -d '{\"channels\"",
             "| kcat -P -b 127.0.0.1:40001 -t events\n",
             "not for production",
         ] {
             assert!(banner.contains(expected), "{expected} in {banner}");
         }
-        let example = kcat_example("k", "t");
-        let envelope = example.split('\'').nth(1).unwrap();
-        assert!(serde_json::from_str::<serde_json::Value>(envelope).unwrap().is_object());
+        assert!(serde_json::from_str::<serde_json::Value>(EVENT).unwrap().is_object());
     }
 }
