@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
+use super::intake::Intake;
 use super::problem::{Kind, Problem};
 
 /// How long a client may take to send its content.
@@ -33,6 +34,7 @@ pub async fn read(
     if announced.is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
+    let _content = request.conn_data::<Intake>().map(Intake::content);
     let reading = async {
         let mut whole = BytesMut::new();
         while let Some(part) = content.next().await {

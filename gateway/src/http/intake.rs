@@ -6,7 +6,7 @@
 //! behind a stream is read and forgotten, until it is too much.
 //!
 //! It also times only the first head of a connection, and no body that nobody reads: here whatever was sent has to become a
-//! request in time.
+//! request in time, unless a handler reads it as the [content](Intake::content) of one.
 
 use std::cell::Cell;
 use std::io;
@@ -37,6 +37,19 @@ struct State {
     requests: Cell<u32>,
     began: Cell<bool>,
     closed: Cell<bool>,
+    /// A handler reads content.
+    is_content: Cell<bool>,
+}
+
+/// What is read is the content of a request, as long as this lives.
+#[derive(Debug)]
+pub struct ReadsContent(Intake);
+
+impl Drop for ReadsContent {
+    fn drop(&mut self) {
+        self.0.0.is_content.set(false);
+        self.0.begin();
+    }
 }
 
 impl Intake {
@@ -49,6 +62,15 @@ impl Intake {
     /// What was read has become a request.
     pub fn begin(&self) {
         self.0.began.set(true);
+    }
+
+    /// What is read from now on is the content of a request, and the handler that reads it sees to it that it doesn't take for
+    /// ever.
+    #[must_use]
+    pub fn content(&self) -> ReadsContent {
+        self.0.is_content.set(true);
+        self.begin();
+        ReadsContent(self.clone())
     }
 
     /// Nothing more is taken from the peer: the answer that follows is the connection's last.
@@ -120,7 +142,7 @@ impl<T: AsyncRead + Unpin> Guarded<T> {
         let count = part.filled().len();
         buffer.put_slice(part.filled());
         self.given += count;
-        if count > 0 && self.deadline.is_none() {
+        if count > 0 && self.deadline.is_none() && !self.intake.0.is_content.get() {
             self.deadline = Some(Box::pin(sleep(self.patience)));
         }
         self.intake.0.requests.set(self.intake.0.requests.get() + requests as u32);
@@ -236,6 +258,27 @@ mod tests {
         let mut guarded = guard(&much);
         guarded.intake().close();
         assert!(poll(&mut guarded).unwrap().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_content_of_a_request_takes_as_long_as_its_handler_lets_it() {
+        let bytes = REQUEST.repeat(10_000);
+        let mut guarded = guard(&bytes);
+        let intake = guarded.intake();
+        assert_eq!(poll(&mut guarded).unwrap().unwrap(), TURN);
+        let content = intake.content();
+        for _ in 0..3 {
+            assert!(poll(&mut guarded).is_none());
+            sleep(PATIENCE).await;
+            assert_eq!(poll(&mut guarded).unwrap().unwrap(), TURN);
+        }
+        drop(content);
+        assert!(poll(&mut guarded).is_none());
+        sleep(PATIENCE).await;
+        assert_eq!(poll(&mut guarded).unwrap().unwrap(), TURN, "what comes next");
+        assert!(poll(&mut guarded).is_none());
+        sleep(PATIENCE).await;
+        assert!(poll(&mut guarded).unwrap().is_err(), "has to become a request in time");
     }
 
     #[tokio::test(start_paused = true)]

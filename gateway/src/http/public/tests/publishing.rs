@@ -13,6 +13,10 @@ fn gateway(bootstrap: &str) -> Gateway {
 }
 
 fn gateway_with(bootstrap: &str, timeout: Duration, rate: Option<u32>) -> Gateway {
+    Gateway::start(wanted(bootstrap, timeout, rate))
+}
+
+fn wanted(bootstrap: &str, timeout: Duration, rate: Option<u32>) -> Wanted {
     let options = publish::Options {
         topic: "events".into(),
         max_record_bytes: 2_000,
@@ -28,7 +32,7 @@ fn gateway_with(bootstrap: &str, timeout: Duration, rate: Option<u32>) -> Gatewa
     let publisher = Publisher::new(Client { bootstrap: bootstrap.into(), ..Client::default() }, options).unwrap();
     let cors = Cors::new(["https://shop.example".to_owned()], false, Duration::from_secs(60)).unwrap();
     let publishing = Some(Publishing { publisher, max_body_bytes: 4_000, max_events: 3 });
-    Gateway::start(Wanted { publishing, cors, ..Wanted::default() })
+    Wanted { publishing, cors, ..Wanted::default() }
 }
 
 /// A Kafka with a topic of one partition.
@@ -150,6 +154,35 @@ async fn without_kafka_and_over_a_bound_a_publisher_is_told_when_to_come_again()
     let (status, head, body) = if limited.0 == 429 { limited } else { again };
     assert_eq!((status, &body["type"]), (429, &"https://eventsgateway.dev/problems/too-many-requests".into()));
     assert!(head.contains("retry-after: "), "{head}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publication_may_take_longer_to_arrive_and_to_be_taken_than_a_head() {
+    let (_cluster, bootstrap) = kafka();
+    let mut wanted = wanted(&bootstrap, Duration::from_secs(60), None);
+    wanted.options.connections.head_timeout = Duration::from_millis(400);
+    let gateway = Gateway::start(wanted);
+    let mut socket = gateway.connect().await;
+    let length = EVENT.len();
+    let head = format!("POST /api/v1/events HTTP/1.1\r\nHost: a\r\n{JSON}{CLOSE}Content-Length: {length}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    for part in EVENT.as_bytes().chunks(length.div_ceil(4)) {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        socket.write_all(part).await.unwrap();
+    }
+    let answer = read_until(&mut socket, NEVER).await;
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+
+    // Nobody answers for a second.
+    let mut wanted = self::wanted("127.0.0.1:1", Duration::from_secs(1), None);
+    wanted.options.connections.head_timeout = Duration::from_millis(400);
+    let gateway = Gateway::start(wanted);
+    let mut socket = gateway.connect().await;
+    socket.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    socket.write_all(EVENT.as_bytes()).await.unwrap();
+    let answer = read_until(&mut socket, NEVER).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
