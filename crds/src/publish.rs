@@ -41,6 +41,9 @@ pub struct Publish {
     /// How fast one address may publish, to each replica by itself. Behind an ingress see `listen.trustedProxies`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_rate: Option<Rate>,
+    /// How fast one subject may publish, to each replica by itself. Those who haven't said who they are have `addressRate` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher_rate: Option<Rate>,
 }
 
 const RATE_RULES: &[Rule] =

@@ -49,8 +49,19 @@ pub struct Options {
     pub timeout: Duration,
     /// How fast one address may publish.
     pub address_rate: Option<Rate>,
+    /// How fast one publisher may that has said who it is.
+    pub publisher_rate: Option<Rate>,
     /// Where is counted.
     pub counters: Arc<Counters>,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sender {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// See [`By::publisher`].
+    pub publisher: String,
 }
 
 /// Who publishes, and what makes a retry harmless.
@@ -100,7 +111,8 @@ pub struct Publisher {
     kafka: Kafka,
     keys: Keys,
     pending: Pending,
-    rates: Option<Rates<IpAddr>>,
+    addresses: Option<Rates<IpAddr>>,
+    publishers: Option<Rates<String>>,
 }
 
 /// What is written for one event.
@@ -121,7 +133,8 @@ impl Publisher {
             kafka: Kafka::new(client, &options)?,
             keys: Keys::default(),
             pending: Pending::new(options.max_pending_bytes),
-            rates: options.address_rate.map(Rates::new),
+            addresses: options.address_rate.map(Rates::new),
+            publishers: options.publisher_rate.map(Rates::new),
             options,
         })
     }
@@ -150,13 +163,16 @@ impl Publisher {
         self.pending.reserve()
     }
 
-    /// Whether `address` may publish so many events now, or in how many seconds.
+    /// Whether a publisher may publish so many events now, from its address and by its identity, or in how many seconds.
     ///
     /// # Errors
     /// With the seconds to wait, at least one.
-    pub fn admit(&self, address: Option<IpAddr>, events: usize) -> Result<(), u64> {
-        let Some((rates, address)) = self.rates.as_ref().zip(address) else { return Ok(()) };
-        let admitted = rates.admit(&rate::network(address), events);
+    pub fn admit(&self, sender: &Sender, events: usize) -> Result<(), u64> {
+        let address = self.addresses.as_ref().zip(sender.address);
+        let by_address = address.map_or(Ok(()), |(rates, address)| rates.admit(&rate::network(address), events));
+        let publisher = self.publishers.as_ref().filter(|_| !sender.publisher.is_empty());
+        let admitted =
+            by_address.and_then(|()| publisher.map_or(Ok(()), |rates| rates.admit(&sender.publisher, events)));
         if admitted.is_err() {
             self.options.counters.add(Outcome::Limited, events);
         }

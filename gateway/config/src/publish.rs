@@ -26,6 +26,8 @@ pub struct Publish {
     pub timeout: Duration,
     /// How fast one address may publish.
     pub address_rate: Option<Rate>,
+    /// How fast one subject may.
+    pub publisher_rate: Option<Rate>,
 }
 
 /// How often something may happen.
@@ -64,10 +66,12 @@ impl Publish {
         let max_events = text::count(raw.max_events, place.key("maxEvents"), problems);
         let max_channels = text::count(raw.max_channels, place.key("maxChannels"), problems);
         let max_pending_bytes = text::count(raw.max_pending_bytes, place.key("maxPendingBytes"), problems);
-        let address_rate = match &raw.address_rate {
+        let mut rate = |raw: &Option<raw::publish::Rate>, key: &str| match raw {
             None => Some(None),
-            Some(rate) => Rate::prove(rate, &place.key("addressRate"), problems).map(Some),
+            Some(rate) => Rate::prove(rate, &place.key(key), problems).map(Some),
         };
+        let address_rate = rate(&raw.address_rate, "addressRate");
+        let publisher_rate = rate(&raw.publisher_rate, "publisherRate");
         Some(Self {
             topic: raw.topic.0.clone(),
             max_body_bytes: max_body_bytes?,
@@ -76,6 +80,7 @@ impl Publish {
             max_pending_bytes: max_pending_bytes?,
             timeout: raw.timeout.get(),
             address_rate: address_rate?,
+            publisher_rate: publisher_rate?,
         })
     }
 }

@@ -3,8 +3,6 @@
 mod answer;
 mod key;
 
-use std::net::IpAddr;
-
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -20,7 +18,7 @@ use super::content;
 use super::credentials::Unproven;
 use super::events::Edge;
 use super::problem::{Kind, Problem, quote};
-use crate::publish::{By, Publisher, Refused, Reserved};
+use crate::publish::{By, Publisher, Refused, Reserved, Sender};
 
 /// What `…/broadcast` answers to.
 const BROADCAST_METHODS: &str = "OPTIONS, POST";
@@ -47,7 +45,7 @@ pub(super) async fn events(
     let media_type = text_field(request, CONTENT_TYPE.as_str())?;
     let fields: Vec<(&str, &[u8])> =
         request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let received = Received::read(request, content, edge, publishing).await?;
+    let received = Received::read(request, content, edge, publishing, who.as_ref()).await?;
     let content = Content { media_type, fields: &fields, body: &received.body };
     let publications = Publications::read(&content, publishing.max_events).map_err(|error| match error {
         Unreadable::MediaType => Kind::UnsupportedMediaType.because(error.to_string()),
@@ -79,7 +77,7 @@ async fn broadcasts(
     if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
         return Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing());
     }
-    let received = Received::read(request, content, edge, publishing).await?;
+    let received = Received::read(request, content, edge, publishing, who.as_ref()).await?;
     let event = broadcast(&received.body).map_err(|rejection| Kind::InvalidEvent.because(rejection.detail))?;
     let publications = Publications { events: vec![event], is_batch: false };
     publish(edge, publishing, who.as_ref(), received.request, publications).await
@@ -104,7 +102,7 @@ struct Received<'a> {
 /// What there is to know of it beside its content.
 struct Request<'a> {
     key: Option<String>,
-    address: Option<IpAddr>,
+    sender: Sender,
     /// Its room, for as long as it takes.
     reserved: Reserved<'a>,
 }
@@ -115,18 +113,20 @@ impl<'a> Received<'a> {
         content: web::Payload,
         edge: &Edge,
         publishing: &'a Publishing,
+        who: Option<&Identity>,
     ) -> Result<Self, Problem> {
         if let Some((name, _)) = super::query::pairs(request.query_string())?.first() {
             let detail = format!("there is no parameter \"{}\" here", quote(name));
             return Err(Kind::UnknownParameter.because(detail).about(name).closing());
         }
         let key = key::read(request)?;
-        let address = edge.trusted_proxies.client(request);
+        let publisher = who.map(Identity::scope).unwrap_or_default();
+        let sender = Sender { address: edge.trusted_proxies.client(request), publisher };
         // One event is counted before anything is read: what can't be read costs as well.
-        publishing.publisher.admit(address, 1).map_err(|seconds| too_fast(seconds).closing())?;
+        publishing.publisher.admit(&sender, 1).map_err(|seconds| too_fast(seconds).closing())?;
         let mut reserved = publishing.publisher.reserve();
         let body = content::read(request, content, publishing.max_body_bytes, |bytes| reserved.grow(bytes)).await?;
-        Ok(Self { body, request: Request { key, address, reserved } })
+        Ok(Self { body, request: Request { key, sender, reserved } })
     }
 }
 
@@ -138,21 +138,20 @@ async fn publish(
     publications: Publications<'_>,
 ) -> Result<HttpResponse, Problem> {
     let publisher = &publishing.publisher;
-    publisher.admit(request.address, publications.events.len() - 1).map_err(too_fast)?;
+    publisher.admit(&request.sender, publications.events.len() - 1).map_err(too_fast)?;
     // What is handed over is a copy.
     if !request.reserved.grow(publications.events.iter().map(|event| event.value.len()).sum()) {
         return Err(Kind::Unavailable.because("too much waits to be published").after_seconds(1));
     }
-    let scope = who.map(Identity::scope).unwrap_or_default();
     let may = |channel: &Channel| edge.policy.may(Right::Publish, who, channel);
-    let by = By { publisher: &scope, key: request.key.as_deref(), may: &may };
+    let by = By { publisher: &request.sender.publisher, key: request.key.as_deref(), may: &may };
     let outcomes = publisher.publish(by, &publications.events, publications.is_batch).await;
     let outcomes = outcomes.into_iter().map(|outcome| outcome.map_err(|refused| problem(who, &refused))).collect();
     answer::answer(publisher.topic(), outcomes, publications.is_batch)
 }
 
 fn too_fast(seconds: u64) -> Problem {
-    Kind::TooManyRequests.because("too many events from this address").after_seconds(seconds)
+    Kind::TooManyRequests.because("too many events from this address, or of this publisher").after_seconds(seconds)
 }
 
 fn problem(who: Option<&Identity>, refused: &Refused) -> Problem {

@@ -22,6 +22,7 @@ fn options() -> Options {
         max_pending_bytes: 1 << 20,
         timeout: Duration::from_secs(60),
         address_rate: None,
+        publisher_rate: None,
         counters: Arc::default(),
     }
 }
@@ -156,14 +157,18 @@ async fn without_kafka_the_answer_comes_in_time_and_says_that_a_retry_is_harmles
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_is_too_fast_is_told_when_to_come_again() {
-    let rate = Rate { per_second: 1.try_into().unwrap(), burst: 3.try_into().unwrap() };
-    let publisher = publisher("127.0.0.1:1", Options { address_rate: Some(rate), ..options() });
-    let address = Some("192.0.2.1".parse().unwrap());
-    assert_eq!(publisher.admit(address, 3), Ok(()));
-    assert!(publisher.admit(address, 2).is_err_and(|seconds| seconds <= 3));
-    assert_eq!(publisher.admit(None, 100), Ok(()));
-    assert_eq!(publisher.counters().outcomes().nth(4), Some((Outcome::Limited, 2)));
+async fn who_is_too_fast_is_told_when_to_come_again() {
+    let rate = |burst: u32| Some(Rate { per_second: 1.try_into().unwrap(), burst: burst.try_into().unwrap() });
+    let options = Options { address_rate: rate(3), publisher_rate: rate(2), ..options() };
+    let publisher = publisher("127.0.0.1:1", options);
+    let sender = |address: &str, publisher: &str| Sender { address: address.parse().ok(), publisher: publisher.into() };
+    assert_eq!(publisher.admit(&sender("192.0.2.1", ""), 3), Ok(()));
+    assert!(publisher.admit(&sender("192.0.2.1", ""), 2).is_err_and(|seconds| seconds <= 3), "by address");
+    assert_eq!(publisher.admit(&sender("192.0.2.2", "shop"), 2), Ok(()));
+    assert!(publisher.admit(&sender("192.0.2.3", "shop"), 1).is_err(), "by identity, wherever it comes from");
+    assert_eq!(publisher.admit(&sender("192.0.2.3", "bank"), 1), Ok(()));
+    assert_eq!(publisher.admit(&sender("", ""), 100), Ok(()));
+    assert_eq!(publisher.counters().outcomes().nth(4), Some((Outcome::Limited, 3)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,7 @@ fn wanted(bootstrap: &str, timeout: Duration, rate: Option<u32>) -> Wanted {
             let rate = rate.try_into().unwrap();
             publish::Rate { per_second: rate, burst: rate }
         }),
+        publisher_rate: None,
         counters: Arc::default(),
     };
     let publisher = Publisher::new(Client { bootstrap: bootstrap.into(), ..Client::default() }, options).unwrap();
