@@ -8,6 +8,7 @@ use events_gateway_cluster::faulty_api::Asked;
 use events_gateway_cluster::gateways::{VERSION, gateway};
 use events_gateway_cluster::operator::Settings;
 use events_gateway_cluster::{Api, ControlPlane, FaultyApi, Namespace, Operator, condition, definitions};
+use events_gateway_harness::wait;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -110,6 +111,14 @@ impl Place {
     pub(crate) async fn errors(&self, category: &str) -> Result<f64> {
         let label = format!("category=\"{category}\"");
         self.operator().metric("events_gateway_operator_errors_total", &[&label]).await
+    }
+
+    /// Waits until so many were: a pass counts its failure after it has told it.
+    pub(crate) async fn until_errors(&self, category: &str, least: f64) -> Result<()> {
+        wait::until(&format!("{least} failures of {category}"), BOUND, || async {
+            Ok((self.errors(category).await? >= least).then_some(()))
+        })
+        .await
     }
 
     /// What the operator has asked to write since, notices apart.

@@ -56,7 +56,7 @@ async fn a_kind_that_may_not_be_listed_is_told_and_seen_to_once_it_may() -> Resu
     place.create("events", json!({})).await?;
     let told = place.until_condition("events", "Degraded", "ReconcileFailed").await?;
     assert!(told.contains("NetworkPolicy"), "{told}");
-    assert!(place.errors("unseen").await? >= 1.0);
+    place.until_errors("unseen", 1.0).await?;
     assert!(rule.hits() < 30, "{}", rule.hits());
     drop(rule);
     place.until_well("events").await?;

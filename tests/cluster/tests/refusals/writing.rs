@@ -19,7 +19,7 @@ async fn a_conflict_is_tried_again() -> Result<()> {
     place.until(&place.path("services", "events"), "the Service", Value::is_object).await?;
     place.until_well("events").await?;
     assert_eq!(rule.hits(), 2);
-    assert!(place.errors("conflict").await? >= 2.0);
+    place.until_errors("conflict", 2.0).await?;
     Ok(())
 }
 
@@ -43,7 +43,7 @@ async fn a_kind_that_may_not_be_written_is_told_and_all_else_is_made_and_scaled(
     place.until(&deployment, "four", |object| object["spec"]["replicas"] == 4).await?;
     place.merge("events", json!({ "spec": { "replicas": 1 } })).await?;
     place.until(&deployment, "one", |object| object["spec"]["replicas"] == 1).await?;
-    assert!(place.errors("forbidden").await? >= 1.0);
+    place.until_errors("forbidden", 1.0).await?;
     // Left to itself it asks later and later.
     sleep(Duration::from_secs(3)).await;
     let (began, before) = (Instant::now(), rule.hits());
@@ -85,7 +85,7 @@ async fn the_words_of_an_admission_webhook_are_told_and_that_they_differ_makes_n
     // Each try is one to apply and one to overwrite.
     let asked = place.faulty.asked("patch", deployments);
     assert!(rule.hits() - before <= 16, "{:?}", waits(&asked));
-    assert!(place.errors("invalid").await? >= 1.0);
+    place.until_errors("invalid", 1.0).await?;
     drop(rule);
     place.until_well("events").await?;
     Ok(())
@@ -107,7 +107,7 @@ async fn a_server_that_says_when_to_come_back_is_not_asked_before() -> Result<()
     assert_eq!(rule.hits(), 2);
     let waits = waits(&place.faulty.asked("patch", path));
     assert!(waits.iter().take(2).all(|wait| *wait >= Duration::from_secs(8)), "{waits:?}");
-    assert!(place.errors("throttled").await? >= 2.0);
+    place.until_errors("throttled", 2.0).await?;
     place.until_well("events").await?;
     Ok(())
 }
@@ -132,7 +132,7 @@ async fn a_server_that_has_trouble_is_asked_later_and_later_and_all_is_well_afte
     sleep(Duration::from_secs(20)).await;
     let asked = place.written(began);
     assert!((2..=30).contains(&asked.len()), "{:?}", asked.iter().map(|one| &one.path).collect::<Vec<_>>());
-    assert!(place.errors("api-server").await? >= 1.0);
+    place.until_errors("api-server", 1.0).await?;
     drop(rules);
     let deployment = place.path("apps/v1/deployments", "events");
     place.until(&deployment, "three", |object| object["spec"]["replicas"] == 3).await?;
@@ -155,7 +155,7 @@ async fn a_request_that_is_never_answered_holds_up_only_its_gateway_and_is_told(
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     let told = place.until_condition("stuck", "Ready", "ReconcileFailed").await?;
     assert!(told.contains("failed to apply ConfigMap stuck-config"), "{told}");
-    assert!(place.errors("unreachable").await? >= 1.0);
+    place.until_errors("unreachable", 1.0).await?;
     drop(rule);
     place.until_well("stuck").await?;
     Ok(())
