@@ -13,6 +13,7 @@ pub mod identity;
 pub mod ingest;
 pub mod metrics;
 pub mod publish;
+pub mod rate;
 pub mod replica;
 pub mod source;
 pub mod task;

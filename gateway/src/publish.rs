@@ -7,7 +7,6 @@ pub mod counters;
 mod kafka;
 mod keys;
 mod pending;
-pub(crate) mod rate;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 
 use crate::ingest::address::{IDEMPOTENCY_KEY, PUBLISHER, once};
+use crate::rate::{Rate, Rates, network};
 use crate::source::kafka::options::Client;
 use counters::{Counters, Outcome};
 use kafka::Kafka;
@@ -28,8 +28,6 @@ pub use kafka::{NotTaken, PublisherError};
 use keys::{Keys, Use};
 use pending::Pending;
 pub use pending::Reserved;
-pub use rate::Rate;
-use rate::Rates;
 
 /// Longest idempotency key, in bytes.
 pub const MAX_KEY_BYTES: usize = 200;
@@ -169,7 +167,7 @@ impl Publisher {
     /// With the seconds to wait, at least one.
     pub fn admit(&self, sender: &Sender, events: usize) -> Result<(), u64> {
         let address = self.addresses.as_ref().zip(sender.address);
-        let by_address = address.map_or(Ok(()), |(rates, address)| rates.admit(&rate::network(address), events));
+        let by_address = address.map_or(Ok(()), |(rates, address)| rates.admit(&network(address), events));
         let publisher = self.publishers.as_ref().filter(|_| !sender.publisher.is_empty());
         let admitted =
             by_address.and_then(|()| publisher.map_or(Ok(()), |rates| rates.admit(&sender.publisher, events)));

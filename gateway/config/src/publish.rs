@@ -90,8 +90,8 @@ impl Rate {
         if raw.burst < raw.per_second {
             problems.add(place.key("burst"), "must be at least perSecond: a second's events may come at once");
         }
-        let per_second = text::count(raw.per_second, place.key("perSecond"), problems);
-        let burst = text::count(raw.burst, place.key("burst"), problems);
-        Some(Self { per_second: per_second?.try_into().ok()?, burst: burst?.try_into().ok()? })
+        let per_second = text::rate(raw.per_second, place.key("perSecond"), problems);
+        let burst = text::rate(raw.burst, place.key("burst"), problems);
+        Some(Self { per_second: per_second?, burst: burst? })
     }
 }

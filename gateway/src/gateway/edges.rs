@@ -154,10 +154,6 @@ fn token_algorithm(algorithm: TokenAlgorithm) -> Algorithm {
     }
 }
 
-fn rate(rate: config::publish::Rate) -> publish::Rate {
-    publish::Rate { per_second: rate.per_second, burst: rate.burst }
-}
-
 fn publishing(config: &Config, publish: &Publish, counters: Arc<Counters>) -> Result<Publishing, GatewayError> {
     let options = publish::Options {
         topic: publish.topic.clone(),
@@ -165,8 +161,8 @@ fn publishing(config: &Config, publish: &Publish, counters: Arc<Counters>) -> Re
         max_channels: publish.max_channels.get(),
         max_pending_bytes: publish.max_pending_bytes.get(),
         timeout: publish.timeout,
-        address_rate: publish.address_rate.map(rate),
-        publisher_rate: publish.publisher_rate.map(rate),
+        address_rate: publish.address_rate,
+        publisher_rate: publish.publisher_rate,
         counters,
     };
     let publisher = Publisher::new(super::kafka::client(config)?, options).map_err(super::kafka::KafkaError::from)?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backlog::{BacklogError, Taken, Tickets as Store};
 use crate::clock::now;
-use crate::publish::rate::{Rate, Rates};
+use crate::rate::{Rate, Rates};
 
 /// Bytes of a ticket: nobody guesses one.
 const BYTES: usize = 32;

@@ -25,7 +25,7 @@ fn wanted(bootstrap: &str, timeout: Duration, rate: Option<u32>) -> Wanted {
         timeout,
         address_rate: rate.map(|rate| {
             let rate = rate.try_into().unwrap();
-            publish::Rate { per_second: rate, burst: rate }
+            crate::rate::Rate { per_second: rate, burst: rate }
         }),
         publisher_rate: None,
         counters: Arc::default(),
