@@ -42,6 +42,17 @@ pub enum Unproven {
     Unavailable,
 }
 
+impl From<Unproven> for Problem {
+    fn from(unproven: Unproven) -> Problem {
+        match unproven {
+            Unproven::Refused(problem) => problem,
+            Unproven::Unavailable => {
+                Kind::Unavailable.because("the keys that prove tokens aren't known now").after_seconds(5)
+            }
+        }
+    }
+}
+
 impl Credentials {
     /// Who sent a request; `None`: nobody in particular.
     ///

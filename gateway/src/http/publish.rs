@@ -15,7 +15,6 @@ use events_gateway_identity::Identity;
 
 use super::access::denied;
 use super::content;
-use super::credentials::Unproven;
 use super::events::Edge;
 use super::problem::{Kind, Problem, quote};
 use crate::publish::{By, Publisher, Refused, Reserved, Sender};
@@ -85,12 +84,7 @@ async fn broadcasts(
 
 /// Who publishes. Whoever isn't known to be anybody may still have the right.
 async fn identify(request: &HttpRequest, edge: &Edge) -> Result<Option<Identity>, Problem> {
-    edge.identify(request).await.map_err(|unproven| match unproven {
-        Unproven::Refused(problem) => problem.closing(),
-        Unproven::Unavailable => {
-            Kind::Unavailable.because("the keys that prove tokens aren't known now").after_seconds(5).closing()
-        }
-    })
+    edge.identify(request).await.map_err(|unproven| Problem::from(unproven).closing())
 }
 
 /// A request that was read to its end.

@@ -14,7 +14,6 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::credentials::Unproven;
 use super::events::Edge;
 use super::problem::{Kind, Problem, quote};
 use crate::backlog::{Lease, Rates};
@@ -160,12 +159,7 @@ async fn tell(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Proble
         let detail = format!("there is no parameter \"{}\" here", quote(&name));
         return Err(Kind::UnknownParameter.because(detail).about(&name));
     }
-    let who = edge.identify(request).await.map_err(|unproven| match unproven {
-        Unproven::Refused(problem) => problem,
-        Unproven::Unavailable => {
-            Kind::Unavailable.because("the keys that prove tokens aren't known now").after_seconds(5)
-        }
-    })?;
+    let who = edge.identify(request).await?;
     let who: Option<&Identity> = who.as_ref();
     if !edge.policy.may_any(Right::Stats, who) {
         return Err(match who {

@@ -8,7 +8,7 @@ use events_gateway_core::cursor::ChannelSet;
 use serde::Deserialize;
 
 use super::content;
-use super::credentials::{Credentials, Unproven};
+use super::credentials::Credentials;
 use super::events::Edge;
 use super::problem::{Kind, Problem};
 use super::query::Asked;
@@ -43,11 +43,7 @@ async fn issue(
     edge: &Edge,
     credentials: &Credentials,
 ) -> Result<HttpResponse, Problem> {
-    let unavailable = || Kind::Unavailable.because("tickets can't be kept now").after_seconds(1);
-    let who = credentials.identify(request).await.map_err(|unproven| match unproven {
-        Unproven::Refused(problem) => problem.closing(),
-        Unproven::Unavailable => unavailable().closing(),
-    })?;
+    let who = credentials.identify(request).await.map_err(|unproven| Problem::from(unproven).closing())?;
     let Some(who) = who else {
         return Err(Kind::Unauthorized.because("tickets are for those who say who they are").closing());
     };
@@ -71,7 +67,7 @@ async fn issue(
         IssueError::TooFast(seconds) => Kind::TooManyRequests.because("too many tickets").after_seconds(seconds),
         IssueError::Unavailable(error) => {
             tracing::warn!(%error, "failed to keep a ticket");
-            unavailable()
+            Kind::Unavailable.because("tickets can't be kept now").after_seconds(1)
         }
     })?;
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(issued))
