@@ -152,9 +152,15 @@ fn bearer(fields: &HeaderMap) -> Result<Option<&str>, Problem> {
 fn cookie<'a>(fields: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
     let mut found = None;
     for value in fields.get_all(COOKIE) {
-        let pairs = value.to_str().unwrap_or_default().split(';').filter_map(|pair| pair.split_once('='));
-        for (_, value) in pairs.filter(|(known, _)| known.trim() == name) {
-            if found.replace(value.trim().trim_matches('"')).is_some() {
+        // Others set cookies of the same host, in any bytes: they don't hide ours.
+        for pair in value.as_bytes().split(|byte| *byte == b';') {
+            let Some(equals) = pair.iter().position(|byte| *byte == b'=') else { continue };
+            if pair[..equals].trim_ascii() != name.as_bytes() {
+                continue;
+            }
+            let text = std::str::from_utf8(&pair[equals + 1..])
+                .map_err(|_| Kind::InvalidToken.because("the cookie isn't text"))?;
+            if found.replace(text.trim().trim_matches('"')).is_some() {
                 return Err(Kind::InvalidToken.because("the cookie is given twice"));
             }
         }

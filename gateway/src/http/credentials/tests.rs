@@ -142,3 +142,17 @@ async fn a_token_stands_in_the_query_only_where_it_may() {
     credentials.parameter = None;
     assert_eq!(told(&credentials, &target, &[]).await, Ok(None));
 }
+
+#[test]
+fn another_cookie_in_any_bytes_hides_none_of_ours() {
+    let read = |sent: &[u8]| {
+        let mut fields = HeaderMap::new();
+        fields.insert(COOKIE, actix_web::http::header::HeaderValue::from_bytes(sent).unwrap());
+        cookie(&fields, "session").map(|found| found.map(str::to_owned)).map_err(|problem| problem.kind)
+    };
+    assert_eq!(read(b"name=\xe9\xff; session=ours"), Ok(Some("ours".into())));
+    assert_eq!(read(b"\xff; =; session = \"ours\" ; name"), Ok(Some("ours".into())));
+    assert_eq!(read(b"session=\xff"), Err(Kind::InvalidToken));
+    assert_eq!(read(b"name=\xff; session=a; session=b"), Err(Kind::InvalidToken));
+    assert_eq!(read(b"sessions=\xff"), Ok(None));
+}
