@@ -23,13 +23,15 @@ pub enum DisconnectReason {
     Crowded,
     /// Refused: this replica holds as many channels as it may.
     ChannelLimit,
+    /// Refused: this replica's subscribers have as many distinct filters as they may.
+    FilterLimit,
     /// The replica had to give up at once.
     Abort,
 }
 
 impl DisconnectReason {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Drain,
         Self::MaxAge,
         Self::Overflow,
@@ -39,6 +41,7 @@ impl DisconnectReason {
         Self::ConnectionLimit,
         Self::Crowded,
         Self::ChannelLimit,
+        Self::FilterLimit,
         Self::Abort,
     ];
 
@@ -55,6 +58,7 @@ impl DisconnectReason {
             Self::ConnectionLimit => "connection-limit",
             Self::Crowded => "crowded",
             Self::ChannelLimit => "channel-limit",
+            Self::FilterLimit => "filter-limit",
             Self::Abort => "abort",
         }
     }

@@ -99,11 +99,16 @@ pub(super) fn edge(
             // The configuration bounds their number; none at all means that a request has to name its channels.
             default_channels: ChannelSet::new(config.channels.defaults.iter().cloned()).ok(),
             max_channels: config.streams.max_channels.get(),
+            filters: config.filters.clone(),
             credentials: config.identity.iter().flat_map(parameters).collect(),
         },
         credentials,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
-        policy: Policy { serve_all: config.channels.all, rules: config.access.clone().map(Arc::new) },
+        policy: Policy {
+            serve_all: config.channels.all,
+            rules: config.access.clone().map(Arc::new),
+            views: config.views.clone(),
+        },
         publishing: config.publish.as_ref().map(|publish| publishing(config, publish, published)).transpose()?,
         cors: Cors::new(origins, cors.credentials, cors.max_age)?,
         refusals: Refusals::new(config.limits.held_refusals),

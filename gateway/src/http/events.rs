@@ -26,7 +26,7 @@ use super::stats::Stats;
 use super::{Open, Opened};
 use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
-use crate::hub::Subscribe;
+use crate::hub::{Subscribe, Wire};
 use crate::identity::tickets::Bound;
 use crate::replica::Replica;
 use crate::replica::soft_limit::SoftLimit;
@@ -208,12 +208,16 @@ fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>)
         channels: grant.asked.channels,
         resume: grant.asked.resume,
         format: grant.asked.format,
+        views: grant.views,
+        filter: grant.asked.filter,
+        wire: Wire::EventStream,
         opened,
         ends: grant.ends,
         connection: connection.clone(),
     });
-    let Some(Opened { chunks, close }) = opening else {
-        return Ok(edge.refusals.refuse(DisconnectReason::ChannelLimit, accepted));
+    let Opened { chunks, close } = match opening {
+        Ok(opened) => opened,
+        Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
     };
     let entry = place.fill(
         ConnectionEntry {

@@ -25,6 +25,8 @@ pub enum Kind {
     InvalidChannel,
     /// More channels than one stream may have.
     TooManyChannels,
+    /// A filter that can't be.
+    InvalidFilter,
     /// A channel that this gateway doesn't serve.
     ChannelNotServed,
     /// A cursor of another set of channels.
@@ -69,7 +71,7 @@ pub enum Kind {
 
 impl Kind {
     /// All rows.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::UnknownParameter,
         Self::RepeatedParameter,
         Self::InvalidParameter,
@@ -77,6 +79,7 @@ impl Kind {
         Self::MissingChannels,
         Self::InvalidChannel,
         Self::TooManyChannels,
+        Self::InvalidFilter,
         Self::ChannelNotServed,
         Self::CursorOfOtherChannels,
         Self::BadRequest,
@@ -109,6 +112,7 @@ impl Kind {
             Self::MissingChannels => ("missing-channels", 400, "No channels named"),
             Self::InvalidChannel => ("invalid-channel", 400, "Invalid channel"),
             Self::TooManyChannels => ("too-many-channels", 400, "Too many channels"),
+            Self::InvalidFilter => ("invalid-filter", 400, "Invalid filter"),
             Self::ChannelNotServed => ("channel-not-served", 403, "Channel not served"),
             Self::CursorOfOtherChannels => ("cursor-of-other-channels", 400, "Cursor of other channels"),
             Self::BadRequest => ("bad-request", 400, "Bad request"),

@@ -34,13 +34,15 @@ pub fn hub(hub: Arc<Hub>) -> Source {
             repairs,
             page_reads,
             page_shared,
+            view_failures,
             gaps,
             disconnects,
             latency,
             latency_sum_ms,
-            ..
         } = hub.counters();
         sheet.count(&CHANNELS, &[], hub.feeds() as u64);
+        sheet.count(&FILTERS, &[], hub.filters() as u64);
+        sheet.count(&VIEW_FAILURES, &[], read(view_failures));
         sheet.count(&DELIVERED, &[], read(delivered));
         sheet.count(&DELIVERED_BYTES, &[], read(delivered_bytes));
         sheet.count(&RELEASED, &[], read(released));

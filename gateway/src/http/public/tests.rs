@@ -413,7 +413,7 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
         open: crate::http::open_on(hub.clone()),
         replica: replica.clone(),
         soft_limit: None,
-        rules: Rules { default_channels: None, max_channels: 12, credentials: Vec::new() },
+        rules: Rules { default_channels: None, max_channels: 12, filters: Vec::new(), credentials: Vec::new() },
         credentials: None,
         trusted_proxies: crate::http::client_address::TrustedProxies::default(),
         policy: Policy::default(),
