@@ -22,6 +22,7 @@ pub mod screen;
 pub mod stats;
 pub mod tickets;
 pub mod tls;
+pub mod websocket;
 
 use std::pin::Pin;
 use std::sync::Arc;

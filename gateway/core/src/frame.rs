@@ -9,6 +9,26 @@ use serde::Serialize;
 /// The final frame of a text message.
 const TEXT: u8 = 0x81;
 
+/// A ping without content.
+pub const PING: &[u8] = &[0x89, 0];
+
+/// The answer to a ping; its content has at most 125 bytes.
+pub fn put_pong(buffer: &mut BytesMut, content: &[u8]) {
+    let content = &content[..content.len().min(125)];
+    buffer.put_u8(0x8a);
+    buffer.put_u8(content.len() as u8);
+    buffer.put_slice(content);
+}
+
+/// A close frame with a code.
+#[must_use]
+pub fn close(code: u16) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(4);
+    buffer.put_slice(&[0x88, 2]);
+    buffer.put_u16(code);
+    buffer.freeze()
+}
+
 /// A text message.
 pub fn put_text(buffer: &mut BytesMut, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();

@@ -14,7 +14,7 @@ use super::problem::{Kind, Problem, quote};
 use crate::hub::Resume;
 
 /// The text that asks for everything that is retained.
-pub(super) const EARLIEST: &str = "earliest";
+const EARLIEST: &str = "earliest";
 
 /// What the names of parameters begin with that ask for attributes.
 const ATTRIBUTE: &str = "attribute.";
@@ -97,51 +97,49 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
             .clone()
             .ok_or_else(|| Kind::MissingChannels.because("say which channels: ?channels=a,b").about("channels"))?,
     };
-    let format = match &parameters.format {
-        None => Format::default(),
-        Some(name) => {
-            Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some(format)).ok_or_else(
-                || Kind::InvalidParameter.because("format is one of data, envelope, cloudevents").about("format"),
-            )?
-        }
-    };
+    let format = parameters.format.as_deref().map(format).transpose()?.unwrap_or_default();
     let filter = filter(&parameters, &rules.filters)?;
     let view = parameters.view.as_deref().map(str::to_owned);
     let header = last_event_id.filter(|value| !value.is_empty()).map(String::from_utf8_lossy);
     let parameter = parameters.last_event_id.filter(|value| !value.is_empty());
     let resume = match header.or(parameter) {
         None => Resume::Live,
-        Some(text) if text == EARLIEST => Resume::Earliest,
-        Some(text) => {
-            if named.is_some() && channels.parse(&text) == Err(CursorError::OtherChannels) {
-                return Err(Kind::CursorOfOtherChannels
-                    .because(
-                        "this cursor was made for another set of channels: subscribe to exactly those, or begin anew \
-                         without a cursor",
-                    )
-                    .about("last_event_id"));
-            }
-            // Longer texts are no cursors; one byte too many keeps them so without keeping them whole.
-            let end = text
-                .char_indices()
-                .map(|(at, _)| at)
-                .chain([text.len()])
-                .take_while(|at| *at <= MAX_CURSOR_BYTES + 4)
-                .last()
-                .unwrap_or_default();
-            Resume::Cursor(text[..end].to_owned())
-        }
+        Some(text) => resume(&text, &channels, named.is_some()).map_err(|problem| problem.about("last_event_id"))?,
     };
     Ok(Asked { channels, resume, format, view, filter })
 }
 
+/// A format by its name.
+pub(super) fn format(name: &str) -> Result<Format, Problem> {
+    let known = Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some(format));
+    known.ok_or_else(|| Kind::InvalidParameter.because("format is one of data, envelope, cloudevents").about("format"))
+}
+
+/// Where a text says that a client stands in these channels, which it named itself or didn't.
+pub(super) fn resume(text: &str, channels: &ChannelSet, are_named: bool) -> Result<Resume, Problem> {
+    if text == EARLIEST {
+        return Ok(Resume::Earliest);
+    }
+    if are_named && channels.parse(text) == Err(CursorError::OtherChannels) {
+        return Err(Kind::CursorOfOtherChannels.because(
+            "this cursor was made for another set of channels: subscribe to exactly those, or begin anew without a cursor",
+        ));
+    }
+    // Longer texts are no cursors; one byte too many keeps them so without keeping them whole.
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let end = ends.take_while(|at| *at <= MAX_CURSOR_BYTES + 4).last().unwrap_or_default();
+    Ok(Resume::Cursor(text[..end].to_owned()))
+}
+
+/// A filter of the configuration.
+pub(super) fn named_filter(name: &str, known: &[NamedFilter]) -> Result<NamedFilter, Problem> {
+    let unknown = || Kind::InvalidParameter.because(format!("there is no filter \"{}\"", quote(name))).about("filter");
+    known.iter().find(|filter| filter.name() == name).cloned().ok_or_else(unknown)
+}
+
 /// What `types`, `attribute.NAME` and `filter` ask for together.
 fn filter(parameters: &Parameters<'_>, known: &[NamedFilter]) -> Result<Option<Filter>, Problem> {
-    let named = parameters.filter.as_ref().map(|name| {
-        let unknown =
-            || Kind::InvalidParameter.because(format!("there is no filter \"{}\"", quote(name))).about("filter");
-        known.iter().find(|filter| filter.name() == name).cloned().ok_or_else(unknown)
-    });
+    let named = parameters.filter.as_ref().map(|name| named_filter(name, known));
     let types = parameters.types.as_deref().map(list).unwrap_or_default();
     let terms = parameters.attributes.iter().map(|(name, values)| (vec![name.clone()], list(values))).collect();
     build_filter(types, terms, named.transpose()?)

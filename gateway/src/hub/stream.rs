@@ -125,7 +125,9 @@ impl Stream {
             })
             .collect();
         let now = Instant::now();
-        let ends = hub.options.max_age.map(|age| now + age + jitter(hub.options.max_age_jitter));
+        // A WebSocket has an age of its own, for all its subscriptions.
+        let is_alone = matches!(request.wire, Wire::EventStream);
+        let ends = hub.options.max_age.filter(|_| is_alone).map(|age| now + age + jitter(hub.options.max_age_jitter));
         Self {
             timer: Box::pin(tokio::time::sleep_until(now + hub.options.open_wait)),
             hub,

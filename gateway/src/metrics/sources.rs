@@ -65,6 +65,7 @@ pub fn hub(hub: Arc<Hub>) -> Source {
 pub fn edge(edge: web::Data<Edge>) -> Source {
     Box::new(move |sheet| {
         sheet.count(&CONNECTIONS, &[], edge.replica.connections().open() as u64);
+        sheet.count(&WEBSOCKETS, &[], edge.sockets.open() as u64);
         sheet.count(&STREAMS_OPENED, &[], edge.replica.connections().opened());
         sheet.count(&REFUSALS_HELD, &[], edge.refusals.held() as u64);
         for (reason, count) in edge.refusals.counts() {

@@ -63,7 +63,8 @@ impl Wire {
     }
 
     /// The last there is.
-    pub(super) fn closing(&self, closing: &Closing) -> Bytes {
+    #[must_use]
+    pub fn closing(&self, closing: &Closing) -> Bytes {
         #[derive(Serialize)]
         struct Message<'a> {
             r#type: &'static str,

@@ -25,6 +25,7 @@ use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
 use crate::http::stats::Stats;
+use crate::http::websocket::{self, Sockets};
 use crate::http::{Open, Opened};
 use crate::hub::{self, Hub, HubListener, Subscribe};
 use crate::replica::Replica;
@@ -103,6 +104,12 @@ pub(super) fn stats() -> Stats {
     Stats::new(hub.clone(), Pulse::new(hub, Arc::default()), one_empty())
 }
 
+/// WebSockets that beat every second.
+pub(super) fn sockets() -> Sockets {
+    let (second, none) = (Duration::from_secs(1), Duration::ZERO);
+    Sockets::new(websocket::Options { heartbeat: second, expiring: none, retry: (second, none), max_age: None })
+}
+
 pub(super) struct Gateway {
     pub(super) address: std::net::SocketAddr,
     pub(super) replica: Arc<Replica>,
@@ -152,6 +159,7 @@ impl Gateway {
             trusted_proxies: crate::http::client_address::TrustedProxies::default(),
             policy: Policy::default(),
             publishing: wanted.publishing,
+            sockets: sockets(),
             stats: stats(),
             cors: wanted.cors,
             refusals: Refusals::new(1),
