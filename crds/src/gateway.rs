@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
 use crate::admin::Admin;
+use crate::aliases::Alias;
 use crate::channels::Channels;
 use crate::drain::Drain;
 use crate::filters::Filter;
@@ -55,6 +56,9 @@ pub struct Gateway<F: Form = OnDisk> {
     /// Filters by name that clients may ask for.
     #[schemars(length(max = 64))]
     pub filters: Vec<Filter>,
+    /// Paths of existing frontends.
+    #[schemars(length(max = 64))]
+    pub aliases: Vec<Alias>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     pub channels: Channels,
     /// What holds for each stream.
@@ -83,6 +87,7 @@ impl<F: Form> Gateway<F> {
             access: self.access.clone(),
             views: self.views.clone(),
             filters: self.filters.clone(),
+            aliases: self.aliases.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod aliases;
 pub mod channels;
 pub mod drain;
 pub mod duration;

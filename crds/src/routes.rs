@@ -18,7 +18,7 @@ pub struct Route {
     pub rules: Vec<Rule>,
 }
 
-/// How a record becomes an event. Templates are texts with references in braces: `{key}`, `{topic}`, `{header.NAME}`,
+/// How a record becomes an event. Templates are texts with references in braces: `{key}`, `{topic}`, `{time}`, `{header.NAME}`,
 /// `{value}` (the whole value) and `{value./json/pointer}`; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -149,6 +149,20 @@ text!(
     AttributeName, "attribute", 200, r"^[^\x00-\x1f\x7f]{1,200}$", "an attribute's name"
 );
 text!(
+    /// A path whose segments may be values in braces.
+    AliasPath, "path", 400, r"^(/([A-Za-z0-9._~-]+|\{[A-Za-z0-9_]+\}))+/?$",
+    "a path such as /api/messages/stream/ or /api/events/users/{user}"
+);
+text!(
+    /// A channel whose segments may be values in braces.
+    AliasChannel, "channel", 400,
+    r"^([A-Za-z0-9_.~-]+|\{[A-Za-z0-9_]+\})(:([A-Za-z0-9_.~-]+|\{[A-Za-z0-9_]+\}))*$", "a channel such as orders or user:{user}"
+);
+text!(
+    /// The name of a parameter of an alias.
+    AliasParameterName, "parameter", 100, r"^[A-Za-z0-9_.~-]{1,100}$", "a name of letters, digits and '_.~-'"
+);
+text!(
     /// The value of one client setting.
     SettingValue, "text", 200, r"^[^\x00-\x1f]{1,200}$", "a text (put numbers and booleans into quotes)"
 );

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::{AttributeName, Expression, Label, Pointer, PointerPattern};
 
-/// What is left of events for those who may not, or need not, have all of them: kept, dropped from that, renamed, then computed.
+/// What is left of events for those who may not, or need not, have all of them: kept, dropped from that, wrapped, renamed,
+/// then computed.
 /// Clients ask for it with `view=NAME`; `access` says who may have which. The event as it came is the view `raw`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -20,6 +21,9 @@ pub struct View {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub drop: Vec<PointerPattern>,
+    /// JSON pointer to where all of that goes, in a new object; then data needn't be an object or array. Absent: it stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrap: Option<Pointer>,
     /// Members that get another name or place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod alias;
 pub mod body;
 pub mod client_address;
 pub mod content;

@@ -65,6 +65,8 @@ pub struct Subscribe {
     pub resume: Resume,
     /// How events are written.
     pub format: Format,
+    /// Whether they bear their types in an event stream.
+    pub named: bool,
     /// The view of each channel, in the channels' order; what is missing is raw.
     pub views: Vec<Option<Arc<View>>>,
     /// Which events are wanted; absent: all.
@@ -87,6 +89,7 @@ impl Subscribe {
             channels,
             resume: Resume::Live,
             format: Format::default(),
+            named: true,
             views: Vec::new(),
             filter: None,
             wire: Wire::EventStream,

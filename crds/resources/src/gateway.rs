@@ -16,6 +16,7 @@ pub mod topics;
 use events_gateway_crds::Gateway;
 use events_gateway_crds::access::Access;
 use events_gateway_crds::admin::Admin;
+use events_gateway_crds::aliases::Alias;
 use events_gateway_crds::channels::Channels;
 use events_gateway_crds::drain::Drain;
 use events_gateway_crds::filters::Filter;
@@ -173,6 +174,13 @@ pub struct EventsGatewaySpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub filters: Vec<Filter>,
+    /// Paths of existing frontends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["path"])
+    )]
+    pub aliases: Vec<Alias>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     #[serde(default)]
     pub channels: Channels,
@@ -237,6 +245,7 @@ impl EventsGatewaySpec {
             access: self.access.clone(),
             views: self.views.clone(),
             filters: self.filters.clone(),
+            aliases: self.aliases.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),

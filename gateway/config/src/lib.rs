@@ -5,6 +5,7 @@
 //! looked at only by [`load`], so that a file can be checked where they aren't.
 
 mod access;
+pub mod aliases;
 pub mod channels;
 pub mod decoder;
 pub mod dev;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use events_gateway_crds as raw;
 use serde_json::Value;
 
+pub use aliases::Alias;
 pub use channels::Channels;
 pub use events_gateway_core::access::Rules;
 pub use events_gateway_core::filter::NamedFilter;
@@ -75,6 +77,8 @@ pub struct Config {
     pub views: Vec<Arc<View>>,
     /// Filters by name.
     pub filters: Vec<NamedFilter>,
+    /// Paths of existing frontends.
+    pub aliases: Vec<Alias>,
     /// What holds for channels.
     pub channels: Channels,
     /// What holds for each stream.
@@ -180,6 +184,7 @@ impl Config {
         };
         let views = views::prove(&raw.views, &root.key("views"), problems);
         let filters = views::prove_filters(&raw.filters, &root.key("filters"), problems);
+        let aliases = aliases::prove(&raw, &root.key("aliases"), problems);
         let channels = Channels::prove(&raw.channels, &raw.streams, &root.key("channels"), problems);
         let streams = Streams::prove(&raw.streams, &raw.kafka, &root.key("streams"), problems);
         let drain = Drain::prove(&raw.drain, &root.key("drain"), problems);
@@ -196,6 +201,7 @@ impl Config {
             access: access?,
             views: views?,
             filters: filters?,
+            aliases: aliases?,
             channels: channels?,
             streams: streams?,
             drain: drain?,

@@ -28,9 +28,10 @@ fn problems(text: &str) -> String {
 
 #[test]
 fn every_sample_is_accepted() {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/samples");
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
+    let entries = ["samples", "migrations"].map(|folder| std::fs::read_dir(deploy.join(folder)).unwrap());
     let mut checked = 0;
-    for entry in std::fs::read_dir(samples).unwrap() {
+    for entry in entries.into_iter().flatten() {
         let path = entry.unwrap().path();
         // Custom resources have a kind; configuration files have not.
         if path.extension().is_some_and(|ending| ending == "yaml")
@@ -40,7 +41,7 @@ fn every_sample_is_accepted() {
             checked += 1;
         }
     }
-    assert!(checked >= 2, "minimal and full at least");
+    assert!(checked >= 6, "minimal, full and four migrations at least");
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn spec(raw: &raw::views::View) -> ViewSpec {
         name: raw.name.0.clone(),
         keep: raw.keep.iter().map(|pointer| pointer.0.clone()).collect(),
         drop: raw.drop.iter().map(|pointer| pointer.0.clone()).collect(),
+        wrap: raw.wrap.as_ref().map(|pointer| pointer.0.clone()),
         rename: raw.rename.iter().map(|rename| (rename.from.0.clone(), rename.to.0.clone())).collect(),
         compute: raw.compute.iter().map(|compute| (compute.to.0.clone(), compute.value.0.clone())).collect(),
         attributes: raw.attributes.as_ref().map(|names| names.iter().map(|name| name.0.clone()).collect()),

@@ -26,10 +26,18 @@ pub struct Entry {
 /// The forms of one event.
 #[derive(Debug, Default)]
 struct Rendition {
-    bodies: [OnceLock<Bytes>; Format::NAMES.len()],
     alone: OnceLock<Bytes>,
-    frames: OnceLock<Box<[OnceLock<Bytes>; Format::NAMES.len()]>>,
+    forms: OnceLock<Box<Forms>>,
     verdicts: OnceLock<Verdicts>,
+}
+
+/// The rarer ones, each by format.
+#[derive(Debug, Default)]
+struct Forms {
+    bodies: [OnceLock<Bytes>; Format::NAMES.len()],
+    unnamed: [OnceLock<Bytes>; Format::NAMES.len()],
+    frames: [OnceLock<Bytes>; Format::NAMES.len()],
+    texts: [OnceLock<Bytes>; Format::NAMES.len()],
 }
 
 #[derive(Debug)]
@@ -99,18 +107,31 @@ impl<'e> Seen<'e> {
         &self.entry.channel
     }
 
-    /// The block of an event stream without its id line.
+    fn forms(&self) -> &'e Forms {
+        self.rendition.forms.get_or_init(Default::default)
+    }
+
+    /// The block of an event stream without its id line; with the event's type, or without.
     #[must_use]
-    pub fn body(&self, format: Format) -> &'e Bytes {
-        self.rendition.bodies[format as usize].get_or_init(|| sse::body(&self.entry.channel, self.event, format))
+    pub fn body(&self, format: Format, named: bool) -> &'e Bytes {
+        let (channel, event) = (&self.entry.channel, self.event);
+        if named {
+            self.forms().bodies[format as usize].get_or_init(|| sse::body(channel, event, format))
+        } else {
+            self.forms().unnamed[format as usize].get_or_init(|| sse::unnamed_body(channel, event, format))
+        }
+    }
+
+    /// The event as a text by itself.
+    #[must_use]
+    pub fn text(&self, format: Format) -> &'e Bytes {
+        self.forms().texts[format as usize].get_or_init(|| sse::data(&self.entry.channel, self.event, format))
     }
 
     /// The end of the WebSocket message, from the event's type on.
     #[must_use]
     pub fn frame(&self, format: Format) -> &'e Bytes {
-        let frames = self.rendition.frames.get_or_init(Default::default);
-        frames[format as usize]
-            .get_or_init(|| frame::event_end(&self.event.kind, &sse::data(&self.entry.channel, self.event, format)))
+        self.forms().frames[format as usize].get_or_init(|| frame::event_end(&self.event.kind, self.text(format)))
     }
 
     /// The whole block, id line included, as written to a stream of this channel alone, in [`Format::Data`], whose cursor

@@ -4,6 +4,7 @@
 //! compiler checks it, because this crate depends on none of them.
 
 pub mod access;
+pub mod alias;
 pub mod channel;
 pub mod cursor;
 pub mod disconnect;

@@ -21,7 +21,7 @@ pub(crate) use template::Template;
 ///
 /// | reference | stands for |
 /// |---|---|
-/// | `{key}`, `{topic}` | the record's key (UTF-8) and topic |
+/// | `{key}`, `{topic}`, `{time}` | the record's key (UTF-8), its topic, its time (RFC 3339) |
 /// | `{header.x-tenant}` | the last header of that name |
 /// | `{value./a/b}` | what the JSON pointer (RFC 6901) `/a/b` finds in the value: a string's text, a number or boolean exactly as written, an object or array as exactly the JSON that stands there |
 /// | `{value./ids/*}`, `{value./to/*/id}` | in channels only: one channel for each element of the array |

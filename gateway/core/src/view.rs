@@ -1,6 +1,6 @@
 //! Views: what is left of an event for those who may not, or need not, have all of it. Made once per event and view.
 //!
-//! In this order: what is kept, what is dropped from that, what is renamed, what is computed (from the event as it came). JSON is
+//! In this order: what is kept, what is dropped from that, where that is put, what is renamed, what is computed (from the event as it came). JSON is
 //! read in place: what a view doesn't touch stays as it was written.
 
 mod node;
@@ -35,6 +35,8 @@ pub struct ViewSpec {
     pub keep: Vec<String>,
     /// JSON pointers to what goes.
     pub drop: Vec<String>,
+    /// Where all of that goes in a new object; absent: it stays as it is.
+    pub wrap: Option<String>,
     /// From where to where, without `*`.
     pub rename: Vec<(String, String)>,
     /// Where, and the CEL expression over `channel`, `type`, `attributes` and `data` that gives what stands there.
@@ -61,6 +63,7 @@ pub struct View {
     index: usize,
     keep: Path,
     drop: Vec<Pointer>,
+    wrap: Option<Pointer>,
     rename: Vec<(Pointer, Pointer)>,
     compute: Vec<(Pointer, Expression)>,
     attributes: Option<Vec<String>>,
@@ -108,6 +111,7 @@ impl View {
         let each = |texts: &[String]| texts.iter().cloned().enumerate().collect::<Vec<_>>();
         let drop =
             each(&spec.drop).into_iter().filter_map(|(at, text)| pointer(&text, format!("drop[{at}]"), true)).collect();
+        let wrap = spec.wrap.as_deref().and_then(|text| pointer(text, "wrap".into(), false));
         let mut rename = Vec::new();
         for (at, (from, to)) in spec.rename.iter().enumerate() {
             let from = pointer(from, format!("rename[{at}].from"), false);
@@ -134,6 +138,7 @@ impl View {
             index,
             keep,
             drop,
+            wrap,
             rename,
             compute: computed,
             attributes: spec.attributes.clone(),
@@ -169,8 +174,11 @@ impl View {
         if let Some(kept) = &self.attributes {
             seen.attributes.retain(|name, _| kept.contains(name));
         }
-        let touches =
-            !(self.keep.is_all() && self.drop.is_empty() && self.rename.is_empty() && self.compute.is_empty());
+        let touches = !(self.keep.is_all()
+            && self.drop.is_empty()
+            && self.rename.is_empty()
+            && self.compute.is_empty()
+            && self.wrap.is_none());
         if touches {
             seen.data = self.data(channel, event)?;
         }
@@ -191,12 +199,18 @@ impl View {
 
     fn data(&self, channel: &Channel, event: &Event) -> Result<Bytes, Failure> {
         let text = std::str::from_utf8(&event.data).map_err(|_| Failure("data: expected UTF-8 text".into()))?;
-        let mut node = Node::root(text)?;
+        // What is only wrapped may be anything.
+        let looks_into = self.wrap.is_none() || !self.keep.is_all() || !self.drop.is_empty();
+        let mut node = Node::root(text, looks_into)?;
         if !self.keep.is_all() {
             node = node.keep(&self.keep)?;
         }
         for pointer in &self.drop {
             node.drop(pointer.tokens())?;
+        }
+        if let Some(pointer) = &self.wrap {
+            let whole = std::mem::replace(&mut node, Node::Object(Vec::new()));
+            node.put(pointer.tokens(), whole)?;
         }
         for (from, to) in &self.rename {
             if let Some(taken) = node.take(from.tokens())? {

@@ -103,6 +103,7 @@ pub(super) fn edge(
             filters: config.filters.clone(),
             credentials: config.identity.iter().flat_map(parameters).collect(),
         },
+        aliases: config.aliases.clone(),
         sockets: sockets(config),
         credentials,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),

@@ -20,13 +20,14 @@ use super::credentials::{Credentials, Unproven};
 use super::intake::Intake;
 use super::problem::{Kind, Problem};
 use super::publish::{self, Publishing};
-use super::query::{self, Rules};
+use super::query::{self, Asked, Rules};
 use super::refusal::Refusals;
 use super::stats::Stats;
 use super::websocket::Sockets;
 use super::{Open, Opened};
 use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
+use crate::config::Alias;
 use crate::hub::{Subscribe, Wire};
 use crate::identity::tickets::Bound;
 use crate::replica::Replica;
@@ -57,6 +58,8 @@ pub struct Edge {
     pub trusted_proxies: TrustedProxies,
     /// Takes events, if any are taken.
     pub publishing: Option<Publishing>,
+    /// Paths of existing frontends.
+    pub aliases: Vec<Alias>,
     /// How WebSockets are kept.
     pub sockets: Sockets,
     /// Tells how much is going on.
@@ -142,8 +145,8 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
     match (request.method(), &edge.publishing) {
         (&Method::OPTIONS, _) => HttpResponse::NoContent().insert_header((ALLOW, edge.methods())).finish(),
         (&Method::GET | &Method::HEAD, _) => {
-            let asker = edge.asker(&request).await;
-            subscribe(&request, &edge, asker).unwrap_or_else(|problem| edge.problems.answer(&problem))
+            let read = |cursor: Option<&[u8]>| query::read(request.query_string(), cursor, &edge.rules);
+            subscribe(&request, &edge, read).await.unwrap_or_else(|problem| edge.problems.answer(&problem))
         }
         (&Method::POST, Some(publishing)) => {
             let answer = publish::events(&request, content, &edge, publishing).await;
@@ -156,15 +159,20 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
     }
 }
 
-/// Terminal problems are answered before anything is held; of what is well asked, the replica's state decides.
-fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>) -> Result<HttpResponse, Problem> {
-    let asker = match asker {
+/// Terminal problems are answered before anything is held; of what is well asked, the replica's state decides. `read`: what is
+/// asked, given the value of `Last-Event-ID`.
+pub(super) async fn subscribe(
+    request: &HttpRequest,
+    edge: &Edge,
+    read: impl FnOnce(Option<&[u8]>) -> Result<Asked, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let asker = match edge.asker(request).await {
         Ok(asker) => Ok(asker),
         Err(Unproven::Refused(problem)) => return Err(problem),
         Err(Unproven::Unavailable) => Err(DisconnectReason::IdentityUnavailable),
     };
     let last_event_id = last_event_id(request)?;
-    let asked = query::read(request.query_string(), last_event_id, &edge.rules)?;
+    let asked = read(last_event_id)?;
     let accepted = accepts(request.headers().get_all(ACCEPT).filter_map(|value| value.to_str().ok()));
     // Whoever can't be proven now is refused below, once that can be told in a stream.
     let grant = match asker {
@@ -216,6 +224,7 @@ fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>)
         channels: grant.asked.channels,
         resume: grant.asked.resume,
         format: grant.asked.format,
+        named: grant.asked.named,
         views: grant.views,
         filter: grant.asked.filter,
         wire: Wire::EventStream,

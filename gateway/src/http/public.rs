@@ -10,6 +10,7 @@ use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 
+use super::alias;
 use super::events::{self, Edge};
 use super::listener::{self, Connections, Listening};
 use super::problem::Kind;
@@ -64,7 +65,7 @@ pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> i
                     extra(services);
                 }
             })
-            .default_service(web::to(not_found))
+            .default_service(web::to(alias::serve))
     })
 }
 

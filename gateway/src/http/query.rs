@@ -28,6 +28,8 @@ pub struct Asked {
     pub resume: Resume,
     /// How events are written.
     pub format: Format,
+    /// Whether they bear their types.
+    pub named: bool,
     /// By which view; absent: the default one.
     pub view: Option<String>,
     /// Which events; absent: all.
@@ -38,7 +40,7 @@ impl Asked {
     /// Whatever comes from now on, as it comes.
     #[must_use]
     pub fn live(channels: ChannelSet) -> Self {
-        Self { channels, resume: Resume::Live, format: Format::default(), view: None, filter: None }
+        Self { channels, resume: Resume::Live, format: Format::default(), named: true, view: None, filter: None }
     }
 }
 
@@ -106,7 +108,7 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
         None => Resume::Live,
         Some(text) => resume(&text, &channels, named.is_some()).map_err(|problem| problem.about("last_event_id"))?,
     };
-    Ok(Asked { channels, resume, format, view, filter })
+    Ok(Asked { channels, resume, format, named: true, view, filter })
 }
 
 /// A format by its name.
@@ -156,7 +158,7 @@ pub(super) fn build_filter(
 }
 
 /// The elements of a list: what stands between commas. `\,` is a comma, `\\` a backslash.
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     let mut elements = vec![String::new()];
     let mut rest = text.chars();
     while let Some(char) = rest.next() {
@@ -263,6 +265,12 @@ fn channels(list: &str, most: usize) -> Result<ChannelSet, Problem> {
 
 fn too_many(most: usize) -> Problem {
     Kind::TooManyChannels.because(format!("a stream has at most {most} channels: open a second stream"))
+}
+
+/// A segment of a path, percent-decoded (RFC 3986, 2.1); `None` where that is no UTF-8.
+pub(super) fn segment(text: &str) -> Option<String> {
+    // A plus is only in a query a space.
+    decode(&text.replace('+', "%2B")).map(Cow::into_owned)
 }
 
 /// `application/x-www-form-urlencoded` (WHATWG URL, 5.1), but what is no escape or no UTF-8 is refused, not guessed.

@@ -25,12 +25,13 @@ use super::credentials::{TICKET, Unproven, is_own};
 use super::events::{Asker, Edge, agent};
 use super::intake::Intake;
 use super::problem::{Kind, Problem, quote};
-use super::query::pairs;
+use super::query::{Asked, pairs};
 use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
+use crate::hub::Wire;
 use crate::replica::soft_limit::SoftLimit;
 pub(in crate::http) use message::Telling;
-use socket::{Opening, Socket, Who};
+use socket::{NotSubscribed, Opening, Socket, Who};
 
 const METHODS: &str = "GET, OPTIONS";
 
@@ -72,17 +73,22 @@ impl Sockets {
 pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<Edge>) -> HttpResponse {
     let answer = match *request.method() {
         Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish()),
-        Method::GET => connect(&request, content, &edge).await,
+        Method::GET => match check_parameters(&request, &edge) {
+            Ok(()) => connect(&request, content, &edge, None).await,
+            Err(problem) => Err(problem),
+        },
         _ => Err(Kind::MethodNotAllowed.because("open a WebSocket with GET").allowing(METHODS)),
     };
     answer.unwrap_or_else(|problem| edge.problems.answer(&problem))
 }
 
-/// Terminal problems are answered before the upgrade; what may pass is told over the WebSocket.
-async fn connect(
+/// Terminal problems are answered before the upgrade; what may pass is told over the WebSocket. `plain`: what is asked for once and
+/// for all, and told as it is.
+pub(super) async fn connect(
     request: &HttpRequest,
     content: web::Payload,
     edge: &web::Data<Edge>,
+    plain: Option<Asked>,
 ) -> Result<HttpResponse, Problem> {
     let mut response = handshake(request.head()).map_err(|error| match error {
         HandshakeError::NoWebsocketUpgrade | HandshakeError::NoConnectionUpgrade => {
@@ -90,7 +96,6 @@ async fn connect(
         }
         error => Kind::BadRequest.because(error.to_string()),
     })?;
-    check_parameters(request, edge)?;
     check_page(request, edge)?;
     let asker = match edge.asker(request).await {
         Ok(asker) => Ok(asker),
@@ -107,22 +112,31 @@ async fn connect(
         let place = edge.replica.connections().admit().ok_or(DisconnectReason::ConnectionLimit)?;
         Ok((asker, place))
     });
+    let refuse = |response: &mut actix_http::ResponseBuilder, reason| {
+        answer(response, edge.refusals.refuse_socket(reason, frame::close(socket::code_of(reason))))
+    };
     let (Asker { who, only }, place) = match admitted {
         Ok(admitted) => admitted,
-        Err(reason) => {
-            let body = edge.refusals.refuse_socket(reason, frame::close(socket::code_of(reason)));
-            return answer(&mut response, body);
-        }
+        Err(reason) => return refuse(&mut response, reason),
     };
     if only.is_some() {
         response.insert_header((REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
     }
+    let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
+    let asks = plain.is_none();
+    let plain = match plain
+        .map(|asked| socket::subscribe(edge, who.as_ref(), only.as_deref(), asked, Wire::Plain, &connection))
+    {
+        None => None,
+        Some(Ok(subscription)) => Some(subscription),
+        Some(Err(NotSubscribed::Refused(problem))) => return Err(problem),
+        Some(Err(NotSubscribed::Later(reason))) => return refuse(&mut response, reason),
+    };
     let who = match (who, &edge.credentials) {
         (Some(who), _) => Who::Known(who),
-        (None, Some(_)) => Who::Awaited,
-        (None, None) => Who::Nobody,
+        (None, Some(_)) if asks => Who::Awaited,
+        (None, _) => Who::Nobody,
     };
-    let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
     let entry = ConnectionEntry {
         connection: connection.to_string(),
         subject: None,
@@ -132,7 +146,8 @@ async fn connect(
         agent: agent(request),
     };
     let reading = request.conn_data::<Intake>().map(Intake::content);
-    let socket = Socket::new(Opening { edge: edge.clone(), content, reading, who, only, connection, entry, place });
+    let socket =
+        Socket::new(Opening { edge: edge.clone(), content, reading, who, only, connection, entry, place, plain });
     answer(&mut response, socket)
 }
 

@@ -46,6 +46,7 @@ pub struct Stream {
     signal: Arc<Signal>,
     connection: Arc<str>,
     format: Format,
+    named: bool,
     wire: Wire,
     opened: Timestamp,
     state: State,
@@ -137,6 +138,7 @@ impl Stream {
             signal,
             connection: request.connection,
             format: request.format,
+            named: request.named,
             wire: request.wire,
             opened: request.opened,
             state: State::Opening,
@@ -213,7 +215,8 @@ impl Stream {
     fn pull(&mut self) -> Result<Pulled, Closing> {
         let mut overflowed = false;
         let mut more = false;
-        let mut writer = Writer::new(&self.hub.counters, &self.set, &self.wire, self.format, &mut self.told);
+        let mut writer =
+            Writer::new(&self.hub.counters, &self.set, &self.wire, (self.format, self.named), &mut self.told);
         let (first, count) = (self.first, self.subscriptions.len());
         'subscriptions: for index in (first..count).chain(0..first) {
             for round in 1.. {

@@ -57,19 +57,26 @@ impl WebSocket {
         }
     }
 
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn connect(address: SocketAddr, target: &str, fields: &[(&str, &str)]) -> Result<Self> {
+        match Self::ask(address, target, fields).await? {
+            Answer::Open(socket) => Ok(*socket),
+            Answer::Refused(status, problem) => bail!("refused with {status}: {problem}"),
+        }
+    }
+
     /// Opens a connection and reads its first message, `open`.
     ///
     /// # Errors
     /// When it is refused.
     pub async fn open(address: SocketAddr, target: &str, fields: &[(&str, &str)]) -> Result<Self> {
-        match Self::ask(address, target, fields).await? {
-            Answer::Open(mut socket) => {
-                let first = socket.next().await?;
-                ensure!(first["type"] == "open", "the first message is {first}");
-                Ok(*socket)
-            }
-            Answer::Refused(status, problem) => bail!("refused with {status}: {problem}"),
-        }
+        let mut socket = Self::connect(address, target, fields).await?;
+        let first = socket.next().await?;
+        ensure!(first["type"] == "open", "the first message is {first}");
+        Ok(socket)
     }
 
     /// Sends a message.
@@ -91,15 +98,23 @@ impl WebSocket {
     /// The next message.
     ///
     /// # Errors
-    /// When none comes within 60 s, or the connection ends.
+    /// When none comes within 60 s, the connection ends, or it has no type.
     pub async fn next(&mut self) -> Result<Value> {
+        let message = self.next_json().await?;
+        ensure!(message["type"].is_string(), "a message without a type: {message}");
+        Ok(message)
+    }
+
+    /// The next message, whatever it is.
+    ///
+    /// # Errors
+    /// When none comes within 60 s, or the connection ends.
+    pub async fn next_json(&mut self) -> Result<Value> {
         loop {
             let message = timeout(Duration::from_secs(60), self.0.next()).await.context("no message in time")?;
             match message.context("the connection ended")?? {
                 Message::Text(text) => {
-                    let message: Value = serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
-                    ensure!(message["type"].is_string(), "a message without a type: {message}");
-                    return Ok(message);
+                    return serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"));
                 }
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => bail!("ended by {other:?}"),

@@ -7,6 +7,7 @@ use events_gateway_harness::http::{self, Request};
 use events_gateway_harness::kafka::admin::Record;
 use events_gateway_harness::sse::{Client, Options};
 use events_gateway_harness::wait;
+use events_gateway_harness::websocket::{Answer, WebSocket};
 use events_gateway_suites::platform::{Plan, Platform, events_of};
 use events_gateway_suites::token::{identity, token};
 use events_gateway_suites::turn;
@@ -35,6 +36,13 @@ async fn platform() -> Platform {
             { "claims": { "/roles": "operator" }, "subscribe": ["**", "all"] },
             { "claims": { "/roles": "watcher" }, "stats": ["**"] },
         ] },
+        "aliases": [
+            { "path": "/pages/{user}", "channels": ["user:{user}"] },
+            { "path": "/pages/", "channels": ["news"],
+              "parameters": [{ "name": "users", "is": "channels", "channel": "user:{value}" }] },
+            { "path": "/everything", "channels": ["all"] },
+            { "path": "/raw/{user}", "channels": ["user:{user}"], "serves": "websocket" },
+        ],
         "channels": { "all": true, "public": ["news"] },
         "listen": { "cors": { "origins": ["https://shop.example"], "credentials": true } },
     });
@@ -100,6 +108,19 @@ async fn everybody_gets_their_own_channels_and_nobody_anybody_elses() {
         let data: Vec<String> = client.published().into_iter().map(|event| event.data).collect();
         assert_eq!(data, [*channel], "{}", client.describe());
     }
+    // An alias opens what its client may have, and a WebSocket of one nothing else.
+    let aliased = options(addresses[0], "/pages/ann", &token("ann", HOUR, &json!({})));
+    Client::opened(aliased, BOUND).await.expect("her own page opens");
+    for (who, expected) in [("ann", None), ("bob", Some(403))] {
+        let authorization = bearer(&token(who, HOUR, &json!({})));
+        let answer = WebSocket::ask(addresses[0], "/raw/ann", &[("Authorization", &authorization)]).await;
+        let refused = match answer.expect("an answer") {
+            Answer::Open(_) => None,
+            Answer::Refused(status, _) => Some(status),
+        };
+        assert_eq!(refused, expected, "{who}");
+        tried += usize::from(expected.is_some());
+    }
     println!("identity: {tried} attempts at others' channels, 0 opened");
 }
 
@@ -142,6 +163,9 @@ fn attempts() -> Vec<(&'static str, String)> {
         attempts.push((who, format!("/api/v1/events?channels={own}%2Cuser:bob")));
         attempts.push((who, format!("/api/v1/events?channels={own}%00,user:bob")));
         attempts.push((who, format!("/api/v1/events?channels={own}&token=x")));
+        for path in ["/pages/bob", "/pages/%62ob", "/pages/?users=bob", "/pages/?users=ann2,bob", "/everything"] {
+            attempts.push((who, path.to_owned()));
+        }
     }
     attempts
 }

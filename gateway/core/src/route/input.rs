@@ -52,6 +52,7 @@ impl<'a> Input<'a> {
             Target::Key => utf8(self.record.key),
             Target::Header(name) => utf8(self.record.header(name)),
             Target::Topic => Ok(Found::Scalar(self.record.topic.into())),
+            Target::Time => Ok(Found::Scalar(self.record.time.rfc3339().into())),
             Target::Whole => Ok(self.text()?.map_or(Found::Absent, |text| Found::Scalar(text.into()))),
             Target::Pointer(pointer) => match self.text()? {
                 None => Ok(Found::Absent),

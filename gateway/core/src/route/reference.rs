@@ -19,6 +19,7 @@ pub(crate) struct Reference {
 pub(crate) enum Target {
     Key,
     Topic,
+    Time,
     Header(String),
     Whole,
     Pointer(Pointer),
@@ -38,6 +39,7 @@ impl Reference {
         let target = match text {
             "key" => Target::Key,
             "topic" => Target::Topic,
+            "time" => Target::Time,
             "value" => Target::Whole,
             _ => match (text.strip_prefix("header."), text.strip_prefix("value.")) {
                 (Some(""), _) => return Err("{header.}: expected a header's name after the dot".into()),
@@ -45,7 +47,7 @@ impl Reference {
                 (None, Some(pointer)) => Target::Pointer(Pointer::parse(pointer)?),
                 (None, None) => {
                     return Err(format!(
-                        "unknown reference {}; known are key, topic, header.NAME, value and value./JSON/POINTER",
+                        "unknown reference {}; known are key, topic, time, header.NAME, value and value./JSON/POINTER",
                         quoted(text)
                     ));
                 }

@@ -19,11 +19,12 @@ pub(super) enum Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    /// The whole of an event's data.
-    pub(super) fn root(text: &'a str) -> Result<Self, Failure> {
+    /// The whole of an event's data; an object or array, if it is to be looked into.
+    pub(super) fn root(text: &'a str, looks_into: bool) -> Result<Self, Failure> {
         let text = whole(text).map_err(|fault| fail(&fault))?;
         match kind_of(text) {
             Kind::Object | Kind::Array => Ok(Self::Written(text)),
+            _ if !looks_into => Ok(Self::Written(text)),
             kind => Err(Failure(format!("data: expected an object or an array, found {kind}"))),
         }
     }

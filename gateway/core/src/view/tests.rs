@@ -74,6 +74,22 @@ fn members_are_renamed_and_computed() {
 }
 
 #[test]
+fn all_of_it_is_wrapped_whatever_it_is() {
+    let spec = ViewSpec {
+        wrap: Some("/payload".into()),
+        rename: vec![("/payload/id".into(), "/id".into())],
+        compute: vec![("/msg_type".into(), "type".into()), ("/from".into(), "attributes.region".into())],
+        ..ViewSpec::default()
+    };
+    assert_eq!(
+        seen(&spec, r#"{"id": 7, "a": [ 1 ]}"#).unwrap(),
+        r#"{"payload":{"a":[ 1 ]},"id":7,"msg_type":"order.created","from":"eu"}"#
+    );
+    assert_eq!(seen(&spec, " 7 ").unwrap(), r#"{"payload":7,"msg_type":"order.created","from":"eu"}"#);
+    assert!(seen(&spec, "seven").is_err());
+}
+
+#[test]
 fn attributes_stay_by_name() {
     let view = |attributes| {
         let spec = ViewSpec { name: "v".into(), attributes, ..ViewSpec::default() };

@@ -418,6 +418,7 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
         trusted_proxies: crate::http::client_address::TrustedProxies::default(),
         policy: Policy::default(),
         publishing: None,
+        aliases: Vec::new(),
         sockets: fixture::sockets(),
         stats: fixture::stats(),
         cors: Cors::default(),

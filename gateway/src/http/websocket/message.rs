@@ -68,7 +68,7 @@ impl Wanted {
         let named = self.filter.as_deref().map(|name| query::named_filter(name, &rules.filters)).transpose()?;
         let terms = self.attributes.iter().map(|(name, values)| (vec![name.clone()], values.clone())).collect();
         let filter = query::build_filter(self.types.clone(), terms, named)?;
-        Ok(Asked { channels, resume, format, view: self.view.clone(), filter })
+        Ok(Asked { channels, resume, format, named: true, view: self.view.clone(), filter })
     }
 
     fn channels(&self, rules: &Rules) -> Result<ChannelSet, Problem> {

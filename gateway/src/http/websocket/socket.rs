@@ -90,13 +90,63 @@ pub(super) struct Opening {
     pub(super) connection: Arc<str>,
     pub(super) entry: ConnectionEntry,
     pub(super) place: Place,
+    /// What is subscribed to once and for all; its client says nothing.
+    pub(super) plain: Option<Subscription>,
 }
 
-struct Subscription {
+/// What is subscribed to.
+pub(super) struct Subscription {
     id: Arc<str>,
     asked: Asked,
     chunks: Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>,
     close: Close,
+}
+
+/// Why something isn't subscribed to.
+pub(super) enum NotSubscribed {
+    Refused(Problem),
+    /// Not now, but perhaps later.
+    Later(DisconnectReason),
+}
+
+impl From<Problem> for NotSubscribed {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+/// Subscribes, as far as that is granted to `who` and, with a ticket, within its channels.
+pub(super) fn subscribe(
+    edge: &Edge,
+    who: Option<&Identity>,
+    only: Option<&[Channel]>,
+    asked: Asked,
+    wire: Wire,
+    connection: &Arc<str>,
+) -> Result<Subscription, NotSubscribed> {
+    if only.is_some_and(|only| !asked.channels.as_slice().iter().all(|channel| only.contains(channel))) {
+        return Err(Kind::Forbidden.because("the ticket is for other channels").about("channels").into());
+    }
+    let Grant { asked, views, .. } = edge.policy.authorise(who, asked)?;
+    let id = match &wire {
+        Wire::WebSocket(id) => id.clone(),
+        Wire::EventStream | Wire::Plain => Arc::default(),
+    };
+    let opening = (edge.open)(Subscribe {
+        channels: asked.channels.clone(),
+        resume: asked.resume.clone(),
+        format: asked.format,
+        named: asked.named,
+        views,
+        filter: asked.filter.clone(),
+        wire,
+        opened: clock::now(),
+        // The connection's, for all of them.
+        ends: None,
+        connection: connection.clone(),
+    });
+    let Opened { chunks, close } = opening.map_err(NotSubscribed::Later)?;
+    Ok(Subscription { id, asked, chunks, close })
 }
 
 /// A token that is being proven.
@@ -117,6 +167,8 @@ pub(super) struct Socket {
     first: usize,
     who: Who,
     only: Option<Vec<Channel>>,
+    /// Its client only listens.
+    is_plain: bool,
     proof: Option<Proof>,
     signal: Arc<Signal>,
     is_open: bool,
@@ -158,7 +210,7 @@ fn spread(most: Duration) -> Duration {
 
 impl Socket {
     pub(super) fn new(opening: Opening) -> Self {
-        let Opening { edge, content, reading, who, only, connection, mut entry, mut place } = opening;
+        let Opening { edge, content, reading, who, only, connection, mut entry, mut place, plain } = opening;
         let now = Instant::now();
         let signal = Arc::new(Signal::default());
         entry.subject = who.identity().map(|who| who.subject.clone());
@@ -167,7 +219,13 @@ impl Socket {
         let sockets = &edge.sockets;
         sockets.open.fetch_add(1, Ordering::Relaxed);
         let mut output = BytesMut::new();
-        Telling::Open { connection: &connection, replica: &edge.replica.id() }.put(&mut output);
+        let is_plain = plain.is_some();
+        if !is_plain {
+            Telling::Open { connection: &connection, replica: &edge.replica.id() }.put(&mut output);
+        }
+        if let Some(plain) = &plain {
+            entry.channels = plain.asked.channels.as_slice().to_vec();
+        }
         let times = Times {
             heard: now,
             beat: now + sockets.options.heartbeat,
@@ -181,10 +239,11 @@ impl Socket {
             _reading: reading,
             inbox: Inbox::default(),
             output,
-            subscriptions: Vec::new(),
+            subscriptions: plain.into_iter().collect(),
             first: 0,
             who,
             only,
+            is_plain,
             proof: None,
             signal,
             is_open: true,
@@ -208,7 +267,11 @@ impl Socket {
 
     /// Says why, and ends.
     fn close(&mut self, closing: Closing) {
-        Telling::Closing(closing).put(&mut self.output);
+        if self.is_plain {
+            self.output.extend_from_slice(&Wire::Plain.closing(&closing));
+        } else {
+            Telling::Closing(closing).put(&mut self.output);
+        }
         self.end(code_of(closing.reason));
     }
 
@@ -232,6 +295,9 @@ impl Socket {
     /// Tells that a message was refused; the connection goes on.
     fn refuse(&mut self, id: Option<&str>, problem: &Problem) {
         self.edge.problems.count(problem);
+        if self.is_plain {
+            return;
+        }
         Telling::Problem { id, problem: problem.document() }.put(&mut self.output);
     }
 
@@ -245,6 +311,9 @@ impl Socket {
             }
             if !told && at.checked_sub(expiring).is_none_or(|tells| tells <= now) {
                 self.times.expires = Some((at, true));
+                if self.is_plain {
+                    return true;
+                }
                 let expires_in_ms = at.saturating_duration_since(now).as_millis() as u64;
                 Telling::Expiring { expires_in_ms }.put(&mut self.output);
                 return true;
@@ -343,6 +412,7 @@ impl Socket {
         match incoming {
             Incoming::Ping(payload) => frame::put_pong(&mut self.output, &payload),
             Incoming::Pong => {}
+            Incoming::Text(_) if self.is_plain => {}
             Incoming::Close => {
                 self.output.extend_from_slice(&frame::close(NORMAL));
                 self.abandon("peer");
@@ -392,32 +462,15 @@ impl Socket {
             let detail = format!("a connection has at most {MAX_SUBSCRIPTIONS} subscriptions: open a second one");
             return Err(Kind::TooManyRequests.because(detail));
         }
-        if let Some(only) = &self.only
-            && !asked.channels.as_slice().iter().all(|channel| only.contains(channel))
-        {
-            return Err(Kind::Forbidden.because("the ticket is for other channels").about("channels"));
-        }
-        let Grant { asked, views, .. } = self.edge.policy.authorise(self.who.identity(), asked)?;
         let id: Arc<str> = wanted.id.as_str().into();
-        let opening = (self.edge.open)(Subscribe {
-            channels: asked.channels.clone(),
-            resume: asked.resume.clone(),
-            format: asked.format,
-            views,
-            filter: asked.filter.clone(),
-            wire: Wire::WebSocket(id.clone()),
-            opened: clock::now(),
-            // The connection's, for all of them.
-            ends: None,
-            connection: self.connection.clone(),
-        });
-        match opening {
-            Ok(Opened { chunks, close }) => {
-                self.subscriptions.push(Subscription { id, asked, chunks, close });
+        let (who, wire) = (self.who.identity(), Wire::WebSocket(id.clone()));
+        match subscribe(&self.edge, who, self.only.as_deref(), asked, wire, &self.connection) {
+            Ok(subscription) => {
+                self.subscriptions.push(subscription);
                 self.list();
             }
-            // Not now, but perhaps later.
-            Err(reason) => {
+            Err(NotSubscribed::Refused(problem)) => return Err(problem),
+            Err(NotSubscribed::Later(reason)) => {
                 let closing = Closing::new(reason, self.edge.refusals.count(reason));
                 self.output.extend_from_slice(&Wire::WebSocket(id).closing(&closing));
             }
@@ -538,6 +591,9 @@ impl Socket {
             }
             self.first = 0;
             self.list();
+            if self.is_plain {
+                self.end(SERVICE_RESTART);
+            }
         }
         given
     }
@@ -564,6 +620,9 @@ impl Socket {
             }
             if let Some(chunk) = self.poll_subscriptions(cx) {
                 return Poll::Ready(Some(chunk));
+            }
+            if !self.is_open {
+                continue;
             }
             let due = self.next_time();
             if self.timer.deadline() != due {

@@ -18,6 +18,8 @@ pub enum Wire {
     EventStream,
     /// Messages of one subscription of a WebSocket; its name is 1 to 64 of `A-Z a-z 0-9 _ -`.
     WebSocket(Arc<str>),
+    /// Messages that are the events' data, as they are.
+    Plain,
 }
 
 /// What is told when a stream opens.
@@ -27,6 +29,16 @@ pub(super) struct Opening<'a> {
     pub(super) set: &'a ChannelSet,
     pub(super) cursor: &'a str,
     pub(super) retry_ms: u64,
+}
+
+/// One of the gateway's own messages.
+#[derive(Serialize)]
+struct Own<'a, T> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(flatten)]
+    content: T,
 }
 
 impl Wire {
@@ -58,6 +70,7 @@ impl Wire {
                 let subscribed = Subscribed { r#type: "subscribed", id, channels: set.as_slice(), cursor };
                 frame::put_message(&mut buffer, &subscribed);
             }
+            Self::Plain => {}
         }
         buffer.freeze()
     }
@@ -65,20 +78,18 @@ impl Wire {
     /// The last there is.
     #[must_use]
     pub fn closing(&self, closing: &Closing) -> Bytes {
-        #[derive(Serialize)]
-        struct Message<'a> {
-            r#type: &'static str,
-            id: &'a str,
-            #[serde(flatten)]
-            closing: &'a Closing,
-        }
         let mut buffer = BytesMut::new();
         match self {
             Self::EventStream => {
                 sse::put_retry(&mut buffer, closing.reconnect_after_ms);
                 buffer.extend_from_slice(&sse::own("gateway.closing", closing));
             }
-            Self::WebSocket(id) => frame::put_message(&mut buffer, &Message { r#type: "closing", id, closing }),
+            Self::WebSocket(id) => {
+                frame::put_message(&mut buffer, &Own { r#type: "closing", id: Some(id), content: closing });
+            }
+            Self::Plain => {
+                frame::put_message(&mut buffer, &Own { r#type: "gateway.closing", id: None, content: closing });
+            }
         }
         buffer.freeze()
     }
@@ -87,7 +98,7 @@ impl Wire {
     pub(super) fn heartbeat(&self) -> Bytes {
         match self {
             Self::EventStream => Bytes::from_static(sse::HEARTBEAT),
-            Self::WebSocket(_) => Bytes::new(),
+            Self::WebSocket(_) | Self::Plain => Bytes::new(),
         }
     }
 
@@ -103,6 +114,7 @@ impl Wire {
         match self {
             Self::EventStream => sse::put_id_only(&mut buffer, cursor),
             Self::WebSocket(id) => frame::put_message(&mut buffer, &Message { r#type: "cursor", id, cursor }),
+            Self::Plain => {}
         }
         buffer.freeze()
     }
@@ -115,18 +127,25 @@ impl Wire {
         }
         match self {
             Self::EventStream => sse::own("gateway.expiring", &Expiring { expires_in_ms }),
-            Self::WebSocket(_) => Bytes::new(),
+            Self::WebSocket(_) | Self::Plain => Bytes::new(),
         }
     }
 
     /// An event with its cursor.
-    pub(super) fn put_event(&self, buffer: &mut BytesMut, cursor: &str, seen: &Seen<'_>, format: Format) {
+    pub(super) fn put_event(
+        &self,
+        buffer: &mut BytesMut,
+        cursor: &str,
+        seen: &Seen<'_>,
+        (format, named): (Format, bool),
+    ) {
         match self {
             Self::EventStream => {
                 sse::put_id(buffer, cursor);
-                buffer.extend_from_slice(seen.body(format));
+                buffer.extend_from_slice(seen.body(format, named));
             }
             Self::WebSocket(id) => frame::put_event(buffer, id, cursor, seen.frame(format)),
+            Self::Plain => frame::put_text(buffer, &[seen.text(format)]),
         }
     }
 
@@ -145,6 +164,9 @@ impl Wire {
                 buffer.extend_from_slice(&sse::own("gateway.gap", gap));
             }
             Self::WebSocket(id) => frame::put_message(buffer, &Message { r#type: "gap", id, cursor, gap }),
+            Self::Plain => {
+                frame::put_message(buffer, &Own { r#type: "gateway.gap", id: None, content: gap });
+            }
         }
     }
 }

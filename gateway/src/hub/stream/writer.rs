@@ -19,6 +19,7 @@ pub(super) struct Writer<'a> {
     set: &'a ChannelSet,
     wire: &'a Wire,
     format: Format,
+    named: bool,
     told: &'a mut Marks,
     /// Filled by a subscription's pull, emptied by [`Self::write`].
     pub(super) steps: Vec<Step>,
@@ -41,11 +42,11 @@ impl<'a> Writer<'a> {
         counters: &'a HubCounters,
         set: &'a ChannelSet,
         wire: &'a Wire,
-        format: Format,
+        (format, named): (Format, bool),
         told: &'a mut Marks,
     ) -> Self {
         let (steps, chunk, delivered, passed_over, now) = (Vec::new(), Chunk::Empty, 0, false, None);
-        Self { counters, set, wire, format, told, steps, chunk, delivered, passed_over, now }
+        Self { counters, set, wire, format, named, told, steps, chunk, delivered, passed_over, now }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -76,10 +77,10 @@ impl<'a> Writer<'a> {
                     }
                     let is_alone =
                         self.format == Format::Data && self.set.as_slice().len() == 1 && mark == entry.position;
-                    if is_alone && matches!(self.wire, Wire::EventStream) {
+                    if is_alone && self.named && matches!(self.wire, Wire::EventStream) {
                         self.put(seen.alone(self.set));
                     } else {
-                        let (cursor, wire, format) = (self.set.cursor(self.told), self.wire, self.format);
+                        let (cursor, wire, format) = (self.set.cursor(self.told), self.wire, (self.format, self.named));
                         wire.put_event(self.own(), &cursor, &seen, format);
                     }
                 }

@@ -159,6 +159,7 @@ impl Gateway {
             trusted_proxies: crate::http::client_address::TrustedProxies::default(),
             policy: Policy::default(),
             publishing: wanted.publishing,
+            aliases: Vec::new(),
             sockets: sockets(),
             stats: stats(),
             cors: wanted.cors,
