@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use events_gateway_harness::gateway::Ports;
 use events_gateway_harness::redis::Server;
 use events_gateway_harness::{Gateway, Kafka};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::event;
@@ -53,8 +53,22 @@ impl Arena {
     /// # Errors
     /// When there is no binary, or it doesn't become ready.
     pub fn gateway(&self, name: &str) -> Result<Gateway> {
+        self.gateway_with(name, &json!({}))
+    }
+
+    /// The same with further sections in its configuration.
+    ///
+    /// # Errors
+    /// As [`Self::gateway`].
+    pub fn gateway_with(&self, name: &str, sections: &Value) -> Result<Gateway> {
         let (bootstrap, redis) = (self.kafka.bootstrap(), self.redis.address());
-        self.runtime.block_on(Gateway::start(name, |ports| configuration(name, ports, &bootstrap, redis)))
+        self.runtime.block_on(Gateway::start(name, |ports| {
+            let mut configuration = configuration(name, ports, &bootstrap, redis);
+            for (section, content) in sections.as_object().into_iter().flatten() {
+                configuration[section] = content.clone();
+            }
+            configuration.to_string()
+        }))
     }
 
     /// Waits until a replica that was told to stop has ended, and starts it again.
@@ -75,7 +89,19 @@ impl Arena {
     /// # Errors
     /// When the client library refuses its configuration.
     pub fn producer(&self, channels: u32, rate: u32) -> Result<Producer> {
-        let load = Load { topic: TOPIC.to_owned(), partitions: PARTITIONS, channels, rate };
+        self.load(channels, rate, false)
+    }
+
+    /// A producer of events whose channels share one of the gateway's.
+    ///
+    /// # Errors
+    /// When the client library refuses its configuration.
+    pub fn shared_producer(&self, channels: u32, rate: u32) -> Result<Producer> {
+        self.load(channels, rate, true)
+    }
+
+    fn load(&self, channels: u32, rate: u32, is_shared: bool) -> Result<Producer> {
+        let load = Load { topic: TOPIC.to_owned(), partitions: PARTITIONS, channels, rate, is_shared };
         Producer::new(&self.kafka.client(), load)
     }
 
@@ -137,7 +163,7 @@ pub fn id(gateway: &Gateway) -> Result<u32> {
 }
 
 /// A configuration file; JSON is YAML. All that isn't said is the default.
-fn configuration(name: &str, ports: Ports, bootstrap: &str, redis: SocketAddr) -> String {
+fn configuration(name: &str, ports: Ports, bootstrap: &str, redis: SocketAddr) -> Value {
     json!({
         "listen": {"address": "127.0.0.1", "port": ports.public},
         "admin": {"address": "127.0.0.1", "port": ports.admin},
@@ -150,5 +176,4 @@ fn configuration(name: &str, ports: Ports, bootstrap: &str, redis: SocketAddr) -
         "log": {"level": "warn"},
         "replica": {"name": name},
     })
-    .to_string()
 }

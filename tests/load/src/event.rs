@@ -10,6 +10,12 @@ pub const DATA_BYTES: usize = 256;
 /// The event's type on the wire.
 pub const TYPE: &str = "load";
 
+/// The channel that several streams of events share.
+pub const SHARED: &str = "load:shared";
+
+/// The attribute that names an event's stream there.
+pub const ATTRIBUTE: &str = "stream";
+
 const SENT: &[u8] = b"{\"sent\":\"";
 const CHANNEL: &[u8] = b"\",\"channel\":\"";
 const SEQUENCE: &[u8] = b"\",\"sequence\":\"";

@@ -31,6 +31,8 @@ pub struct Load {
     pub channels: u32,
     /// Events a second, over all channels.
     pub rate: u32,
+    /// All go to the gateway's channel [`event::SHARED`], and bear the number of theirs as an attribute.
+    pub is_shared: bool,
 }
 
 /// A producer of events, each channel's numbered from 0.
@@ -162,7 +164,7 @@ impl Writer {
         self.ends[channel as usize] += 1;
         let name = event::channel_name(channel);
         let stamp = Stamp { sent: event::now(), channel, sequence };
-        put_envelope(&mut self.record, &name, stamp);
+        put_envelope(&mut self.record, &name, self.load.is_shared, stamp);
         let partition = i32::try_from(channel % self.load.partitions).context("too many partitions")?;
         let mut record = BaseRecord::to(&self.load.topic).key(&name).payload(&self.record).partition(partition);
         loop {
@@ -193,9 +195,14 @@ impl std::fmt::Debug for Writer {
 }
 
 /// The gateway's default envelope around an event's data.
-fn put_envelope(record: &mut Vec<u8>, channel: &str, stamp: Stamp) {
+fn put_envelope(record: &mut Vec<u8>, channel: &str, is_shared: bool, stamp: Stamp) {
     record.clear();
-    let head = format!("{{\"type\":\"{}\",\"channels\":[\"{channel}\"],\"data\":", event::TYPE);
+    let (to, attributes) = if is_shared {
+        (event::SHARED, format!("\"attributes\":{{\"{}\":\"{channel}\"}},", event::ATTRIBUTE))
+    } else {
+        (channel, String::new())
+    };
+    let head = format!("{{\"type\":\"{}\",\"channels\":[\"{to}\"],{attributes}\"data\":", event::TYPE);
     record.extend_from_slice(head.as_bytes());
     stamp.write(record);
     record.push(b'}');
@@ -208,7 +215,14 @@ mod tests {
     #[test]
     fn a_record_is_json_that_names_its_channel() {
         let mut record = Vec::new();
-        put_envelope(&mut record, "load:000007", Stamp { sent: 1, channel: 7, sequence: 3 });
+        let stamp = Stamp { sent: 1, channel: 7, sequence: 3 };
+        put_envelope(&mut record, "load:000007", true, stamp);
+        let json: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!(
+            (&json["channels"][0], &json["attributes"]["stream"]),
+            (&"load:shared".into(), &"load:000007".into())
+        );
+        put_envelope(&mut record, "load:000007", false, stamp);
         let json: serde_json::Value = serde_json::from_slice(&record).unwrap();
         assert_eq!((&json["type"], &json["channels"][0]), (&"load".into(), &"load:000007".into()));
         assert_eq!(json["data"]["sequence"], "0000000003");

@@ -4,6 +4,10 @@
 pub mod beside;
 pub mod fan_out;
 #[cfg(feature = "gateway")]
+pub mod filters;
+#[cfg(feature = "gateway")]
+pub mod identity;
+#[cfg(feature = "gateway")]
 pub mod idle;
 #[cfg(feature = "gateway")]
 pub mod ingest;
@@ -21,9 +25,6 @@ use std::time::Duration;
 
 /// How long all clients of a scenario may take to be connected.
 pub(crate) const OPENING_BOUND: Duration = Duration::from_secs(60);
-
-/// Path of the subscribe endpoint.
-pub(crate) const PATH: &str = "/api/v1/events";
 
 /// How long and how often to measure.
 #[derive(Debug, Clone, Copy)]

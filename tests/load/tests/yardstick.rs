@@ -15,13 +15,8 @@ fn start() -> (YardstickProcess, Swarm) {
     let program = Path::new(env!("CARGO_BIN_EXE_load"));
     let yardstick = YardstickProcess::start_program(program, CHANNELS, 500).expect("the yardstick starts");
     let mut swarm = Swarm::new().expect("the kernel has epoll");
-    let targets = (0..CLIENTS).map(|client| Target {
-        address: yardstick.address(),
-        path: "/api/v1/events",
-        channel: client % CHANNELS,
-        cursor: String::new(),
-        next: Some(0),
-    });
+    let targets =
+        (0..CLIENTS).map(|client| Target { next: Some(0), ..Target::new(yardstick.address(), client % CHANNELS) });
     swarm.open(targets, BOUND).expect("every client is served");
     (yardstick, swarm)
 }

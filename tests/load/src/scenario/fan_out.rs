@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result};
 
 use super::turn::{Turn, turn};
-use super::{Effort, OPENING_BOUND, PATH, progress};
+use super::{Effort, OPENING_BOUND, progress};
 use crate::figure::Figure;
 use crate::machine::start_server;
 use crate::process;
@@ -35,13 +35,7 @@ pub const MANY_CHANNELS: Case = Case { name: "fan-out, 990 channels", clients: 9
 impl Case {
     /// What its clients ask for.
     pub fn targets(self, address: SocketAddr) -> impl Iterator<Item = Target> {
-        (0..self.clients).map(move |client| Target {
-            address,
-            path: PATH,
-            channel: client % self.channels,
-            cursor: String::new(),
-            next: None,
-        })
+        (0..self.clients).map(move |client| Target::new(address, client % self.channels))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Effort, OPENING_BOUND, PATH, progress};
+use super::{Effort, OPENING_BOUND, progress};
 use crate::arena::{self, Arena};
 use crate::figure::{Figure, Target as Bound};
 use crate::machine::{self, Part};
@@ -31,13 +31,7 @@ pub fn idle(effort: Effort) -> Result<Vec<Figure>> {
         let pid = arena::id(&gateway)?;
         let before = (process::private_memory(pid)?, process::kernel_memory()?);
         let mut swarm = Swarm::new()?;
-        let targets = (0..CLIENTS).map(|client| Target {
-            address: gateway.public(),
-            path: PATH,
-            channel: client % CHANNELS,
-            cursor: String::new(),
-            next: None,
-        });
+        let targets = (0..CLIENTS).map(|client| Target::new(gateway.public(), client % CHANNELS));
         swarm.open(targets, OPENING_BOUND)?;
         swarm.run_for(SETTLE)?;
         anyhow::ensure!(swarm.tally().ended == 0, "{} idle streams ended", swarm.tally().ended);

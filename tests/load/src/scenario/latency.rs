@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::turn::turn;
-use super::{Effort, OPENING_BOUND, PATH, progress};
+use super::{Effort, OPENING_BOUND, progress};
 use crate::arena::{self, Arena};
 use crate::figure::{Figure, Target as Bound};
 use crate::machine::{self, Part};
@@ -31,13 +31,8 @@ pub fn latency(effort: Effort) -> Result<Vec<Figure>> {
     let mut turns = Vec::new();
     for round in 1..=effort.rounds {
         let mut swarm = Swarm::new()?;
-        let targets = (0..CLIENTS).map(|client| Target {
-            address: gateways[(client / CHANNELS % 2) as usize].public(),
-            path: PATH,
-            channel: client % CHANNELS,
-            cursor: String::new(),
-            next: None,
-        });
+        let targets = (0..CLIENTS)
+            .map(|client| Target::new(gateways[(client / CHANNELS % 2) as usize].public(), client % CHANNELS));
         swarm.open(targets, OPENING_BOUND)?;
         turns.push(turn(&mut swarm, &mut producer, effort.window, cpu)?);
         progress(&format!("{SCENARIO}: round {round} of {}", effort.rounds));

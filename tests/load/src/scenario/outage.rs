@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::{Effort, OPENING_BOUND, PATH, progress};
+use super::{Effort, OPENING_BOUND, progress};
 use crate::arena::{Arena, PARTITIONS};
 use crate::event;
 use crate::figure::{Figure, Target as Bound};
@@ -39,13 +39,7 @@ pub fn outage(effort: Effort) -> Result<Vec<Figure>> {
     let mut goes = arena.gateway("goes")?;
     let mut producer = arena.producer(CHANNELS, RATE)?;
     let mut swarm = Swarm::new()?;
-    let targets = (0..CLIENTS).map(|client| Target {
-        address: stays.public(),
-        path: PATH,
-        channel: client % CHANNELS,
-        cursor: String::new(),
-        next: None,
-    });
+    let targets = (0..CLIENTS).map(|client| Target::new(stays.public(), client % CHANNELS));
     swarm.open(targets, OPENING_BOUND)?;
     producer.publish()?;
     let flows = swarm.run_until(Duration::from_secs(30), |swarm| swarm.tally().deliveries > 0)?;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::{Effort, OPENING_BOUND, PATH, progress};
+use super::{Effort, OPENING_BOUND, progress};
 use crate::arena::{Arena, LINGER};
 use crate::figure::{Figure, Target as Bound};
 use crate::machine::{self, Part};
@@ -31,13 +31,7 @@ pub fn resume(channels: u32, effort: Effort) -> Result<Vec<Figure>> {
     let (mut times, mut faults) = (Vec::new(), Vec::new());
     for round in 1..=effort.rounds {
         let mut swarm = Swarm::new()?;
-        let targets = (0..CLIENTS).map(|client| Target {
-            address: gateway.public(),
-            path: PATH,
-            channel: client % channels,
-            cursor: String::new(),
-            next: None,
-        });
+        let targets = (0..CLIENTS).map(|client| Target::new(gateway.public(), client % channels));
         swarm.open(targets, OPENING_BOUND)?;
         producer.write_each(1)?;
         let ends = producer.ends(&swarm);

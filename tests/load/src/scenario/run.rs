@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
-use super::{Effort, beside, fan_out, idle, ingest, latency, outage, progress, resume};
+use super::{Effort, beside, fan_out, filters, identity, idle, ingest, latency, outage, progress, resume};
 use crate::figure::{Figure, Target};
 use crate::machine;
 use crate::report::{self, Report};
@@ -17,6 +17,10 @@ pub enum Scenario {
     OneChannel,
     /// Processor time per delivery beside bare epoll: 9,900 clients of 990 channels.
     ManyChannels,
+    /// What filters and views cost.
+    Filters,
+    /// What it costs to know who clients are.
+    Identity,
     /// Kafka to socket over two replicas and Redis.
     Latency,
     /// Memory of idle connections.
@@ -34,6 +38,12 @@ impl Scenario {
         match self {
             Self::OneChannel => beside::beside(fan_out::ONE_CHANNEL, Some(Target::AtMost(1.6)), effort),
             Self::ManyChannels => beside::beside(fan_out::MANY_CHANNELS, None, effort),
+            Self::Filters => {
+                let mut figures = filters::filters(filters::Case::Everybody, effort)?;
+                figures.extend(filters::filters(filters::Case::Few, effort)?);
+                Ok(figures)
+            }
+            Self::Identity => identity::identity(effort),
             Self::Latency => latency::latency(effort),
             Self::Idle => idle::idle(effort),
             Self::Ingest => ingest::ingest(effort),

@@ -12,19 +12,33 @@ use super::reader::{Reader, Said};
 use super::tally::Tally;
 use crate::event;
 
+/// Path of the subscribe endpoint.
+const PATH: &str = "/api/v1/events";
+
 /// What a client asks for.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The server.
     pub address: SocketAddr,
-    /// Path of the subscribe endpoint.
-    pub path: &'static str,
-    /// Number of the channel.
+    /// Number of the channel whose events it counts.
     pub channel: u32,
+    /// The query of its request.
+    pub query: String,
+    /// The token that it brings, if any.
+    pub token: Option<String>,
     /// Where to resume; empty: from now on.
     pub cursor: String,
     /// Sequence number of the first event to come, where it is known.
     pub next: Option<u64>,
+}
+
+impl Target {
+    /// A client of a channel, from now on.
+    #[must_use]
+    pub fn new(address: SocketAddr, channel: u32) -> Self {
+        let query = format!("channels={}", event::channel_name(channel));
+        Self { address, channel, query, token: None, cursor: String::new(), next: None }
+    }
 }
 
 /// A client's connection.
@@ -80,12 +94,16 @@ impl Connection {
 
     /// Sends the request; a fresh socket's buffer takes it whole.
     pub(super) fn request(&self) -> Result<()> {
-        let Target { address, path, channel, cursor, .. } = &self.target;
-        let resume = if cursor.is_empty() { String::new() } else { format!("Last-Event-ID: {cursor}\r\n") };
-        let channel = event::channel_name(*channel);
-        let head = format!(
-            "GET {path}?channels={channel} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n{resume}\r\n"
-        );
+        let Target { address, query, token, cursor, .. } = &self.target;
+        let mut fields = String::new();
+        if !cursor.is_empty() {
+            fields.push_str(&format!("Last-Event-ID: {cursor}\r\n"));
+        }
+        if let Some(token) = token {
+            fields.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        let head =
+            format!("GET {PATH}?{query} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n{fields}\r\n");
         let sent = send(&self.socket, head.as_bytes(), SendFlags::NOSIGNAL).context("failed to send a request")?;
         if sent != head.len() {
             bail!("only {sent} of {} bytes of a request were taken", head.len());
