@@ -12,6 +12,7 @@ pub mod hub;
 pub mod identity;
 pub mod ingest;
 pub mod metrics;
+pub mod producer;
 pub mod publish;
 pub mod rate;
 pub mod replica;
