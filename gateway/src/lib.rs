@@ -16,6 +16,7 @@ pub mod producer;
 pub mod publish;
 pub mod rate;
 pub mod replica;
+pub mod revocation;
 pub mod source;
 pub mod task;
 pub mod telemetry;

@@ -20,6 +20,7 @@ pub mod publish;
 pub mod redis;
 pub mod reference;
 pub mod replica;
+pub mod revocation;
 pub mod routes;
 pub mod secret;
 pub mod streams;
@@ -161,7 +162,9 @@ impl Config {
         };
         let identity = match &raw.identity {
             None => Some(None),
-            Some(identity) => Identity::prove(identity, environment, &root.key("identity"), problems).map(Some),
+            Some(identity) => {
+                Identity::prove(identity, &raw.kafka, environment, &root.key("identity"), problems).map(Some)
+            }
         };
         let access = match &raw.access {
             Some(access) => access::prove(access, raw.identity.as_ref(), &root.key("access"), problems).map(Some),

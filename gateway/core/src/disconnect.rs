@@ -15,7 +15,11 @@ pub enum DisconnectReason {
     Disconnected,
     /// The token that it was opened with has expired.
     TokenExpired,
-    /// Refused: the keys that prove tokens aren't known now.
+    /// The token that it was opened with, or all that its subject had then, was revoked.
+    Revoked,
+    /// What proved the token that it was opened with does so no longer: the issuer has withdrawn its key.
+    NoLongerPermitted,
+    /// Refused, or ended: the keys that prove tokens, or which tokens are revoked, aren't known now.
     IdentityUnavailable,
     /// Refused: this replica holds as many connections as it may.
     ConnectionLimit,
@@ -29,12 +33,14 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Drain,
         Self::MaxAge,
         Self::Overflow,
         Self::Disconnected,
         Self::TokenExpired,
+        Self::Revoked,
+        Self::NoLongerPermitted,
         Self::IdentityUnavailable,
         Self::ConnectionLimit,
         Self::Crowded,
@@ -51,6 +57,8 @@ impl DisconnectReason {
             Self::Overflow => "overflow",
             Self::Disconnected => "disconnected",
             Self::TokenExpired => "token-expired",
+            Self::Revoked => "revoked",
+            Self::NoLongerPermitted => "no-longer-permitted",
             Self::IdentityUnavailable => "identity-unavailable",
             Self::ConnectionLimit => "connection-limit",
             Self::Crowded => "crowded",
@@ -62,7 +70,7 @@ impl DisconnectReason {
     /// Whether the client is to come back. A browser comes back by itself in either case.
     #[must_use]
     pub fn is_retryable(self) -> bool {
-        self != Self::Disconnected
+        !matches!(self, Self::Disconnected | Self::Revoked | Self::NoLongerPermitted)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::config::kafka::{Authentication, Binding, GroupProtocol, Isolation, Scram, Start};
 use crate::config::{Config, Secret};
 use crate::producer::ProducerError;
+use crate::revocation::reader::ReaderError;
 use crate::source::kafka::KafkaSourceError;
 use crate::source::kafka::oauth::OAuth;
 use crate::source::kafka::options::{Client, Identity, Login, Sasl, Tls};
@@ -25,6 +26,9 @@ pub enum KafkaError {
     /// A producer.
     #[error(transparent)]
     Producer(#[from] ProducerError),
+    /// The reader of revocations.
+    #[error(transparent)]
+    Revocations(#[from] ReaderError),
 }
 
 /// How the brokers are reached.

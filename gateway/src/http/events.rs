@@ -219,6 +219,8 @@ fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>)
         ConnectionEntry {
             connection: connection.to_string(),
             subject: grant.subject.as_deref().map(str::to_owned),
+            issuer: grant.issuer.as_deref().map(str::to_owned),
+            proof: grant.proof,
             channels,
             since: opened,
             address,

@@ -72,6 +72,7 @@ impl Admin {
                 Arc::new(|_| Box::pin(std::future::ready(()))),
                 drain::Options::default(),
             ),
+            revoking: None,
             token: token.map(|token| Token::new(token).unwrap()),
         });
         let options = Options { hosts, ..Options::default() };
@@ -174,6 +175,8 @@ async fn connections_are_found_by_subject_and_channel() {
     let entry = |id: &str, subject: Option<&str>, channel: &str| ConnectionEntry {
         connection: id.to_owned(),
         subject: subject.map(str::to_owned),
+        issuer: None,
+        proof: None,
         channels: vec![Channel::parse(channel).unwrap()],
         since: Timestamp(1),
         address: String::new(),
