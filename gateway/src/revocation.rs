@@ -11,11 +11,11 @@ pub mod revoker;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
-use events_gateway_identity::revocation::{Malformed, Revocations as Known, Target, Told, Whom, read};
+use events_gateway_identity::revocation::{Malformed, Revocation, Revocations as Known, Target, Told, Whom, read};
 use events_gateway_identity::{Proof, TokenError};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
@@ -26,8 +26,10 @@ use crate::clock::now;
 use crate::replica::Connections;
 use crate::replica::reconnect::Reconnect;
 
-/// Most that are remembered, some 50 bytes each. With more it can't be told any more who is revoked, so nobody is proven.
-const MOST: usize = 1_000_000;
+/// Most that are remembered, some 50 bytes each.
+pub const MOST: usize = 1_000_000;
+/// Most that are remembered to be written again.
+const MOST_LOWERED: usize = 10_000;
 /// How often it is looked whether this replica is cut off.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often revocations are forgotten that are over.
@@ -45,6 +47,8 @@ pub struct Options {
     pub cut_off_after: Duration,
     /// Whether it then ends the streams of all whom it can't judge, and refuses them.
     pub disconnects: bool,
+    /// How many are remembered at most. With more it can't be told any more who is revoked, so nobody is proven.
+    pub most: usize,
     /// When those come back whose streams are ended.
     pub reconnect: Reconnect,
 }
@@ -82,6 +86,8 @@ pub struct Revocations {
     known: RwLock<Known>,
     began: Instant,
     as_of: RwLock<Option<Instant>>,
+    /// Whether there were more than can be remembered. From then on none of those that were left out is known.
+    overflowed: AtomicBool,
     /// Subjects whose last record says less than one before it: compaction would leave the lesser.
     lowered: Mutex<HashMap<Target, u64>>,
     applied: watch::Sender<Applied>,
@@ -100,13 +106,14 @@ impl std::fmt::Debug for Revocations {
 impl Revocations {
     /// Knows nothing yet. From now on every stream is judged once more when it is listed in `connections`.
     #[must_use]
-    pub fn new(options: Options, connections: Arc<Connections>) -> Arc<Self> {
+    pub fn new(options: Options, connections: &Arc<Connections>) -> Arc<Self> {
         let this = Arc::new(Self {
             options,
             connections: connections.clone(),
             known: RwLock::new(Known::new(u64::try_from(options.retention.as_millis()).unwrap_or(u64::MAX))),
             began: Instant::now(),
             as_of: RwLock::default(),
+            overflowed: AtomicBool::new(false),
             lowered: Mutex::default(),
             applied: watch::Sender::default(),
             counts: Default::default(),
@@ -136,8 +143,8 @@ impl Revocations {
     }
 
     fn can_tell(&self) -> bool {
-        let as_of = *self.as_of.read();
-        as_of.is_some_and(|_| !(self.options.disconnects && self.is_cut_off())) && self.len() <= MOST
+        let was_read = self.as_of.read().is_some();
+        was_read && !(self.options.disconnects && self.is_cut_off()) && !self.overflowed.load(Ordering::Relaxed)
     }
 
     /// Whether it hasn't read all of the topic for too long.
@@ -195,7 +202,7 @@ impl Revocations {
             }
         };
         // Known before it is looked who is open: whoever is listed later looks here.
-        let issued_before = self.known.write().add(&revocation);
+        let Some(issued_before) = self.remember(&revocation) else { return Ok(()) };
         let closing = || self.options.reconnect.closing(DisconnectReason::Revoked);
         let digest = revocation.target.digest();
         let closed = match &revocation.target.whom {
@@ -207,12 +214,30 @@ impl Revocations {
         }
         let is_lowered = revocation.issued_before < issued_before;
         let mut lowered = self.lowered.lock();
-        if is_lowered && lowered.len() < MOST {
+        if is_lowered && lowered.len() < MOST_LOWERED {
             lowered.insert(revocation.target, issued_before);
         } else {
             lowered.remove(&revocation.target);
         }
         Ok(())
+    }
+
+    /// Before when the target's tokens have to be issued now; `None` where all of them are over.
+    fn remember(&self, revocation: &Revocation) -> Option<u64> {
+        let mut known = self.known.write();
+        if known.is_over(revocation, now().0) {
+            return None;
+        }
+        if known.len() >= self.options.most && known.issued_before(&revocation.target).is_none() {
+            if !self.overflowed.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    most = self.options.most,
+                    "more revocations than can be remembered: nobody is proven any more"
+                );
+            }
+            return Some(revocation.issued_before);
+        }
+        Some(known.add(revocation))
     }
 
     /// Some of those whose last record says less than one before it; none before all was read, since the next record may mend it.

@@ -182,9 +182,19 @@ impl Revocations {
         Self { retention, known: HashMap::new() }
     }
 
+    /// Whether any token that a revocation is of is over at a time.
+    #[must_use]
+    pub fn is_over(&self, revocation: &Revocation, now: u64) -> bool {
+        self.until(revocation) <= now
+    }
+
+    fn until(&self, revocation: &Revocation) -> u64 {
+        revocation.issued_before.max(revocation.revoked).saturating_add(self.retention)
+    }
+
     /// Takes one; answers before when its target's tokens have to be issued now: a later revocation never lowers that.
     pub fn add(&mut self, revocation: &Revocation) -> u64 {
-        let until = revocation.issued_before.max(revocation.revoked).saturating_add(self.retention);
+        let until = self.until(revocation);
         let entry = self.known.entry(revocation.target.digest()).or_insert(Entry { issued_before: 0, until });
         entry.issued_before = entry.issued_before.max(revocation.issued_before);
         entry.until = entry.until.max(until);

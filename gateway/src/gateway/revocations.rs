@@ -11,7 +11,7 @@ use crate::replica::Replica;
 use crate::replica::reconnect::Reconnect;
 use crate::revocation::reader::Reader;
 use crate::revocation::revoker::Revoker;
-use crate::revocation::{Options, Revocations, confirmation, policy};
+use crate::revocation::{MOST, Options, Revocations, confirmation, policy};
 use crate::task::Tasks;
 
 /// When clients come back whose streams are ended one by one.
@@ -35,10 +35,11 @@ pub(super) fn revoking(
         retention: revocation.retention,
         cut_off_after: revocation.cut_off_after,
         disconnects: revocation.when_cut_off == WhenCutOff::Disconnect,
+        most: MOST,
         reconnect: reconnect(config),
     };
     let (client, topic) = (super::kafka::client(config)?, revocation.topic.as_str());
-    let revocations = Revocations::new(options, replica.connections().clone());
+    let revocations = Revocations::new(options, replica.connections());
     let revoker = Revoker::new(client.clone(), topic, revocations.clone()).map_err(KafkaError::from)?;
     let reader = Reader::new(client.clone(), topic, revocations.clone()).map_err(KafkaError::from)?;
     tasks.spawn("revocations", reader.run());

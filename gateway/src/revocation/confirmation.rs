@@ -176,9 +176,10 @@ mod tests {
                 retention: Duration::from_secs(60),
                 cut_off_after: Duration::from_secs(30),
                 disconnects: false,
+                most: 100,
                 reconnect: Reconnect::default(),
             };
-            let revocations = Revocations::new(options, replica.connections().clone());
+            let revocations = Revocations::new(options, replica.connections());
             let directory = FakeDirectory::new();
             directory.insert(lease(&replica.id()));
             directory.insert(lease("other"));

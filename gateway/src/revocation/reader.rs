@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -191,8 +192,8 @@ impl Reader {
     fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<i32>, Trouble> {
         let metadata = consumer.fetch_metadata(Some(&self.topic), TIMEOUT)?;
         let topic = metadata.topics().first().filter(|topic| topic.error().is_none());
-        let partitions: Vec<i32> =
-            topic.into_iter().flat_map(|topic| topic.partitions()).map(|partition| partition.id()).collect();
+        let partitions = topic.into_iter().flat_map(MetadataTopic::partitions);
+        let partitions: Vec<i32> = partitions.map(MetadataPartition::id).collect();
         if partitions.is_empty() { Err(Trouble::NoTopic(self.topic.clone())) } else { Ok(partitions) }
     }
 }

@@ -1,6 +1,5 @@
 //! What revocations do here, with time that we make pass, and the topic on a broker that is played.
 
-use events_gateway_identity::revocation::Revocation;
 use rdkafka::mocking::MockCluster;
 
 use super::reader::Reader;
@@ -20,6 +19,7 @@ fn options() -> Options {
         retention: DAY,
         cut_off_after: Duration::from_secs(30),
         disconnects: false,
+        most: 100,
         reconnect: Reconnect { after: Duration::from_secs(1), jitter: Duration::ZERO },
     }
 }
@@ -49,7 +49,7 @@ fn open(connections: &Arc<Connections>, id: &str, proof: Option<Proof>, ended: &
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_proven_before_the_topic_was_read_and_the_revoked_never() {
-    let revocations = Revocations::new(options(), Connections::new(10));
+    let revocations = Revocations::new(options(), &Connections::new(10));
     apply(&revocations, &subject("ann"), NOW);
     assert_eq!(revocations.judge(&proof("bob", NOW)), Err(TokenError::NoRevocations));
     assert_eq!(revocations.judge(&proof("ann", NOW - 1)), Err(TokenError::Revoked));
@@ -62,7 +62,7 @@ async fn nobody_is_proven_before_the_topic_was_read_and_the_revoked_never() {
 #[tokio::test(start_paused = true)]
 async fn open_streams_of_the_revoked_are_ended_and_no_others() {
     let (connections, ended) = (Connections::new(10), Ended::default());
-    let revocations = Revocations::new(options(), connections.clone());
+    let revocations = Revocations::new(options(), &connections);
     revocations.read_as_of(Instant::now());
     let _places = [
         open(&connections, "old", Some(proof("ann", NOW - 1)), &ended),
@@ -83,7 +83,7 @@ async fn open_streams_of_the_revoked_are_ended_and_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_says_nothing_is_counted_and_a_lifted_revocation_is_none() {
-    let revocations = Revocations::new(options(), Connections::new(10));
+    let revocations = Revocations::new(options(), &Connections::new(10));
     revocations.read_as_of(Instant::now());
     assert!(revocations.apply(Some(b"ann"), Some(b"{}"), NOW).is_err());
     assert!(revocations.apply(None, None, NOW).is_err());
@@ -95,10 +95,29 @@ async fn a_record_that_says_nothing_is_counted_and_a_lifted_revocation_is_none()
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_more_revocations_than_can_be_remembered_nobody_is_proven_and_what_is_over_takes_no_room() {
+    let (connections, ended) = (Connections::new(10), Ended::default());
+    let revocations = Revocations::new(Options { most: 2, ..options() }, &connections);
+    revocations.read_as_of(Instant::now());
+    let _place = open(&connections, "cid", Some(proof("cid", 0)), &ended);
+    let over = Revocation { target: subject("old"), issued_before: 5, revoked: 5 };
+    revocations.apply(Some(over.target.key().as_bytes()), Some(over.value().as_bytes()), 5).unwrap();
+    for name in ["ann", "bob", "ann"] {
+        apply(&revocations, &subject(name), NOW);
+    }
+    assert_eq!((revocations.len(), revocations.judge(&proof("dan", 0))), (2, Ok(())));
+    apply(&revocations, &subject("cid"), NOW);
+    assert_eq!(revocations.len(), 2);
+    assert_eq!(ended.lock().len(), 1, "its stream ends all the same");
+    assert_eq!(revocations.judge(&proof("cid", 0)), Err(TokenError::NoRevocations));
+    assert_eq!(revocations.judge(&proof("ann", 0)), Err(TokenError::Revoked));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_is_cut_off_keeps_its_streams_unless_it_is_to_end_them() {
     for disconnects in [false, true] {
         let (connections, ended) = (Connections::new(1_000), Ended::default());
-        let revocations = Revocations::new(Options { disconnects, ..options() }, connections.clone());
+        let revocations = Revocations::new(Options { disconnects, ..options() }, &connections);
         tokio::spawn(revocations.clone().keep());
         revocations.read_as_of(Instant::now());
         let mut places: Vec<Place> = (0..PAGE + 50)
@@ -135,7 +154,7 @@ fn client(cluster: &MockCluster<'_, rdkafka::producer::DefaultProducerContext>) 
 }
 
 fn reading(client: &Client) -> Arc<Revocations> {
-    let revocations = Revocations::new(options(), Connections::new(10));
+    let revocations = Revocations::new(options(), &Connections::new(10));
     tokio::spawn(Reader::new(client.clone(), "revocations", revocations.clone()).unwrap().run());
     revocations
 }
@@ -181,7 +200,7 @@ async fn what_is_written_over_by_less_is_written_again() {
     // Whoever asks for less gets what is in force.
     assert_eq!(revoker.revoke(subject("ann"), 5).await.unwrap().0.issued_before, before);
     // A command of somebody else, who doesn't know it.
-    let blind = Revoker::new(client.clone(), "revocations", Revocations::new(options(), Connections::new(1))).unwrap();
+    let blind = Revoker::new(client.clone(), "revocations", Revocations::new(options(), &Connections::new(1))).unwrap();
     blind.revoke(subject("ann"), 5).await.unwrap();
     until("it is noticed", || !first.lowered.lock().is_empty()).await;
     assert_eq!(first.issued_before(&subject("ann")), Some(before));

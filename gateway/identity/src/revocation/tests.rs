@@ -62,6 +62,8 @@ fn a_later_revocation_never_lowers_and_a_lifted_one_is_none() {
 fn a_revocation_is_kept_until_the_longest_token_life_has_passed() {
     let mut revocations = Revocations::new(DAY);
     revocations.add(&revocation(&ann(), NOW - 5_000));
+    let told = revocation(&ann(), NOW - 5_000);
+    assert!(!revocations.is_over(&told, NOW + DAY - 1) && revocations.is_over(&told, NOW + DAY));
     revocations.forget(NOW + DAY - 1);
     assert!(revocations.revoke(&proof(&ann(), None)));
     revocations.forget(NOW + DAY);
