@@ -5,7 +5,7 @@
 
 pub mod confirmation;
 mod partitions;
-pub mod policy;
+mod policy;
 pub mod reader;
 pub mod revoker;
 

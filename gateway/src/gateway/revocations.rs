@@ -11,7 +11,7 @@ use crate::replica::Replica;
 use crate::replica::reconnect::Reconnect;
 use crate::revocation::reader::Reader;
 use crate::revocation::revoker::Revoker;
-use crate::revocation::{MOST, Options, Revocations, confirmation, policy};
+use crate::revocation::{MOST, Options, Revocations, confirmation};
 use crate::task::Tasks;
 
 /// When clients come back whose streams are ended one by one.
@@ -41,11 +41,10 @@ pub(super) fn revoking(
     let (client, topic) = (super::kafka::client(config)?, revocation.topic.as_str());
     let revocations = Revocations::new(options, replica.connections());
     let revoker = Revoker::new(client.clone(), topic, revocations.clone()).map_err(KafkaError::from)?;
-    let reader = Reader::new(client.clone(), topic, revocations.clone()).map_err(KafkaError::from)?;
+    let reader = Reader::new(client, topic, revocations.clone()).map_err(KafkaError::from)?;
     tasks.spawn("revocations", reader.run());
     tasks.spawn("revocations-keep", revocations.clone().keep());
     tasks.spawn("revocations-mend", revoker.clone().mend());
-    tasks.spawn("revocations-policy", policy::watch(client, topic.to_owned(), revocation.retention));
     tasks.spawn("confirmations", confirmation::tell(replica.clone(), ports.confirmations.clone(), revocations.clone()));
     let issuers = identity.issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
     Ok(Some(Revoking {

@@ -50,7 +50,8 @@ pub async fn tell(replica: Arc<Replica>, directory: Arc<dyn backlog::Confirmatio
 pub struct Peer {
     /// Its id.
     pub replica: String,
-    /// Name of its pod or host.
+    /// Name of its pod or host, where its lease could be read.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub pod: String,
 }
 

@@ -17,9 +17,10 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Revocations;
 use super::partitions::{Ends, Positions, reach};
+use super::{Revocations, policy};
 use crate::clock::now;
+use crate::source::kafka::native;
 use crate::source::kafka::options::{Client, ForbiddenSetting};
 use crate::source::kafka::reader::Context;
 
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(100);
 /// Most records between two looks at anything else.
 const BATCH: usize = 500;
+/// How often it is looked whether the topic keeps what stands in it: that may be changed.
+const LOOK_AT_POLICY: Duration = Duration::from_secs(3_600);
 /// How often one complaint is logged.
 const COMPLAIN: Duration = Duration::from_secs(30);
 
@@ -69,6 +72,7 @@ pub struct Reader {
     topic: String,
     revocations: Arc<Revocations>,
     complaint: Mutex<Option<(String, Instant)>>,
+    policy_seen: Mutex<Option<Instant>>,
 }
 
 /// One client, until it is of no more use.
@@ -99,7 +103,13 @@ impl Reader {
     pub fn new(client: Client, topic: &str, revocations: Arc<Revocations>) -> Result<Self, ReaderError> {
         client.check()?;
         drop(client.config().create_native_config()?);
-        Ok(Self { client, topic: topic.to_owned(), revocations, complaint: Mutex::default() })
+        Ok(Self {
+            client,
+            topic: topic.to_owned(),
+            revocations,
+            complaint: Mutex::default(),
+            policy_seen: Mutex::default(),
+        })
     }
 
     /// Reads, whatever the brokers say. It ends only when its thread dies, and by then whoever spawned it should.
@@ -257,6 +267,7 @@ impl Session<'_> {
                 Ok(true) => {
                     self.is_whole.store(true, Ordering::Release);
                     self.reader.revocations.read_as_of(asked);
+                    self.look_at_policy();
                     EVERY
                 }
                 Ok(false) => {
@@ -272,6 +283,24 @@ impl Session<'_> {
             while !self.is_over() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(50));
             }
+        }
+    }
+
+    /// Complains where the topic forgets. Whether the gateway may look is up to the brokers: else the documentation has to do.
+    fn look_at_policy(&self) {
+        let mut seen = self.reader.policy_seen.lock();
+        if seen.is_some_and(|seen| seen.elapsed() < LOOK_AT_POLICY) {
+            return;
+        }
+        *seen = Some(Instant::now());
+        let topic = &self.reader.topic;
+        match native::topic_settings(&self.consumer, topic, TIMEOUT) {
+            Ok(settings) => {
+                if let Err(problem) = policy::judge(&settings, self.reader.revocations.options.retention) {
+                    tracing::error!(topic, problem, "the topic of revocations forgets some of them");
+                }
+            }
+            Err(error) => tracing::info!(topic, error, "failed to look how the topic of revocations is cleaned up"),
         }
     }
 

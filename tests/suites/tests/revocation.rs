@@ -38,8 +38,12 @@ async fn platform(revocation: &Value, kafka_link: bool) -> Platform {
 }
 
 async fn create_topic(platform: &Platform) {
-    let compact = [("cleanup.policy", "compact")];
-    platform.kafka.create_topic_with(TOPIC, 3, &compact).await.expect("the topic");
+    create_topic_with(platform, "compact").await;
+}
+
+async fn create_topic_with(platform: &Platform, policy: &str) {
+    let policy = [("cleanup.policy", policy)];
+    platform.kafka.create_topic_with(TOPIC, 3, &policy).await.expect("the topic");
     for address in platform.addresses() {
         let probe = token("probe", HOUR, &json!({}));
         wait::until("revocations are read", BOUND, || async {
@@ -159,6 +163,22 @@ async fn a_revoked_token_opens_and_publishes_nothing_anywhere_also_after_restart
     let metric = platform.gateways[1].metric("events_gateway_revocation_records_total", &["outcome=\"malformed\""]);
     assert!((metric.await.expect("metrics") - 3.0).abs() < 0.1);
 
+    // The topic gets more partitions: it is read again, and nobody is refused meanwhile.
+    platform.kafka.add_partitions(TOPIC, 5).await.expect("partitions");
+    wait::until("all replicas to read the new ones", BOUND, || async {
+        let mut complete = true;
+        for number in 0..12 {
+            let (code, _) = revoke(&platform, number % 3, &json!({ "subject": format!("somebody {number}") })).await;
+            complete &= code == 200;
+            assert_eq!(status(addresses[number % 3], &subscription("ann", &last)).await.0, 200);
+        }
+        Ok(complete.then_some(()))
+    })
+    .await
+    .expect("they confirm what is in any of them");
+
+    assert!(platform.gateways.iter().all(|gateway| !gateway.log().contains("forgets some of them")));
+
     // Without Redis it is in force all the same, and the answer says that nobody knows.
     platform.server().expect("one server").kill();
     let (code, answer) = revoke(&platform, 0, &json!({ "subject": "bob" })).await;
@@ -170,7 +190,13 @@ async fn a_revoked_token_opens_and_publishes_nothing_anywhere_also_after_restart
 async fn a_replica_that_is_cut_off_ends_its_streams_where_it_is_to_and_catches_up() {
     let _turn = turn::share().await;
     let platform = platform(&json!({ "cutOffAfter": "5s", "whenCutOff": "disconnect" }), true).await;
-    create_topic(&platform).await;
+    // Which is wrong, and complained of.
+    create_topic_with(&platform, "delete").await;
+    wait::until_true("a complaint", BOUND, || {
+        platform.gateways.iter().all(|gateway| gateway.log().contains("the topic of revocations forgets some of them"))
+    })
+    .await
+    .expect("every replica complains");
     let addresses = platform.addresses();
     let ann = issued("ann", 60, "a");
     let mut streams: Vec<_> = addresses.iter().map(|address| (*address, subscription("ann", &ann))).collect();
