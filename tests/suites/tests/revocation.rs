@@ -222,6 +222,38 @@ async fn a_replica_that_is_cut_off_ends_its_streams_where_it_is_to_and_catches_u
     assert_eq!(held.ended(), 1, "no other stream has ended, nor has that of nobody");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_kafka_streams_stay_and_come_and_whoever_revokes_is_told() {
+    let _turn = turn::share().await;
+    let mut platform = platform(&json!({ "cutOffAfter": "5s" }), false).await;
+    create_topic(&platform).await;
+    let addresses = platform.addresses();
+    let ann = issued("ann", 60, "a");
+    let streams = || addresses.iter().map(|address| (*address, subscription("ann", &ann))).collect();
+    let before = Endings::open(streams(), BOUND).await.expect("streams");
+    platform.kafka.kill();
+    let (code, problem) = revoke(&platform, 0, &json!({ "subject": "ann" })).await;
+    assert_eq!((code, problem["title"].as_str()), (503, Some("Temporarily unavailable")), "{problem}");
+    for gateway in &platform.gateways {
+        gateway
+            .wait_for_metric("events_gateway_revocations_age_seconds", &[], 6.0, BOUND)
+            .await
+            .expect("it is cut off");
+    }
+    let meanwhile = Endings::open(streams(), BOUND).await.expect("new streams are taken");
+    assert_eq!(before.ended(), 0);
+    platform.kafka.resume().await.expect("it is back");
+    wait::until("a revocation that all confirm", BOUND, || async {
+        Ok((revoke(&platform, 1, &json!({ "subject": "ann" })).await.0 == 200).then_some(()))
+    })
+    .await
+    .expect("it heals");
+    for held in [&before, &meanwhile] {
+        let ends = held.wait_for(0..3, BOUND).await.expect("they end");
+        assert!(ends.iter().all(|end| end.reason() == "revoked"));
+    }
+}
+
 /// Streams of so many subjects, each with one stream after the other on all replicas.
 fn crowd(addresses: &[SocketAddr], subjects: usize, each: usize, prefix: &str) -> Vec<(SocketAddr, Request)> {
     let of = |subject: usize| {
