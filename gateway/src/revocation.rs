@@ -225,19 +225,23 @@ impl Revocations {
     /// Before when the target's tokens have to be issued now; `None` where all of them are over.
     fn remember(&self, revocation: &Revocation) -> Option<u64> {
         let mut known = self.known.write();
-        if known.is_over(revocation, now().0) {
-            return None;
-        }
-        if known.len() >= self.options.most && known.issued_before(&revocation.target).is_none() {
-            if !self.overflowed.swap(true, Ordering::Relaxed) {
-                tracing::error!(
-                    most = self.options.most,
-                    "more revocations than can be remembered: nobody is proven any more"
-                );
+        if known.issued_before(&revocation.target).is_none() {
+            if known.is_over(revocation, now().0) {
+                return None;
             }
-            return Some(revocation.issued_before);
+            if known.len() >= self.options.most {
+                self.overflow();
+                return Some(revocation.issued_before);
+            }
         }
         Some(known.add(revocation))
+    }
+
+    fn overflow(&self) {
+        if !self.overflowed.swap(true, Ordering::Relaxed) {
+            let most = self.options.most;
+            tracing::error!(most, "more revocations than can be remembered: nobody is proven any more");
+        }
     }
 
     /// Some of those whose last record says less than one before it; none before all was read, since the next record may mend it.

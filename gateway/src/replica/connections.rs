@@ -183,6 +183,13 @@ impl Connections {
         chosen.len()
     }
 
+    /// Judges a stream once more that is listed now.
+    fn look_again(&self, number: u64, proof: Option<&Proof>) {
+        if let Some(closing) = proof.zip(self.guard.get()).and_then(|(proof, guard)| guard(proof)) {
+            self.close(number, closing);
+        }
+    }
+
     /// Tells one stream to close, if it is still there.
     pub fn close(&self, number: u64, closing: Closing) {
         let close = self.held.lock().streams.get_mut(&number).map(|stream| {
@@ -262,8 +269,10 @@ impl Held {
 
     fn index(&mut self, number: u64, proof: &Proof) {
         for digest in [Some(proof.subject), proof.token].into_iter().flatten() {
-            // Numbers only grow: they stay in order.
-            self.by_digest.entry(digest).or_default().push(number);
+            let numbers = self.by_digest.entry(digest).or_default();
+            if let Err(at) = numbers.binary_search(&number) {
+                numbers.insert(at, number);
+            }
         }
     }
 
@@ -297,11 +306,24 @@ impl Place {
         };
         self.number = Some(number);
         self.connections.opened.fetch_add(1, Ordering::Relaxed);
-        let closing = entry.proof.as_ref().zip(self.connections.guard.get()).and_then(|(proof, guard)| guard(proof));
-        if let Some(closing) = closing {
-            self.connections.close(number, closing);
-        }
+        self.connections.look_again(number, entry.proof.as_ref());
         entry
+    }
+
+    /// Whose the stream is has been proven by another token of the same subject: from now on it is judged by that.
+    pub fn renew(&self, proof: Proof) {
+        let Some(number) = self.number else { return };
+        {
+            let mut held = self.connections.held.lock();
+            let Some(stream) = held.streams.get_mut(&number) else { return };
+            let entry = ConnectionEntry { proof: Some(proof), ..(*stream.entry).clone() };
+            let before = std::mem::replace(&mut stream.entry, Arc::new(entry));
+            if let Some(before) = &before.proof {
+                held.unindex(number, before);
+            }
+            held.index(number, &proof);
+        }
+        self.connections.look_again(number, Some(&proof));
     }
 }
 
@@ -435,6 +457,24 @@ pub(crate) mod tests {
             [open_as(&connections, "early", proof(6), &closed), open_as(&connections, "late", proof(7), &closed)];
         let names: Vec<_> = closed.lock().iter().map(|(name, _)| name.clone()).collect();
         assert_eq!(names, ["early"]);
+    }
+
+    #[test]
+    fn a_stream_whose_token_was_renewed_is_judged_by_the_new_one() {
+        let (connections, closed) = (Connections::new(10), Closed::default());
+        connections.guard(Arc::new(|proof| (proof.issued == 0).then(revoked)));
+        let proof = |token, issued| Proof::new("https://id", "ann", Some(token), Some(issued), None);
+        let (old, new) = (proof("old", 5), proof("new", 9));
+        let place = open_as(&connections, "a", old, &closed);
+        let younger = open_as(&connections, "b", new, &closed);
+        place.renew(new);
+        assert_eq!(connections.close_of(&old.token.unwrap(), |_| true, revoked), 0);
+        assert_eq!(connections.close_of(&old.subject, |proof| proof.issued < 9, revoked), 0);
+        assert_eq!(connections.close_of(&new.token.unwrap(), |_| true, revoked), 2);
+        place.renew(proof("revoked", 0));
+        assert_eq!(closed.lock().len(), 3, "it is judged when it is renewed");
+        drop((place, younger));
+        assert!(connections.held.lock().by_digest.is_empty());
     }
 
     #[test]

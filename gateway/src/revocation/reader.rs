@@ -37,6 +37,8 @@ const POLL: Duration = Duration::from_millis(100);
 const BATCH: usize = 500;
 /// How often it is looked whether the topic keeps what stands in it: that may be changed.
 const LOOK_AT_POLICY: Duration = Duration::from_secs(3_600);
+/// How often a record that is no revocation is logged.
+const TELL_SKIPPED: Duration = Duration::from_secs(1);
 /// How often one complaint is logged.
 const COMPLAIN: Duration = Duration::from_secs(30);
 
@@ -73,6 +75,8 @@ pub struct Reader {
     revocations: Arc<Revocations>,
     complaint: Mutex<Option<(String, Instant)>>,
     policy_seen: Mutex<Option<Instant>>,
+    /// When a record that is no revocation was told of last.
+    skipped: Mutex<Option<Instant>>,
 }
 
 /// One client, until it is of no more use.
@@ -109,6 +113,7 @@ impl Reader {
             revocations,
             complaint: Mutex::default(),
             policy_seen: Mutex::default(),
+            skipped: Mutex::default(),
         })
     }
 
@@ -201,7 +206,11 @@ impl Reader {
 
     fn partitions(&self, consumer: &BaseConsumer<Context>) -> Result<Vec<i32>, Trouble> {
         let metadata = consumer.fetch_metadata(Some(&self.topic), TIMEOUT)?;
-        let topic = metadata.topics().first().filter(|topic| topic.error().is_none());
+        let topic = metadata.topics().first();
+        match topic.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
+            None | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {}
+            Some(code) => return Err(KafkaError::MetadataFetch(code).into()),
+        }
         let partitions = topic.into_iter().flat_map(MetadataTopic::partitions);
         let partitions: Vec<i32> = partitions.map(MetadataPartition::id).collect();
         if partitions.is_empty() { Err(Trouble::NoTopic(self.topic.clone())) } else { Ok(partitions) }
@@ -239,9 +248,19 @@ impl Session<'_> {
 
     fn apply(&self, message: &BorrowedMessage<'_>) {
         let time = message.timestamp().to_millis().and_then(|time| u64::try_from(time).ok()).unwrap_or_else(|| now().0);
-        if let Err(error) = self.reader.revocations.apply(message.key(), message.payload(), time) {
+        let Err(error) = self.reader.revocations.apply(message.key(), message.payload(), time) else { return };
+        // All are counted. Whoever writes many of them doesn't fill the log.
+        let mut skipped = self.reader.skipped.lock();
+        if skipped.is_none_or(|last| last.elapsed() >= TELL_SKIPPED) {
+            *skipped = Some(Instant::now());
             let (partition, offset) = (message.partition(), message.offset());
-            tracing::warn!(topic = self.reader.topic, partition, offset, %error, "a record is no revocation; it is skipped");
+            tracing::warn!(
+                topic = self.reader.topic,
+                partition,
+                offset,
+                %error,
+                "a record is no revocation, and is skipped; others may have been since the last such line"
+            );
         }
     }
 

@@ -202,6 +202,12 @@ async fn what_is_written_over_by_less_is_written_again() {
     // A command of somebody else, who doesn't know it.
     let blind = Revoker::new(client.clone(), "revocations", Revocations::new(options(), &Connections::new(1))).unwrap();
     blind.revoke(subject("ann"), 5).await.unwrap();
+    // One that is over by itself writes over it just the same.
+    let over = Revocation { target: subject("bob"), issued_before: 5, revoked: 5 };
+    apply(&first, &subject("bob"), before);
+    first.apply(Some(over.target.key().as_bytes()), Some(over.value().as_bytes()), 5).unwrap();
+    assert_eq!(first.issued_before(&subject("bob")), Some(before));
+    assert_eq!(first.lowered(10).iter().filter(|(target, _)| *target == subject("bob")).count(), 1);
     until("it is noticed", || !first.lowered.lock().is_empty()).await;
     assert_eq!(first.issued_before(&subject("ann")), Some(before));
     tokio::spawn(revoker.mend());
