@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::duration::{Duration, MINUTE, SECOND};
+use crate::duration::{Duration, HOUR, MINUTE, SECOND};
 use crate::form::{Form, OnDisk, Translate};
+use crate::revocation::Revocation;
 use crate::rule::{Rule, rule};
 use crate::text::{ClaimText, CookieName, ParameterName, Url};
 
@@ -33,6 +34,13 @@ pub struct Identity<F: Form = OnDisk> {
     /// How long before a stream ends because its token does the client is told (`gateway.expiring`).
     #[serde(default = "expiring")]
     pub expiring: Duration<0, { 10 * MINUTE }>,
+    /// How often those who hold open streams are judged again: whether the key that proved their token is still one of its
+    /// issuer's, and the token isn't revoked. While an issuer's keys aren't known nobody's stream ends by that.
+    #[serde(default = "recheck")]
+    pub recheck: Duration<{ 10 * SECOND }, HOUR>,
+    /// Revocations of tokens. Absent: there are none, and a token counts until it expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
 }
 
 const ISSUER_RULES: &[Rule] = &[
@@ -110,6 +118,10 @@ fn expiring() -> Duration<0, { 10 * MINUTE }> {
     Duration::millis(30 * SECOND)
 }
 
+fn recheck() -> Duration<{ 10 * SECOND }, HOUR> {
+    Duration::millis(5 * MINUTE)
+}
+
 fn ticket_lifetime() -> Duration<SECOND, MINUTE> {
     Duration::millis(30 * SECOND)
 }
@@ -137,6 +149,8 @@ impl<F: Form> Identity<F> {
             query_parameter: self.query_parameter.clone(),
             ticket_lifetime: self.ticket_lifetime,
             expiring: self.expiring,
+            recheck: self.recheck,
+            revocation: self.revocation.clone(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod publish;
 pub mod redis;
 pub mod reference;
 pub mod replica;
+pub mod revocation;
 pub mod routes;
 pub mod rule;
 pub mod schema;

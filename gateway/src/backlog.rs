@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use events_gateway_core::source::{Generation, SourceId};
 use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
+use events_gateway_identity::Proof;
 
 pub use breaks::{Breaks, KnownBreaks};
 
@@ -201,6 +202,9 @@ pub trait Watermarks: Send + Sync + 'static {
     ) -> Result<Marked, BacklogError>;
 }
 
+/// Partition of the topic of revocations -> the offset up to which all of it was applied.
+pub type Applied = BTreeMap<i32, u64>;
+
 /// What a lease says of its replica.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Lease {
@@ -250,6 +254,12 @@ pub struct ConnectionEntry {
     /// Who holds it; absent while no identity is configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+    /// Who says so; nothing is told by replicas of releases before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// What its holder is judged by again. It stays in the replica.
+    #[serde(skip)]
+    pub proof: Option<Proof>,
     /// What it subscribes to.
     pub channels: Vec<Channel>,
     /// When it was opened.
@@ -290,13 +300,23 @@ pub trait Tickets: Send + Sync + 'static {
     async fn take_ticket(&self, name: &str) -> Result<Taken, BacklogError>;
 }
 
+/// Who has applied which revocations.
+#[async_trait]
+pub trait Confirmations: Send + Sync + 'static {
+    /// Tells up to where a replica has applied them, for `ttl`, or until it gives its lease up.
+    async fn confirm(&self, replica: &str, applied: &Applied, ttl: std::time::Duration) -> Result<(), BacklogError>;
+
+    /// Up to where it has; `None` where it didn't tell lately.
+    async fn confirmed(&self, replica: &str) -> Result<Option<Applied>, BacklogError>;
+}
+
 /// Who is alive, with which connections, and what groups are to do.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
     /// Takes (`first`) or renews the lease for `ttl`. `false` when it was lost: the replica takes a new id.
     async fn renew(&self, lease: &Lease, ttl: std::time::Duration, first: bool) -> Result<bool, BacklogError>;
 
-    /// Gives the lease up and removes the replica's connections.
+    /// Gives the lease up and removes the replica's connections and what it has confirmed.
     async fn release(&self, replica: &str) -> Result<(), BacklogError>;
 
     /// All live leases, at most 1,000.

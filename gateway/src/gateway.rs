@@ -6,6 +6,7 @@ mod edges;
 mod files;
 pub mod kafka;
 pub mod redis;
+mod revocations;
 mod status;
 
 use std::io;
@@ -19,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backlog::memory::Store;
-use crate::backlog::{Backlog, Directory, KnownBreaks, Tickets, Watermarks, memory};
+use crate::backlog::{Backlog, Confirmations, Directory, KnownBreaks, Tickets, Watermarks, memory};
 use crate::clock;
 use crate::config::redis::Mode;
 use crate::config::{Config, Problems};
@@ -78,11 +79,19 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// What opens a stream once.
     pub tickets: Arc<dyn Tickets>,
+    /// Who has applied which revocations.
+    pub confirmations: Arc<dyn Confirmations>,
 }
 
 impl Ports {
-    fn of<T: Backlog + Watermarks + Directory + Tickets>(shared: Arc<T>) -> Self {
-        Self { backlog: shared.clone(), watermarks: shared.clone(), directory: shared.clone(), tickets: shared }
+    fn of<T: Backlog + Watermarks + Directory + Tickets + Confirmations>(shared: Arc<T>) -> Self {
+        Self {
+            backlog: shared.clone(),
+            watermarks: shared.clone(),
+            directory: shared.clone(),
+            tickets: shared.clone(),
+            confirmations: shared,
+        }
     }
 }
 
@@ -172,7 +181,9 @@ impl Gateway {
         let is_ready = ready.clone();
         metrics.add(sources::replica(replica.clone(), &keeper, Arc::new(move || is_ready().is_ok())));
 
-        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, ports.tickets.clone(), &tasks)?;
+        let revoking = revocations::revoking(config, &replica, &ports, &tasks)?;
+        let known = revoking.as_ref().map(|revoking| revoking.revocations.clone());
+        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, ports.tickets.clone(), known, &tasks)?;
         metrics.add(sources::edge(edge.clone()));
         let extra = extra.map(|make| make(admin_address));
         let public = edges::public(config, edge, public_socket, extra, &tasks)?;
@@ -192,6 +203,7 @@ impl Gateway {
                 kafka: Arc::new(move || kafka_status.status()),
                 groups,
                 drain: drain.clone(),
+                revoking,
                 token: edges::token(config)?,
             },
             admin_socket,

@@ -2,21 +2,24 @@
 
 pub mod issuer;
 mod published;
+pub mod recheck;
 pub mod tickets;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use events_gateway_identity::token::{claimed_issuer, verify};
-use events_gateway_identity::{Identity, TokenError};
+use events_gateway_identity::{Identity, Proof, TokenError};
 
 use crate::clock::now;
+use crate::revocation::Revocations;
 use issuer::Issuer;
 
 /// All issuers that are trusted.
 #[derive(Debug)]
 pub struct Identities {
     issuers: Vec<Arc<Issuer>>,
+    revocations: Option<Arc<Revocations>>,
     counts: [AtomicU64; Outcome::ALL.len()],
 }
 
@@ -29,7 +32,7 @@ pub enum Outcome {
     Proven,
     /// Its token proves nothing.
     Refused,
-    /// The keys of its issuer aren't known now.
+    /// The keys of its issuer, or which tokens are revoked, aren't known now.
     Unavailable,
 }
 
@@ -53,18 +56,27 @@ impl Identities {
     /// Trusts these issuers; each [keeps its keys](Issuer::keep) by itself.
     #[must_use]
     pub fn new(issuers: Vec<Arc<Issuer>>) -> Self {
-        Self { issuers, counts: Default::default() }
+        Self { issuers, revocations: None, counts: Default::default() }
+    }
+
+    /// Asks these as well.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Option<Arc<Revocations>>) -> Self {
+        Self { revocations, ..self }
     }
 
     /// Proves a token. Waits some seconds at most, and only where a key may be new.
     ///
     /// # Errors
-    /// What is wrong with it; [`TokenError::NoKeys`] may pass by itself.
+    /// What is wrong with it; some of it [may pass](TokenError::may_pass) by itself.
     pub async fn prove(&self, token: &str) -> Result<Identity, TokenError> {
-        let proven = self.judge(token).await;
+        let proven = self.judge(token).await.and_then(|identity| {
+            self.revocations.as_ref().map_or(Ok(()), |revocations| revocations.judge(&identity.proof()))?;
+            Ok(identity)
+        });
         self.count(match &proven {
             Ok(_) => Outcome::Proven,
-            Err(TokenError::NoKeys) => Outcome::Unavailable,
+            Err(error) if error.may_pass() => Outcome::Unavailable,
             Err(_) => Outcome::Refused,
         });
         proven
@@ -82,6 +94,27 @@ impl Identities {
             Err(TokenError::UnknownKey | TokenError::NoKeys) if issuer.ask_again().await => attempt(),
             judged => judged,
         }
+    }
+
+    /// Judges somebody again who was proven before, by a token of `issuer`: whether it isn't revoked, and the key that proved it
+    /// is still one of its issuer's. Waits for nothing. Every kind of proof is judged again here, and nowhere else.
+    ///
+    /// # Errors
+    /// As [`Self::prove`]; [`TokenError::UnknownKey`] where the key was withdrawn.
+    pub fn prove_again(&self, issuer: &str, proof: &Proof) -> Result<(), TokenError> {
+        if let Some(revocations) = &self.revocations {
+            revocations.judge(proof)?;
+        }
+        let Some(key) = &proof.key else { return Ok(()) };
+        let issuer = self.issuers.iter().find(|known| known.expectations.issuer == issuer).ok_or(TokenError::Issuer)?;
+        let keys = issuer.keys().ok_or(TokenError::NoKeys)?;
+        if keys.has(key) { Ok(()) } else { Err(TokenError::UnknownKey) }
+    }
+
+    /// The revocations that are asked, if any are.
+    #[must_use]
+    pub fn revocations(&self) -> Option<&Arc<Revocations>> {
+        self.revocations.as_ref()
     }
 
     /// Counts a client that brought no token.

@@ -4,7 +4,6 @@
 //! goes the way of every record. Every event is proven first as the binding will prove it, so what is taken is delivered.
 
 pub mod counters;
-mod kafka;
 mod keys;
 mod pending;
 
@@ -17,20 +16,22 @@ use events_gateway_core::publication::Publication;
 use events_gateway_core::record::Record;
 use events_gateway_core::{Channel, Timestamp};
 use futures_util::future::join_all;
-use serde::Serialize;
 
 use crate::ingest::address::{IDEMPOTENCY_KEY, PUBLISHER, once};
+use crate::producer::topic::TopicWriter;
+pub use crate::producer::topic::{NotTaken, Place};
+use crate::producer::{ProducerError, Settings};
 use crate::rate::{Rate, Rates, network};
 use crate::source::kafka::options::Client;
 use counters::{Counters, Outcome};
-use kafka::Kafka;
-pub use kafka::{NotTaken, PublisherError};
 use keys::{Keys, Use};
 use pending::Pending;
 pub use pending::Reserved;
 
 /// Longest idempotency key, in bytes.
 pub const MAX_KEY_BYTES: usize = 200;
+/// What records take in the client beyond their bytes, about; part of the bound on its queue.
+const QUEUE_SLACK_KIB: usize = 8 << 10;
 
 /// How publishing is done.
 #[derive(Debug, Clone)]
@@ -73,15 +74,6 @@ pub struct By<'a> {
     pub may: &'a dyn Fn(&Channel) -> bool,
 }
 
-/// Where Kafka has an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Place {
-    /// The partition that its key chose.
-    pub partition: i32,
-    /// Its offset there.
-    pub offset: i64,
-}
-
 /// Why an event isn't taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -106,7 +98,7 @@ pub enum Refused {
 pub struct Publisher {
     options: Options,
     decoder: Decoder,
-    kafka: Kafka,
+    kafka: TopicWriter,
     keys: Keys,
     pending: Pending,
     addresses: Option<Rates<IpAddr>>,
@@ -125,10 +117,18 @@ impl Publisher {
     ///
     /// # Errors
     /// When the client library refuses the configuration.
-    pub fn new(client: Client, options: Options) -> Result<Self, PublisherError> {
+    pub fn new(client: Client, options: Options) -> Result<Self, ProducerError> {
+        let settings = Settings {
+            whose: "publications",
+            timeout: options.timeout,
+            queue_kib: options.max_pending_bytes / 1024 + QUEUE_SLACK_KIB,
+            // With room for what Kafka puts around a record.
+            max_record_bytes: options.max_record_bytes + (64 << 10),
+            linger: Duration::from_millis(1),
+        };
         Ok(Self {
             decoder: Decoder::build(&[], options.max_record_bytes).expect("without routes there is nothing to refuse"),
-            kafka: Kafka::new(client, &options)?,
+            kafka: TopicWriter::new(client, &options.topic, settings)?,
             keys: Keys::default(),
             pending: Pending::new(options.max_pending_bytes),
             addresses: options.address_rate.map(Rates::new),

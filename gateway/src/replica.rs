@@ -3,11 +3,12 @@
 pub mod connections;
 pub mod drain;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod lease;
 pub mod peers;
 pub mod pulse;
 pub mod ready;
+pub mod reconnect;
 pub mod registry;
 pub mod soft_limit;
 

@@ -9,6 +9,7 @@ pub use raw::identity::TokenAlgorithm;
 use super::kafka::security::is_this_machine;
 use super::overrides::Environment;
 use super::problem::{Place, Problems};
+use super::revocation::Revocation;
 use super::secret::Secret;
 use super::text;
 
@@ -25,6 +26,10 @@ pub struct Identity {
     pub ticket_lifetime: Duration,
     /// How long before its end a stream's client is told.
     pub expiring: Duration,
+    /// How often those who hold open streams are judged again.
+    pub recheck: Duration,
+    /// Revocations of tokens, if there are any.
+    pub revocation: Option<Revocation>,
 }
 
 /// Whose tokens are taken.
@@ -64,6 +69,7 @@ const PARAMETERS: [&str; 8] = ["channels", "topics", "last_event_id", "format", 
 impl Identity {
     pub(super) fn prove(
         raw: &raw::identity::Identity,
+        kafka: &raw::kafka::Kafka,
         environment: &Environment,
         place: &Place,
         problems: &mut Problems,
@@ -75,12 +81,18 @@ impl Identity {
         if raw.query_parameter.as_ref().is_some_and(|name| PARAMETERS.contains(&&**name)) {
             problems.add(place.key("queryParameter"), "is a parameter that subscriptions have already");
         }
+        let revocation = raw
+            .revocation
+            .as_ref()
+            .map(|revocation| Revocation::prove(revocation, kafka, &place.key("revocation"), problems));
         Some(Self {
             issuers: issuers.into_iter().collect::<Option<_>>()?,
             cookie: raw.cookie.as_ref().map(|name| name.0.clone()),
             query_parameter: raw.query_parameter.as_ref().map(|name| name.0.clone()),
             ticket_lifetime: raw.ticket_lifetime.get(),
             expiring: raw.expiring.get(),
+            recheck: raw.recheck.get(),
+            revocation,
         })
     }
 }

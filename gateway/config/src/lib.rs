@@ -21,6 +21,7 @@ pub mod publish;
 pub mod redis;
 pub mod reference;
 pub mod replica;
+pub mod revocation;
 pub mod routes;
 pub mod secret;
 pub mod streams;
@@ -173,7 +174,9 @@ impl Config {
         };
         let identity = match &raw.identity {
             None => Some(None),
-            Some(identity) => Identity::prove(identity, environment, &root.key("identity"), problems).map(Some),
+            Some(identity) => {
+                Identity::prove(identity, &raw.kafka, environment, &root.key("identity"), problems).map(Some)
+            }
         };
         let access = match &raw.access {
             Some(access) => {

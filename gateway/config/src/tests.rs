@@ -240,6 +240,30 @@ fn what_is_published_has_to_be_read_as_it_is_written() {
 }
 
 #[test]
+fn revocations_have_a_topic_of_their_own() {
+    let revoking = |topic: &str, more: &str| {
+        let issuer = "{issuer: i, audiences: [a], secret: {value: x}}";
+        format!("{MINIMAL}identity: {{issuers: [{issuer}], revocation: {{topic: {topic}{more}}}}}")
+    };
+    let bound = proven(MINIMAL).kafka.bindings[0].topics[0].clone();
+    let name = proven(MINIMAL).kafka.bindings[0].name.clone();
+    assert_eq!(
+        problems(&revoking(&bound, "")),
+        format!("identity.revocation.topic: is read by the binding {name}: give revocations a topic of their own")
+    );
+    let revocation = proven(&revoking("revocations", "")).identity.unwrap().revocation.unwrap();
+    let seconds =
+        [revocation.retention, revocation.confirm_within, revocation.cut_off_after].map(|time| time.as_secs());
+    assert_eq!((seconds, revocation.when_cut_off), ([24 * 3_600, 2, 30], revocation::WhenCutOff::Keep));
+    assert_eq!(
+        problems(&revoking("revocations", ", cutOffAfter: 1s, whenCutOff: panic, retention: 1s")),
+        "identity.revocation.cutOffAfter: must be 5s to 24h\n\
+         identity.revocation.retention: must be 1m to 2160h\n\
+         identity.revocation.whenCutOff: expected one of keep, disconnect"
+    );
+}
+
+#[test]
 fn identity_and_access_agree_and_every_pattern_is_one() {
     let with = |more: &str| format!("{MINIMAL}{more}");
     let issuers = "identity: {issuers: [{issuer: i, audiences: [a], jwksUrl: 'http://[::1]:80/keys'}]}";

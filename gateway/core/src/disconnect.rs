@@ -15,11 +15,14 @@ pub enum DisconnectReason {
     Disconnected,
     /// The token that it was opened with has expired.
     TokenExpired,
-    /// What it subscribed to isn't granted any more.
-    Forbidden,
+    /// The token that it was opened with, or all that its subject had then, was revoked.
+    Revoked,
+    /// What proved the token that it was opened with does so no longer, since the issuer has withdrawn its key; or what it
+    /// subscribed to isn't granted any more.
+    NoLongerPermitted,
     /// A WebSocket without a subscription.
     Idle,
-    /// Refused: the keys that prove tokens aren't known now.
+    /// Refused, or ended: the keys that prove tokens, or which tokens are revoked, aren't known now.
     IdentityUnavailable,
     /// Refused: this replica holds as many connections as it may.
     ConnectionLimit,
@@ -35,13 +38,14 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Drain,
         Self::MaxAge,
         Self::Overflow,
         Self::Disconnected,
         Self::TokenExpired,
-        Self::Forbidden,
+        Self::Revoked,
+        Self::NoLongerPermitted,
         Self::Idle,
         Self::IdentityUnavailable,
         Self::ConnectionLimit,
@@ -60,7 +64,8 @@ impl DisconnectReason {
             Self::Overflow => "overflow",
             Self::Disconnected => "disconnected",
             Self::TokenExpired => "token-expired",
-            Self::Forbidden => "forbidden",
+            Self::Revoked => "revoked",
+            Self::NoLongerPermitted => "no-longer-permitted",
             Self::Idle => "idle",
             Self::IdentityUnavailable => "identity-unavailable",
             Self::ConnectionLimit => "connection-limit",
@@ -74,7 +79,7 @@ impl DisconnectReason {
     /// Whether the client is to come back. A browser comes back by itself in either case.
     #[must_use]
     pub fn is_retryable(self) -> bool {
-        !matches!(self, Self::Disconnected | Self::Forbidden)
+        !matches!(self, Self::Disconnected | Self::Revoked | Self::NoLongerPermitted)
     }
 }
 

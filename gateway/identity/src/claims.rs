@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 /// Longest issuer or subject, in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 500;
 /// Longest id of a token, in bytes.
-const MAX_ID_BYTES: usize = 256;
+pub(crate) const MAX_ID_BYTES: usize = 256;
 
 /// The registered claims.
 pub(crate) struct Registered<'a> {

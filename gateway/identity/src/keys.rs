@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Verification};
 use crate::jws::MAX_KID_BYTES;
+use crate::proof::Digest;
 use crate::{der, strict};
 
 /// Largest set, in bytes of JSON or PEM text.
@@ -43,6 +44,8 @@ struct Key {
     /// Absent: all of its type.
     algorithm: Option<Algorithm>,
     material: Material,
+    /// Names the material, whatever the set calls it.
+    digest: Digest,
 }
 
 enum Material {
@@ -56,7 +59,8 @@ enum Material {
 /// Whether a signature is one of a set's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verified {
-    Yes,
+    /// By this key.
+    Yes(Digest),
     No,
     /// No key of this name: a newer set may have it.
     UnknownKey,
@@ -88,7 +92,7 @@ impl KeySet {
             for key in SubjectPublicKeyInfoDer::pem_slice_iter(text).take(MAX_KEYS) {
                 let key = key.map_err(|_| KeysError::Unreadable)?;
                 match Material::from_der(&key) {
-                    Some(material) => keys.push(Key { kid: None, algorithm: None, material }),
+                    Some(material) => keys.push(Key::new(None, None, material)),
                     None => {
                         why = Some("a PEM key is neither RSA of 2,048 to 8,192 bits, P-256, P-384 nor Ed25519".into());
                     }
@@ -106,7 +110,13 @@ impl KeySet {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(KeysError::ShortSecret);
         }
-        Ok(Self(vec![Key { kid: None, algorithm: None, material: Material::Secret(secret.to_vec()) }]))
+        Ok(Self(vec![Key::new(None, None, Material::Secret(secret.to_vec()))]))
+    }
+
+    /// Whether a key that proved a token is among them still.
+    #[must_use]
+    pub fn has(&self, key: &Digest) -> bool {
+        self.0.iter().any(|known| known.digest == *key)
     }
 
     /// How many there are.
@@ -132,7 +142,7 @@ impl KeySet {
             if key.is_for(algorithm) {
                 fits = true;
                 if key.material.verifies(algorithm, signed, signature) {
-                    return Verified::Yes;
+                    return Verified::Yes(key.digest);
                 }
             }
         }
@@ -152,6 +162,11 @@ impl std::fmt::Debug for KeySet {
 }
 
 impl Key {
+    fn new(kid: Option<String>, algorithm: Option<Algorithm>, material: Material) -> Self {
+        let digest = material.digest();
+        Self { kid, algorithm, material, digest }
+    }
+
     fn is_for(&self, algorithm: Algorithm) -> bool {
         self.algorithm.is_none_or(|only| only == algorithm) && self.material.is_for(algorithm)
     }
@@ -196,7 +211,7 @@ impl Key {
             ("oct", _) => return Err("a published set holds a secret"),
             _ => return Err("a key is of an unknown type or curve"),
         };
-        let key = Self { kid, algorithm, material };
+        let key = Self::new(kid, algorithm, material);
         match algorithm {
             Some(algorithm) if !key.material.is_for(algorithm) => Err("a key's alg isn't one of its type"),
             _ => Ok(key),
@@ -234,6 +249,20 @@ impl Material {
             der::Kind::P256 => (bits.len() == 65 && bits[0] == 4).then(|| Self::P256(bits.to_vec())),
             der::Kind::P384 => (bits.len() == 97 && bits[0] == 4).then(|| Self::P384(bits.to_vec())),
             der::Kind::Ed25519 => (bits.len() == 32).then(|| Self::Ed25519(bits.to_vec())),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Rsa { n, e } => Digest::of(&[b"RSA", n, e]),
+            Self::P256(point) => Digest::of(&[b"P-256", point]),
+            Self::P384(point) => Digest::of(&[b"P-384", point]),
+            Self::Ed25519(x) => Digest::of(&[b"Ed25519", x]),
+            // It may be stored: it tells no more of the secret than any token does.
+            Self::Secret(secret) => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+                Digest::cut(hmac::sign(&key, b"events-gateway: which key").as_ref())
+            }
         }
     }
 

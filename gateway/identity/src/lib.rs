@@ -9,11 +9,14 @@ mod claims;
 mod der;
 mod jws;
 pub mod keys;
+mod proof;
+pub mod revocation;
 mod strict;
 pub mod token;
 
 pub use algorithm::Algorithm;
 pub use keys::{KeySet, KeysError};
+pub use proof::{Digest, Proof};
 pub use token::{Expectations, Identity, TokenError};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::algorithm::Algorithm;
 use crate::claims::Registered;
 use crate::jws::{Jws, Malformed};
 use crate::keys::{KeySet, Verified};
+use crate::proof::{Digest, Proof};
 use crate::strict;
 
 /// What one issuer's tokens have to be.
@@ -35,11 +36,20 @@ pub struct Identity {
     pub expires: u64,
     /// `iat`, in milliseconds since 1970.
     pub issued: Option<u64>,
+    /// The key that proved it; absent where no key did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Digest>,
     /// All claims.
     pub claims: Map<String, Value>,
 }
 
 impl Identity {
+    /// What it is judged by again while a stream of it is open.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        Proof::new(&self.issuer, &self.subject, self.id.as_deref(), self.issued, self.key)
+    }
+
     /// A text of 22 characters for this subject of this issuer, and no other.
     #[must_use]
     pub fn scope(&self) -> String {
@@ -88,6 +98,20 @@ pub enum TokenError {
     /// Not yet.
     #[error("it isn't valid yet")]
     NotYet,
+    /// It, or all that its subject had then, has been revoked.
+    #[error("it is revoked")]
+    Revoked,
+    /// Which tokens are revoked isn't known; it may be soon.
+    #[error("which tokens are revoked isn't known now")]
+    NoRevocations,
+}
+
+impl TokenError {
+    /// Whether it says nothing of the token, and may pass by itself.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::NoKeys | Self::NoRevocations)
+    }
 }
 
 /// The issuer that a token says it is of: unproven, good for looking its keys up among those that are configured and for nothing
@@ -109,12 +133,12 @@ pub fn verify(token: &str, expected: &Expectations, keys: &KeySet, now: u64) -> 
     if !expected.algorithms.is_empty() && !expected.algorithms.contains(&jws.algorithm) {
         return Err(TokenError::Algorithm);
     }
-    match keys.verify(jws.algorithm, jws.kid.as_deref(), jws.signed.as_bytes(), &jws.signature) {
-        Verified::Yes => {}
+    let key = match keys.verify(jws.algorithm, jws.kid.as_deref(), jws.signed.as_bytes(), &jws.signature) {
+        Verified::Yes(key) => key,
         Verified::No => return Err(TokenError::Signature),
         Verified::UnknownKey => return Err(TokenError::UnknownKey),
         Verified::OtherAlgorithm => return Err(TokenError::Algorithm),
-    }
+    };
     let claims = strict::object(&jws.payload).ok_or(TokenError::Malformed)?;
     let registered = Registered::read(&claims).map_err(TokenError::Claim)?;
     if registered.issuer != expected.issuer {
@@ -136,6 +160,7 @@ pub fn verify(token: &str, expected: &Expectations, keys: &KeySet, now: u64) -> 
         id: registered.id.map(str::to_owned),
         expires: ((registered.expires + leeway) * 1_000.0) as u64,
         issued: registered.issued.map(|seconds| (seconds * 1_000.0) as u64),
+        key: Some(key),
         claims,
     })
 }

@@ -15,8 +15,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use self::channel::{Moment, Stored};
 use super::{
-    Announcement, Appended, Backlog, BacklogError, Batch, Breaks, ConnectionEntry, Control, DataSet, Directory, Lease,
-    Listener, Marked, Offsets, Page, Remembered, Taken, Tickets, Token, Watermarks,
+    Announcement, Appended, Applied, Backlog, BacklogError, Batch, Breaks, Confirmations, ConnectionEntry, Control,
+    DataSet, Directory, Lease, Listener, Marked, Offsets, Page, Remembered, Taken, Tickets, Token, Watermarks,
 };
 
 /// The name of the only primary.
@@ -86,6 +86,8 @@ pub struct Snapshot {
     causes: HashMap<String, String>,
     /// By name: the content until it is taken, and when it lapses.
     tickets: HashMap<String, (Option<String>, Timestamp)>,
+    /// Replica -> up to where it has applied the revocations, and until when that is told.
+    confirmed: HashMap<String, (Applied, Timestamp)>,
 }
 
 #[derive(Default)]
@@ -348,6 +350,21 @@ impl Tickets for MemoryBacklog {
 }
 
 #[async_trait]
+impl Confirmations for MemoryBacklog {
+    async fn confirm(&self, replica: &str, applied: &Applied, ttl: Duration) -> Result<(), BacklogError> {
+        let (mut state, now) = self.state()?;
+        state.kept.confirmed.retain(|_, (_, until)| *until > now);
+        state.kept.confirmed.insert(replica.into(), (applied.clone(), Timestamp(now.0 + millis(ttl))));
+        Ok(())
+    }
+
+    async fn confirmed(&self, replica: &str) -> Result<Option<Applied>, BacklogError> {
+        let (state, now) = self.state()?;
+        Ok(state.kept.confirmed.get(replica).filter(|(_, until)| *until > now).map(|(applied, _)| applied.clone()))
+    }
+}
+
+#[async_trait]
 impl Directory for MemoryBacklog {
     async fn renew(&self, lease: &Lease, ttl: Duration, first: bool) -> Result<bool, BacklogError> {
         let (mut state, now) = self.state()?;
@@ -365,6 +382,7 @@ impl Directory for MemoryBacklog {
         let (mut state, _) = self.state()?;
         state.kept.leases.remove(replica);
         state.kept.connections.remove(replica);
+        state.kept.confirmed.remove(replica);
         Ok(())
     }
 

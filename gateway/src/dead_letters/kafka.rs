@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use events_gateway_kafka_client::log::log;
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::FutureRecord;
 use tokio::time::{Instant, sleep};
 
 use super::{Buried, DeadLetter, DeadLetters, Silent, headers};
-use crate::source::kafka::oauth::{self, OAuth};
-use crate::source::kafka::options::{Client, ForbiddenSetting};
+use crate::producer::{Producer, ProducerError, Settings, is_too_large};
+use crate::source::kafka::options::Client;
 
 /// How long a refusal that may pass is retried (design, section 4).
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -23,57 +20,20 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// Largest letter that the client takes: the largest record that may be read (64 MiB) and the headers around it. The
 /// library's own bound, 1 MB, would cost larger ones their value although the brokers take them: they are to decide.
-const MOST_BYTES: u64 = (64 << 20) + (1 << 20);
+const MOST_BYTES: usize = (64 << 20) + (1 << 20);
 /// Most that waits in the client, KiB: one of the largest must fit.
-const QUEUE_KIB: u64 = MOST_BYTES / 1024 + (32 << 10);
+const QUEUE_KIB: usize = MOST_BYTES / 1024 + (32 << 10);
 
-/// Why a producer can't be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ProducerError {
-    /// A further client setting isn't allowed.
-    #[error("failed to configure the Kafka producer")]
-    Setting(#[from] ForbiddenSetting),
-    /// The client library refuses the configuration.
-    #[error("failed to create the Kafka producer")]
-    Client(#[from] KafkaError),
-}
-
-pub(super) struct Context {
-    oauth: Option<OAuth>,
-}
-
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "the dead letters' producer");
-    }
-
-    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        oauth::token(self.oauth.as_ref())
-    }
-}
-
-pub(super) type Producer = FutureProducer<Context>;
-
-/// A producer that loses and repeats nothing.
+/// The producer of letters, and of records that go back.
 pub(super) fn producer(client: &Client) -> Result<Producer, ProducerError> {
-    client.check()?;
-    let mut config = client.config();
-    config
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set("message.timeout.ms", ATTEMPT.as_millis().to_string())
-        .set("queue.buffering.max.kbytes", QUEUE_KIB.to_string())
-        .set("linger.ms", "5");
-    if !client.further.contains_key("message.max.bytes") {
-        config.set("message.max.bytes", MOST_BYTES.to_string());
-    }
-    Ok(config.create_with_context(Context { oauth: client.oauth().cloned() })?)
+    let settings = Settings {
+        whose: "dead letters",
+        timeout: ATTEMPT,
+        queue_kib: QUEUE_KIB,
+        max_record_bytes: MOST_BYTES,
+        linger: Duration::from_millis(5),
+    };
+    crate::producer::producer(client, &settings)
 }
 
 /// Writes dead letters to a topic.
@@ -110,18 +70,6 @@ impl KafkaDeadLetters {
         }
         self.producer.send(record, ATTEMPT).await.map(|_| ()).map_err(|(error, _)| error)
     }
-}
-
-/// What a failed write means.
-fn is_too_large(error: &KafkaError) -> bool {
-    matches!(
-        error.rdkafka_error_code(),
-        Some(
-            RDKafkaErrorCode::MessageSizeTooLarge
-                | RDKafkaErrorCode::InvalidMessageSize
-                | RDKafkaErrorCode::MessageBatchTooLarge
-        )
-    )
 }
 
 fn is_for_good(error: &KafkaError) -> bool {
@@ -219,9 +167,14 @@ mod tests {
     #[tokio::test]
     async fn a_letter_that_nobody_takes_is_given_up_in_bounded_time() {
         let client = Client { bootstrap: "127.0.0.1:1".into(), ..Client::default() };
-        let mut config = client.config();
-        config.set("message.timeout.ms", "300");
-        let producer = config.create_with_context(Context { oauth: None }).unwrap();
+        let settings = Settings {
+            whose: "a test",
+            timeout: Duration::from_millis(300),
+            queue_kib: 1_024,
+            max_record_bytes: 1 << 20,
+            linger: Duration::ZERO,
+        };
+        let producer = crate::producer::producer(&client, &settings).unwrap();
         let letters = KafkaDeadLetters {
             producer,
             topic: "dead".into(),

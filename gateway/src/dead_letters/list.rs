@@ -13,7 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::Value as Json;
 
 use super::headers::{self, Epitaph};
-use super::kafka::ProducerError;
+use crate::producer::ProducerError;
 use crate::source::kafka::options::Client;
 use crate::source::kafka::reader;
 use crate::source::{OwnedRecord, TopicPartition};

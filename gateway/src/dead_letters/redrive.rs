@@ -4,9 +4,10 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 
 use super::headers;
-use super::kafka::{ProducerError, producer};
+use super::kafka::producer;
 use super::list::Found;
 use crate::ingest::address::{REDRIVE_CHANNELS, REDRIVE_FROM};
+use crate::producer::ProducerError;
 use crate::source::kafka::options::Client;
 
 /// What became of the letters.

@@ -33,6 +33,7 @@ use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::identity::Identities;
 use crate::identity::issuer::{Issuer, Published, Source};
+use crate::identity::recheck::recheck;
 use crate::identity::tickets::Tickets;
 use crate::publish::counters::Counters;
 use crate::publish::{self, Publisher};
@@ -40,6 +41,7 @@ use crate::replica::Replica;
 use crate::replica::lease::Keeper;
 use crate::replica::pulse::Pulse;
 use crate::replica::soft_limit::SoftLimit;
+use crate::revocation::Revocations;
 use crate::task::Tasks;
 
 pub(super) fn public_connections(config: &Config) -> Connections {
@@ -73,6 +75,7 @@ pub(super) fn edge(
     replica: Arc<Replica>,
     keeper: &Keeper,
     tickets: Arc<dyn backlog::Tickets>,
+    revocations: Option<Arc<Revocations>>,
     tasks: &Tasks,
 ) -> Result<web::Data<Edge>, GatewayError> {
     let published = Arc::new(Counters::default());
@@ -83,12 +86,18 @@ pub(super) fn edge(
         Origins::Any => vec!["*".to_owned()],
         Origins::Listed(origins) => origins.clone(),
     };
-    let credentials = config.identity.as_ref().map(|identity| Credentials {
-        identities: Arc::new(identities(identity, tasks)),
-        tickets: Tickets::new(tickets, identity.ticket_lifetime),
-        cookie: identity.cookie.clone(),
-        parameter: identity.query_parameter.clone(),
-        origins: origins.clone(),
+    let credentials = config.identity.as_ref().map(|identity| {
+        let identities = Arc::new(identities(identity, tasks).with_revocations(revocations));
+        let connections = replica.connections().clone();
+        let reconnect = super::revocations::reconnect(config);
+        tasks.spawn("recheck", recheck(identities.clone(), connections, identity.recheck, reconnect));
+        Credentials {
+            identities,
+            tickets: Tickets::new(tickets, identity.ticket_lifetime),
+            cookie: identity.cookie.clone(),
+            parameter: identity.query_parameter.clone(),
+            origins: origins.clone(),
+        }
     });
     let soft_limit = |most: NonZeroUsize| SoftLimit::new(most.get(), replica.clone(), keeper.reach(), keeper.leases());
     Ok(web::Data::new(Edge {

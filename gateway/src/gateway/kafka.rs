@@ -10,8 +10,8 @@ use super::files::{readable, secret};
 use crate::clock;
 use crate::config::kafka::{Authentication, Binding, GroupProtocol, Isolation, Scram, Start};
 use crate::config::{Config, Secret};
-use crate::dead_letters::kafka::ProducerError;
-use crate::publish::PublisherError;
+use crate::producer::ProducerError;
+use crate::revocation::reader::ReaderError;
 use crate::source::kafka::KafkaSourceError;
 use crate::source::kafka::oauth::OAuth;
 use crate::source::kafka::options::{Client, Identity, Login, Sasl, Tls};
@@ -23,12 +23,12 @@ pub enum KafkaError {
     /// A consumer.
     #[error(transparent)]
     Source(#[from] KafkaSourceError),
-    /// The producer of dead letters.
+    /// A producer.
     #[error(transparent)]
     Producer(#[from] ProducerError),
-    /// That of publications.
+    /// The reader of revocations.
     #[error(transparent)]
-    Publisher(#[from] PublisherError),
+    Revocations(#[from] ReaderError),
 }
 
 /// How the brokers are reached.

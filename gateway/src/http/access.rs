@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events_gateway_core::access::{Right, Rules, Subject};
 use events_gateway_core::view::{RAW, View};
 use events_gateway_core::{Channel, Timestamp};
-use events_gateway_identity::Identity;
+use events_gateway_identity::{Identity, Proof};
 
 use super::problem::{Kind, Problem, quote};
 use super::query::Asked;
@@ -27,6 +27,10 @@ pub struct Policy {
 pub struct Grant {
     /// Who it is; absent where it hasn't said so.
     pub subject: Option<Arc<str>>,
+    /// Who says so.
+    pub issuer: Option<Arc<str>>,
+    /// What it is judged by again.
+    pub proof: Option<Proof>,
     /// What it may have.
     pub asked: Asked,
     /// By which view it sees each channel, in their order; `None`: raw.
@@ -62,6 +66,8 @@ impl Policy {
         }
         Ok(Grant {
             subject: who.map(|who| who.subject.as_str().into()),
+            issuer: who.map(|who| who.issuer.as_str().into()),
+            proof: who.map(Identity::proof),
             asked,
             views,
             ends: who.map(|who| Timestamp(who.expires)),
@@ -141,6 +147,7 @@ mod tests {
             id: None,
             expires: 1_000,
             issued: None,
+            key: None,
             claims: Map::new(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod actions;
 mod inspection;
+mod revoke;
 pub mod token;
 
 use std::io;
@@ -27,6 +28,7 @@ use crate::replica::drain::Drain;
 use crate::replica::lease::Reach;
 use crate::replica::peers;
 use crate::replica::ready::NotReady;
+pub use revoke::Revoking;
 use token::Token;
 use tokio::sync::watch;
 
@@ -61,6 +63,8 @@ pub struct Sources {
     pub groups: Vec<String>,
     /// Hands over; `/drain` begins it, whoever runs [`Drain::follow`] carries it out.
     pub drain: Arc<Drain>,
+    /// Revokes tokens. `None`: nothing can be revoked.
+    pub revoking: Option<Revoking>,
     /// Who may do more than look at health and metrics. `None`: nobody, the rest doesn't exist.
     pub token: Option<Token>,
 }
@@ -110,6 +114,7 @@ pub fn listen(options: Options, sources: web::Data<Sources>, socket: TcpListener
             .service(post("/kafka/pause", actions::pause))
             .service(post("/kafka/resume", actions::resume))
             .service(post("/disconnect", actions::disconnect))
+            .service(post("/revoke", revoke::revoke))
             .default_service(web::to(async || not_found().response()))
     })
 }

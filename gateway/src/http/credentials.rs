@@ -38,7 +38,7 @@ pub const TICKET: &str = "ticket";
 pub enum Unproven {
     /// It has to do something about it.
     Refused(Problem),
-    /// It may come again: nobody knows the issuer's keys now.
+    /// It may come again: the issuer's keys, or which tokens are revoked, aren't known now.
     Unavailable,
 }
 
@@ -46,11 +46,19 @@ impl From<Unproven> for Problem {
     fn from(unproven: Unproven) -> Problem {
         match unproven {
             Unproven::Refused(problem) => problem,
-            Unproven::Unavailable => {
-                Kind::Unavailable.because("the keys that prove tokens aren't known now").after_seconds(5)
-            }
+            Unproven::Unavailable => Kind::Unavailable
+                .because("the keys that prove tokens, or which are revoked, aren't known now")
+                .after_seconds(5),
         }
     }
+}
+
+fn unproven(error: TokenError) -> Unproven {
+    if error.may_pass() {
+        return Unproven::Unavailable;
+    }
+    tracing::debug!(%error, "a token was refused");
+    Unproven::Refused(Kind::InvalidToken.because(format!("the token proves nothing: {error}")))
 }
 
 impl Credentials {
@@ -71,14 +79,7 @@ impl Credentials {
     /// # Errors
     /// When it proves nothing.
     pub async fn prove(&self, token: &str) -> Result<Identity, Unproven> {
-        match self.identities.prove(token).await {
-            Ok(identity) => Ok(identity),
-            Err(TokenError::NoKeys) => Err(Unproven::Unavailable),
-            Err(error) => {
-                tracing::debug!(%error, "a token was refused");
-                Err(Unproven::Refused(Kind::InvalidToken.because(format!("the token proves nothing: {error}"))))
-            }
-        }
+        self.identities.prove(token).await.map_err(unproven)
     }
 
     /// What the ticket in a request's query stands for, if there is one. It is spent.
@@ -88,13 +89,16 @@ impl Credentials {
     pub async fn redeem(&self, request: &HttpRequest) -> Result<Option<Bound>, Unproven> {
         let parameters = pairs(request.query_string()).map_err(Unproven::Refused)?;
         let Some((_, ticket)) = parameters.into_iter().find(|(name, _)| name == TICKET) else { return Ok(None) };
-        self.tickets.redeem(&ticket).await.map(Some).map_err(|error| match error {
+        let bound = self.tickets.redeem(&ticket).await.map_err(|error| match error {
             RedeemError::Unavailable(error) => {
                 tracing::warn!(%error, "failed to look a ticket up");
                 Unproven::Unavailable
             }
             error => Unproven::Refused(Kind::InvalidToken.because(error.to_string())),
-        })
+        })?;
+        // The token that it stands for may have been revoked since, or its key withdrawn.
+        self.identities.prove_again(&bound.identity.issuer, &bound.identity.proof()).map_err(unproven)?;
+        Ok(Some(bound))
     }
 
     fn token<'a>(&self, request: &'a HttpRequest) -> Result<Option<Cow<'a, str>>, Problem> {

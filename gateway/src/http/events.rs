@@ -240,6 +240,8 @@ pub(super) async fn subscribe(
         ConnectionEntry {
             connection: connection.to_string(),
             subject: grant.subject.as_deref().map(str::to_owned),
+            issuer: grant.issuer.as_deref().map(str::to_owned),
+            proof: grant.proof,
             channels,
             since: opened,
             address,

@@ -140,6 +140,8 @@ pub(super) async fn connect(
     let entry = ConnectionEntry {
         connection: connection.to_string(),
         subject: None,
+        issuer: None,
+        proof: None,
         channels: Vec::new(),
         since: now(),
         address: edge.trusted_proxies.told(request),

@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::issuer::{Published, Source};
+use super::recheck::recheck;
 use super::*;
 
 /// What the server does with a request.
@@ -197,4 +198,133 @@ async fn whoever_waits_for_a_slow_server_waits_in_bounded_time() {
     let began = Instant::now();
     assert_eq!(identities.prove(&Key::new("k").token("https://id")).await, Err(TokenError::NoKeys));
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
+/// A set of keys in a file that can be changed.
+struct Keys(tempfile::NamedTempFile);
+
+impl Keys {
+    fn new(keys: &[&Key]) -> Self {
+        let this = Self(tempfile::NamedTempFile::new().unwrap());
+        this.write(keys);
+        this
+    }
+
+    fn write(&self, keys: &[&Key]) {
+        let keys: Vec<_> = keys.iter().map(|key| key.jwk()).collect();
+        std::fs::write(self.0.path(), json!({ "keys": keys }).to_string()).unwrap();
+    }
+
+    fn break_it(&self) {
+        std::fs::write(self.0.path(), "no keys").unwrap();
+    }
+
+    fn issuer(&self, name: &str) -> Arc<Issuer> {
+        let expectations =
+            Expectations { issuer: name.into(), audiences: vec!["events".into()], algorithms: Vec::new(), leeway: 0 };
+        let issuer = Arc::new(Issuer::new(expectations, Source::File(self.0.path().to_owned())));
+        tokio::spawn(issuer.clone().keep());
+        issuer
+    }
+}
+
+/// Lets time pass, and whoever reads files on another thread read them: paused time doesn't wait for such.
+async fn pass(time: Duration, holds: impl Fn() -> bool) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        tokio::time::sleep(Duration::from_secs(10).min(end - Instant::now())).await;
+    }
+    for _ in 0..1_000 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        tokio::task::yield_now().await;
+    }
+    panic!("it never holds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_removed_is_dead_after_the_next_reading() {
+    let (old, new) = (Key::new("old"), Key::new("new"));
+    let keys = Keys::new(&[&old, &new]);
+    let issuer = keys.issuer("https://id");
+    let identities = Identities::new(vec![issuer.clone()]);
+    pass(Duration::ZERO, || issuer.keys().is_some()).await;
+    let who = identities.prove(&old.token("https://id")).await.unwrap();
+    let proof = who.proof();
+    keys.write(&[&new]);
+    assert_eq!(identities.prove_again(&who.issuer, &proof), Ok(()), "not read again yet");
+    pass(Duration::from_secs(601), || issuer.keys().is_some_and(|keys| keys.len() == 1)).await;
+    assert_eq!(identities.prove_again(&who.issuer, &proof), Err(TokenError::UnknownKey));
+    assert_eq!(identities.prove_again("https://other", &proof), Err(TokenError::Issuer));
+    assert_eq!(identities.prove(&old.token("https://id")).await, Err(TokenError::UnknownKey));
+    let proof = identities.prove(&new.token("https://id")).await.unwrap().proof();
+    assert_eq!(identities.prove_again("https://id", &proof), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_could_not_be_read_again_for_a_day_prove_nothing_and_end_nobodys_stream() {
+    let key = Key::new("k");
+    let keys = Keys::new(&[&key]);
+    let issuer = keys.issuer("https://id");
+    let identities = Identities::new(vec![issuer.clone()]);
+    pass(Duration::ZERO, || issuer.keys().is_some()).await;
+    let proof = identities.prove(&key.token("https://id")).await.unwrap().proof();
+    keys.break_it();
+    // A token that lives for more than a day.
+    pass(Duration::from_secs(24 * 3_600 - 60), || issuer.keys().is_some()).await;
+    assert_eq!(identities.prove_again("https://id", &proof), Ok(()));
+    pass(Duration::from_secs(120), || issuer.keys().is_none()).await;
+    let again = identities.prove_again("https://id", &proof).unwrap_err();
+    assert!(again == TokenError::NoKeys && again.may_pass());
+    assert_eq!(identities.prove(&key.token("https://id")).await, Err(TokenError::NoKeys));
+    keys.write(&[&key]);
+    pass(Duration::from_secs(40), || issuer.keys().is_some()).await;
+    assert!(identities.prove(&key.token("https://id")).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_streams_are_judged_again_and_end_with_their_key_only() {
+    use crate::replica::Connections;
+    use crate::replica::connections::tests::entry;
+    use crate::replica::reconnect::Reconnect;
+    use events_gateway_core::disconnect::DisconnectReason;
+
+    let (old, new) = (Key::new("old"), Key::new("new"));
+    let (keys, others) = (Keys::new(&[&old, &new]), Keys::new(&[&old]));
+    let (issuer, other) = (keys.issuer("https://id"), others.issuer("https://other"));
+    let identities = Arc::new(Identities::new(vec![issuer.clone(), other.clone()]));
+    pass(Duration::ZERO, || issuer.keys().is_some() && other.keys().is_some()).await;
+    let (connections, ended) = (Connections::new(10), Arc::new(Mutex::new(Vec::new())));
+    let mut places = Vec::new();
+    for (id, token) in [
+        ("old", Some(old.token("https://id"))),
+        ("new", Some(new.token("https://id"))),
+        ("unknown", Some(old.token("https://other"))),
+        ("nobody", None),
+    ] {
+        let who = match token {
+            Some(token) => Some(identities.prove(&token).await.unwrap()),
+            None => None,
+        };
+        let mut place = connections.admit().unwrap();
+        let ended = ended.clone();
+        let listed = crate::backlog::ConnectionEntry {
+            issuer: who.as_ref().map(|who| who.issuer.clone()),
+            proof: who.as_ref().map(Identity::proof),
+            ..entry(id)
+        };
+        place.fill(listed, Arc::new(move |closing| ended.lock().push((id, closing.reason, closing.retryable))));
+        places.push(place);
+    }
+    tokio::spawn(recheck(identities.clone(), connections, Duration::from_secs(300), Reconnect::default()));
+    pass(Duration::from_secs(400), || ended.lock().is_empty()).await;
+    keys.write(&[&new]);
+    others.break_it();
+    pass(Duration::from_secs(900), || issuer.keys().is_some_and(|keys| keys.len() == 1)).await;
+    pass(Duration::from_secs(400), || !ended.lock().is_empty()).await;
+    // The keys of the other issuer become too old: that ends nobody's stream.
+    pass(Duration::from_secs(25 * 3_600), || other.keys().is_none()).await;
+    assert_eq!(*ended.lock(), [("old", DisconnectReason::NoLongerPermitted, false)]);
 }

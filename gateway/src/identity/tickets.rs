@@ -142,6 +142,7 @@ mod tests {
             id: None,
             expires: now().0 + lasts.as_millis() as u64,
             issued: None,
+            key: None,
             claims: Map::new(),
         }
     }

@@ -83,6 +83,13 @@ pub fn edge(edge: web::Data<Edge>) -> Source {
                     sheet.put(&KEYS_AGE, &[&issuer.expectations.issuer], age.as_secs_f64());
                 }
             }
+            if let Some(revocations) = credentials.identities.revocations() {
+                sheet.count(&REVOCATIONS, &[], revocations.len() as u64);
+                sheet.put(&REVOCATIONS_AGE, &[], revocations.age().as_secs_f64());
+                for (outcome, count) in revocations.counts() {
+                    sheet.count(&REVOCATION_RECORDS, &[outcome.as_str()], count);
+                }
+            }
         }
         let Some(publishing) = &edge.publishing else { return };
         let counters = publishing.publisher.counters();

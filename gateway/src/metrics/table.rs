@@ -96,6 +96,12 @@ table! {
         "Requests by what came of asking who sent them.";
     KEYS_AGE = Gauge "events_gateway_issuer_keys_age_seconds" ["issuer"]
         "How old an issuer's keys are; absent while none are known.";
+    REVOCATIONS = Gauge "events_gateway_revocations" []
+        "Revocations that are known.";
+    REVOCATIONS_AGE = Gauge "events_gateway_revocations_age_seconds" []
+        "Time since the topic of revocations was known to its end, or since the start where it never was.";
+    REVOCATION_RECORDS = Counter "events_gateway_revocation_records_total" ["outcome"]
+        "Records of the topic of revocations, by what they said.";
     PUBLISHED = Counter "events_gateway_published_events_total" ["outcome"]
         "Events that were published over HTTP, by what became of them.";
     PUBLISH_PENDING = Gauge "events_gateway_publish_pending_bytes" []

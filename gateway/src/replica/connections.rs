@@ -1,11 +1,14 @@
 //! The streams that this replica holds: counted, listed, closed from here, and recorded in the directory.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use events_gateway_core::disconnect::Closing;
+use events_gateway_identity::{Digest, Proof};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::backlog::ConnectionEntry;
 
@@ -16,9 +19,13 @@ pub type Close = Arc<dyn Fn(Closing) + Send + Sync>;
 /// replica's entry; the directory is informational.
 const MAX_ENDED: usize = 20_000;
 
+/// Says of a stream that was just opened whether it has to end at once.
+pub type Guard = Arc<dyn Fn(&Proof) -> Option<Closing> + Send + Sync>;
+
 /// The streams that a replica holds.
 pub struct Connections {
     most: usize,
+    guard: OnceLock<Guard>,
     admitted: AtomicUsize,
     opened: AtomicU64,
     held: Mutex<Held>,
@@ -33,6 +40,8 @@ struct Held {
     unrecorded: BTreeSet<u64>,
     /// Ids of those that the directory still knows and that are no more.
     ended: Vec<String>,
+    /// By whose they are, and by the tokens that they were opened with: ascending numbers.
+    by_digest: HashMap<Digest, SmallVec<[u64; 2]>>,
 }
 
 struct HeldStream {
@@ -75,7 +84,19 @@ impl Connections {
     /// None yet, at most `most` at a time.
     #[must_use]
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, admitted: AtomicUsize::new(0), opened: AtomicU64::new(0), held: Mutex::default() })
+        Arc::new(Self {
+            most,
+            guard: OnceLock::new(),
+            admitted: AtomicUsize::new(0),
+            opened: AtomicU64::new(0),
+            held: Mutex::default(),
+        })
+    }
+
+    /// Has every stream looked at once more when it is listed here: what was judged before may have changed meanwhile, and
+    /// whoever changed it didn't see the stream. The first call counts.
+    pub fn guard(&self, guard: Guard) {
+        let _ = self.guard.set(guard);
     }
 
     /// Takes room for one more stream; `None` when the replica is full.
@@ -134,6 +155,68 @@ impl Connections {
         chosen.len()
     }
 
+    /// Tells those streams to close that are of a subject, or were opened with a token, and for which `wanted` holds; answers how
+    /// many. It looks at no others.
+    pub fn close_of(
+        &self,
+        digest: &Digest,
+        wanted: impl Fn(&Proof) -> bool,
+        mut closing: impl FnMut() -> Closing,
+    ) -> usize {
+        let chosen: Vec<Close> = {
+            let mut held = self.held.lock();
+            let Held { streams, by_digest, .. } = &mut *held;
+            let numbers = by_digest.get(digest).map(SmallVec::as_slice).unwrap_or_default();
+            let mut choose = |number: &u64| {
+                let stream = streams.get_mut(number)?;
+                let is_wanted = stream.entry.proof.as_ref().is_some_and(&wanted);
+                is_wanted.then(|| {
+                    stream.told = true;
+                    stream.close.clone()
+                })
+            };
+            numbers.iter().filter_map(&mut choose).collect()
+        };
+        for close in &chosen {
+            close(closing());
+        }
+        chosen.len()
+    }
+
+    /// Judges a stream once more that is listed now.
+    fn look_again(&self, number: u64, proof: Option<&Proof>) {
+        if let Some(closing) = proof.zip(self.guard.get()).and_then(|(proof, guard)| guard(proof)) {
+            self.close(number, closing);
+        }
+    }
+
+    /// Tells one stream to close, if it is still there.
+    pub fn close(&self, number: u64, closing: Closing) {
+        let close = self.held.lock().streams.get_mut(&number).map(|stream| {
+            stream.told = true;
+            stream.close.clone()
+        });
+        if let Some(close) = close {
+            close(closing);
+        }
+    }
+
+    /// Looks at `most` streams behind `after`, the oldest first: the number of the last one, for the next call, and those among
+    /// them that are of somebody and haven't been told to close. `None` when there are no more.
+    #[must_use]
+    pub fn identified(&self, after: Option<u64>, most: usize) -> Option<(u64, Vec<(u64, Arc<ConnectionEntry>)>)> {
+        let held = self.held.lock();
+        let rest = held.streams.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)).take(most);
+        let (mut last, mut found) = (None, Vec::new());
+        for (number, stream) in rest {
+            last = Some(*number);
+            if stream.entry.proof.is_some() && !stream.told {
+                found.push((*number, stream.entry.clone()));
+            }
+        }
+        last.map(|last| (last, found))
+    }
+
     /// How many streams haven't been told to close.
     #[must_use]
     pub fn untold(&self) -> usize {
@@ -183,32 +266,68 @@ impl Held {
             self.ended.push(id);
         }
     }
+
+    fn index(&mut self, number: u64, proof: &Proof) {
+        for digest in [Some(proof.subject), proof.token].into_iter().flatten() {
+            let numbers = self.by_digest.entry(digest).or_default();
+            if let Err(at) = numbers.binary_search(&number) {
+                numbers.insert(at, number);
+            }
+        }
+    }
+
+    fn unindex(&mut self, number: u64, proof: &Proof) {
+        for digest in [Some(proof.subject), proof.token].into_iter().flatten() {
+            let Some(numbers) = self.by_digest.get_mut(&digest) else { continue };
+            if let Ok(at) = numbers.binary_search(&number) {
+                numbers.remove(at);
+            }
+            if numbers.is_empty() {
+                self.by_digest.remove(&digest);
+            }
+        }
+    }
 }
 
 impl Place {
     /// The stream is there: lists it, and lets it be closed from here. Answers what it is listed as.
     pub fn fill(&mut self, entry: ConnectionEntry, close: Close) -> Arc<ConnectionEntry> {
         let entry = Arc::new(entry);
-        let mut held = self.connections.held.lock();
-        let number = held.next;
-        held.next += 1;
-        held.streams.insert(number, HeldStream { entry: entry.clone(), close, told: false });
-        held.unrecorded.insert(number);
+        let number = {
+            let mut held = self.connections.held.lock();
+            let number = held.next;
+            held.next += 1;
+            held.streams.insert(number, HeldStream { entry: entry.clone(), close, told: false });
+            held.unrecorded.insert(number);
+            if let Some(proof) = &entry.proof {
+                held.index(number, proof);
+            }
+            number
+        };
         self.number = Some(number);
         self.connections.opened.fetch_add(1, Ordering::Relaxed);
+        self.connections.look_again(number, entry.proof.as_ref());
         entry
     }
-}
 
-impl Place {
-    /// What is listed has changed; only once it is filled.
-    pub fn update(&mut self, entry: ConnectionEntry) {
+    /// What is listed has changed: what it subscribes to, or by which token it was proven whose it is, by which it is judged from now
+    /// on. Only once it is filled.
+    pub fn update(&self, entry: ConnectionEntry) {
         let Some(number) = self.number else { return };
-        let mut held = self.connections.held.lock();
-        if let Some(stream) = held.streams.get_mut(&number) {
-            stream.entry = Arc::new(entry);
+        let proof = entry.proof;
+        {
+            let mut held = self.connections.held.lock();
+            let Some(stream) = held.streams.get_mut(&number) else { return };
+            let before = std::mem::replace(&mut stream.entry, Arc::new(entry));
+            if let Some(before) = &before.proof {
+                held.unindex(number, before);
+            }
+            if let Some(proof) = &proof {
+                held.index(number, proof);
+            }
             held.unrecorded.insert(number);
         }
+        self.connections.look_again(number, proof.as_ref());
     }
 }
 
@@ -218,6 +337,9 @@ impl Drop for Place {
         let _stream = self.number.and_then(|number| {
             let mut held = self.connections.held.lock();
             let stream = held.streams.remove(&number)?;
+            if let Some(proof) = &stream.entry.proof {
+                held.unindex(number, proof);
+            }
             if !held.unrecorded.remove(&number) {
                 held.remember_ended(stream.entry.connection.clone());
             }
@@ -237,6 +359,8 @@ pub(crate) mod tests {
         ConnectionEntry {
             connection: id.to_owned(),
             subject: None,
+            issuer: None,
+            proof: None,
             channels: vec![Channel::everyone()],
             since: Timestamp(1),
             address: "192.0.2.1:1".to_owned(),
@@ -293,6 +417,85 @@ pub(crate) mod tests {
         drop(kept);
         assert_eq!(connections.changes(100).closed, ["kept"]);
         assert_eq!(connections.open(), 0);
+    }
+
+    fn open_as(connections: &Arc<Connections>, id: &str, proof: Proof, closed: &Closed) -> Place {
+        let mut place = connections.admit().unwrap();
+        let (closed, name) = (closed.clone(), id.to_owned());
+        let entry = ConnectionEntry { proof: Some(proof), ..entry(id) };
+        place.fill(entry, Arc::new(move |closing| closed.lock().push((name.clone(), closing))));
+        place
+    }
+
+    fn revoked() -> Closing {
+        Closing::new(DisconnectReason::Revoked, 0)
+    }
+
+    #[test]
+    fn streams_are_closed_by_subject_and_by_token_and_no_others() {
+        let (connections, closed) = (Connections::new(10), Closed::default());
+        let proof = |name, token, issued| Proof::new("https://id", name, Some(token), Some(issued), None);
+        let early = proof("ann", "1", 5);
+        let places = [
+            open_as(&connections, "early", early, &closed),
+            open_as(&connections, "late", proof("ann", "2", 9), &closed),
+            open_as(&connections, "bob", proof("bob", "3", 5), &closed),
+            open(&connections, "nobody", &closed),
+        ];
+        assert_eq!(connections.close_of(&early.subject, |proof| proof.issued < 7, revoked), 1);
+        assert_eq!(connections.close_of(&proof("bob", "3", 0).token.unwrap(), |_| true, revoked), 1);
+        assert_eq!(connections.close_of(&proof("bob", "4", 0).token.unwrap(), |_| true, revoked), 0);
+        let names: Vec<_> = closed.lock().iter().map(|(name, _)| name.clone()).collect();
+        assert_eq!(names, ["early", "bob"]);
+        drop(places);
+        assert_eq!(connections.close_of(&early.subject, |_| true, revoked), 0);
+        assert!(connections.held.lock().by_digest.is_empty(), "nothing is kept of ended streams");
+    }
+
+    #[test]
+    fn a_stream_that_was_revoked_while_it_was_opened_is_closed() {
+        let (connections, closed) = (Connections::new(10), Closed::default());
+        connections.guard(Arc::new(|proof| (proof.issued < 7).then(revoked)));
+        let proof = |issued| Proof::new("https://id", "ann", None, Some(issued), None);
+        let _places =
+            [open_as(&connections, "early", proof(6), &closed), open_as(&connections, "late", proof(7), &closed)];
+        let names: Vec<_> = closed.lock().iter().map(|(name, _)| name.clone()).collect();
+        assert_eq!(names, ["early"]);
+    }
+
+    #[test]
+    fn a_stream_whose_token_was_renewed_is_judged_by_the_new_one() {
+        let (connections, closed) = (Connections::new(10), Closed::default());
+        connections.guard(Arc::new(|proof| (proof.issued == 0).then(revoked)));
+        let proof = |token, issued| Proof::new("https://id", "ann", Some(token), Some(issued), None);
+        let (old, new) = (proof("old", 5), proof("new", 9));
+        let place = open_as(&connections, "a", old, &closed);
+        let younger = open_as(&connections, "b", new, &closed);
+        place.update(ConnectionEntry { proof: Some(new), ..entry("a") });
+        assert_eq!(connections.close_of(&old.token.unwrap(), |_| true, revoked), 0);
+        assert_eq!(connections.close_of(&old.subject, |proof| proof.issued < 9, revoked), 0);
+        assert_eq!(connections.close_of(&new.token.unwrap(), |_| true, revoked), 2);
+        place.update(ConnectionEntry { proof: Some(proof("revoked", 0)), ..entry("a") });
+        assert_eq!(closed.lock().len(), 3, "it is judged when it is renewed");
+        drop((place, younger));
+        assert!(connections.held.lock().by_digest.is_empty());
+    }
+
+    #[test]
+    fn those_of_somebody_are_gone_through_page_by_page() {
+        let (connections, closed) = (Connections::new(10), Closed::default());
+        let proof = Proof::new("https://id", "ann", None, None, None);
+        let _places = [
+            open_as(&connections, "a", proof, &closed),
+            open(&connections, "nobody", &closed),
+            open_as(&connections, "b", proof, &closed),
+        ];
+        let (mut after, mut found) = (None, Vec::new());
+        while let Some((last, page)) = connections.identified(after, 2) {
+            after = Some(last);
+            found.extend(page.into_iter().map(|(_, entry)| entry.connection.clone()));
+        }
+        assert_eq!(found, ["a", "b"]);
     }
 
     #[test]

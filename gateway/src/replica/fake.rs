@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use events_gateway_core::{Channel, Timestamp};
 use parking_lot::Mutex;
 
-use crate::backlog::{BacklogError, ConnectionEntry, Control, Directory, Lease};
+use crate::backlog::{Applied, BacklogError, Confirmations, ConnectionEntry, Control, Directory, Lease};
 
 #[derive(Default)]
 struct State {
@@ -16,6 +16,7 @@ struct State {
     renewals: Vec<(Lease, bool)>,
     leases: BTreeMap<String, Lease>,
     connections: BTreeMap<String, BTreeMap<String, ConnectionEntry>>,
+    confirmed: BTreeMap<String, Applied>,
     controls: BTreeMap<String, Control>,
     hides_controls: bool,
 }
@@ -65,6 +66,18 @@ impl FakeDirectory {
 }
 
 #[async_trait]
+impl Confirmations for FakeDirectory {
+    async fn confirm(&self, replica: &str, applied: &Applied, _: Duration) -> Result<(), BacklogError> {
+        self.state()?.confirmed.insert(replica.to_owned(), applied.clone());
+        Ok(())
+    }
+
+    async fn confirmed(&self, replica: &str) -> Result<Option<Applied>, BacklogError> {
+        Ok(self.state()?.confirmed.get(replica).cloned())
+    }
+}
+
+#[async_trait]
 impl Directory for FakeDirectory {
     async fn renew(&self, lease: &Lease, _: Duration, first: bool) -> Result<bool, BacklogError> {
         let mut state = self.state()?;
@@ -80,6 +93,7 @@ impl Directory for FakeDirectory {
         let mut state = self.state()?;
         state.leases.remove(replica);
         state.connections.remove(replica);
+        state.confirmed.remove(replica);
         Ok(())
     }
 

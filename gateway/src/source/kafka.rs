@@ -16,7 +16,7 @@ use identities::Identities;
 
 pub(crate) mod context;
 mod identities;
-mod native;
+pub(crate) mod native;
 mod poll;
 pub(crate) mod reader;
 mod survey;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events_gateway::backlog::{Breaks, ConnectionEntry, Lease, Marked, Offsets, ReplicaState, Taken};
+use events_gateway::backlog::{Applied, Breaks, ConnectionEntry, Lease, Marked, Offsets, ReplicaState, Taken};
 use events_gateway_core::Timestamp;
 
 use crate::suite::{append, channel, now, token};
@@ -159,11 +159,34 @@ pub(crate) async fn a_ticket_is_taken_once_and_lapses(world: &dyn World) {
     }
 }
 
+pub(crate) async fn confirmations_are_told_until_they_lapse(world: &dyn World) {
+    let one = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let other = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let long = Duration::from_secs(60);
+    assert_eq!(other.confirmed("r7").await.unwrap(), None);
+    one.confirm("r7", &Applied::new(), long).await.unwrap();
+    assert_eq!(other.confirmed("r7").await.unwrap(), Some(Applied::new()));
+    let applied = Applied::from([(0, 3), (11, u64::MAX)]);
+    one.confirm("r7", &applied, long).await.unwrap();
+    assert_eq!(other.confirmed("r7").await.unwrap(), Some(applied.clone()));
+    assert_eq!(other.confirmed("r8").await.unwrap(), None);
+    one.release("r7").await.unwrap();
+    assert_eq!(other.confirmed("r7").await.unwrap(), None);
+    one.confirm("r7", &applied, Duration::from_millis(30)).await.unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while other.confirmed("r7").await.unwrap().is_some() {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 pub(crate) async fn connections_and_control_are_told(world: &dyn World) {
     let ports = world.connect(Limits::default(), Arc::new(Ear::default()));
     let entry = |name: &str| ConnectionEntry {
         connection: name.into(),
         subject: Some("alice ü".into()),
+        issuer: Some("https://id".into()),
+        proof: None,
         channels: vec![channel("orders"), channel("user:42")],
         since: now(),
         address: "[::1]:4711".into(),

@@ -6,7 +6,7 @@ mod plan;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use apply::{Change, TopicOutcome};
-pub use plan::{Plan, Shortfall, Wanted, plan};
+pub use plan::{Creation, Plan, Shortfall, Wanted, plan};
 
 use crate::cluster::{Cluster, Session};
 use crate::error::{KafkaError, listed};

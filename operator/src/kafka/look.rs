@@ -100,11 +100,20 @@ async fn see_to_topics(view: &mut View, cluster: &Cluster, gateway: &EventsGatew
     let read = gateway.spec.kafka.bindings.iter().flat_map(|binding| &binding.topics).map(|topic| topic.0.clone());
     let dead = gateway.spec.kafka.dead_letters.iter().map(|dead| dead.topic.0.clone());
     let names: BTreeSet<String> = read.chain(dead).collect();
-    let found = cluster.topics(names.clone()).await?;
-    let each: Vec<Wanted> = names
+    let replication_factor = wanted.replication_factor;
+    let mut each: Vec<Wanted> = names
         .into_iter()
-        .map(|name| Wanted { name, partitions: wanted.partitions, replication_factor: wanted.replication_factor })
+        .map(|name| Wanted { name, partitions: wanted.partitions, replication_factor, compacted: false })
         .collect();
+    // One partition does: it isn't grown, which would move keys.
+    let revocation = gateway.spec.identity.as_ref().and_then(|identity| identity.revocation.as_ref());
+    each.extend(revocation.map(|revocation| Wanted {
+        name: revocation.topic.0.clone(),
+        partitions: None,
+        replication_factor,
+        compacted: true,
+    }));
+    let found = cluster.topics(each.iter().map(|topic| topic.name.clone()).collect()).await?;
     for error in found.values().filter_map(|topic| topic.as_ref().err()) {
         view.problems.push(error.to_string());
     }

@@ -16,8 +16,9 @@ pub use settings::Settings;
 
 use crate::certificates::Certificates;
 use crate::directory::Directory;
+use crate::link::Link;
 use crate::process::{Process, Signal};
-use crate::tools;
+use crate::{port, tools};
 
 /// How long a broker may take to start on a machine that is busy compiling.
 const START: Duration = Duration::from_secs(90);
@@ -68,6 +69,18 @@ impl Kafka {
         kafka.format(settings)?;
         kafka.resume().await?;
         Ok(kafka)
+    }
+
+    /// A broker, and a link to it: who is told of the link's address reaches the broker through it and in no other way.
+    ///
+    /// # Errors
+    /// As [`Kafka::start`].
+    pub async fn linked() -> Result<(Self, Link)> {
+        let port = port::free();
+        let link = Link::to((std::net::Ipv4Addr::LOCALHOST, port).into()).await?;
+        let kafka =
+            Self::with(&Settings { linked: Some((port, link.address().port())), ..Settings::default() }).await?;
+        Ok((kafka, link))
     }
 
     /// `host:port` of the listener without encryption and authentication.

@@ -3,6 +3,7 @@
 //! Everything is seen from outside: configuration files, Kafka records, HTTP. No suite links the gateway's code.
 
 pub mod config;
+pub mod endings;
 pub mod faults;
 pub mod observed;
 pub mod platform;

@@ -46,6 +46,8 @@ pub struct Plan {
     pub topics: usize,
     /// Partitions of each topic.
     pub partitions: i32,
+    /// Whether the last replica reaches Kafka through a link of its own.
+    pub kafka_link: bool,
     /// See [`Config::publish`].
     pub publish: Value,
     /// Laid over every gateway's configuration.
@@ -59,6 +61,7 @@ impl Default for Plan {
             redis: Kind::Standalone,
             topics: 1,
             partitions: 6,
+            kafka_link: false,
             publish: Value::Null,
             overlay: Value::Null,
         }
@@ -74,6 +77,8 @@ pub struct Platform {
     pub balancer: LoadBalancer,
     /// Between each replica and a standalone Redis; empty with another.
     pub links: Vec<Link>,
+    /// Between the last replica and Kafka, if that was planned.
+    pub kafka_link: Option<Link>,
     /// The Redis.
     pub redis: Backing,
     /// The broker.
@@ -91,7 +96,12 @@ impl Platform {
     /// When something doesn't come up; the message shows its log.
     pub async fn start(suite: &str, plan: &Plan) -> Result<Self> {
         let suite = format!("{suite}{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let kafka = Kafka::start().await?;
+        let (kafka, kafka_link) = if plan.kafka_link {
+            let (kafka, link) = Kafka::linked().await?;
+            (kafka, Some(link))
+        } else {
+            (Kafka::start().await?, None)
+        };
         let topics: Vec<String> = (0..plan.topics).map(|index| format!("{suite}-events-{index}")).collect();
         for topic in &topics {
             kafka.create_topic(topic, plan.partitions).await?;
@@ -127,13 +137,17 @@ impl Platform {
             if let Some(link) = links.get(index) {
                 own.redis = Redis::Standalone(link.address());
             }
+            if let Some(link) = kafka_link.as_ref().filter(|_| index + 1 == plan.replicas) {
+                own.kafka = link.address().to_string();
+            }
             async move { Gateway::start(&name, |ports| own.render(&name, ports)).await }
         });
         let gateways = try_join_all(starts).await?;
         let backends: Vec<_> = gateways.iter().map(Gateway::backend).collect();
         let balancer = LoadBalancer::haproxy(&backends).await?;
         wait_for_balancer(balancer.address()).await?;
-        Ok(Self { gateways, balancer, links, redis, kafka, config, partitions: plan.partitions })
+        let partitions = plan.partitions;
+        Ok(Self { gateways, balancer, links, kafka_link, redis, kafka, config, partitions })
     }
 
     /// The first topic of events.

@@ -50,6 +50,14 @@ pub(super) const SPEC: &[Rule] = &[
         "publish.topic must be a topic that a binding reads as events, without a route: add it to one, or nothing is delivered",
     ),
     rule(
+        "!has(self.identity) || !has(self.identity.revocation) || !self.kafka.bindings.exists(b, self.identity.revocation.topic in b.topics)",
+        "identity.revocation.topic must not be a topic that a binding reads: give revocations a topic of their own",
+    ),
+    rule(
+        "!has(self.identity) || !has(self.identity.revocation) || !has(self.kafka.deadLetters) || self.identity.revocation.topic != self.kafka.deadLetters.topic",
+        "identity.revocation.topic must not be the topic of dead letters: give revocations a topic of their own",
+    ),
+    rule(
         "self.redis.mode != 'memory' || (self.replicas <= 1 && self.autoscaling.type == 'None')",
         "redis.mode memory is for one replica: set replicas to 1 and autoscaling.type to None, or name a Redis",
     ),

@@ -9,7 +9,8 @@ const RULES: &[Rule] = &[rule(
     "partitions and replicationFactor are required with mode Manage",
 )];
 
-/// What the operator sees to in the topics of `kafka.bindings` and `kafka.deadLetters`. It never deletes one.
+/// What the operator sees to in the topics of `kafka.bindings`, `kafka.deadLetters` and `identity.revocation`. It never deletes
+/// one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = RULES))]

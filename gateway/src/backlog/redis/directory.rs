@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::script::RAISE;
 use super::{RedisBacklog, entry, millis};
-use crate::backlog::{BacklogError, ConnectionEntry, Control, Directory, Lease, Taken, Tickets};
+use crate::backlog::{
+    Applied, BacklogError, Confirmations, ConnectionEntry, Control, Directory, Lease, Taken, Tickets,
+};
 
 /// Most leases that are told.
 const MAX_LEASES: usize = 1_000;
@@ -70,6 +72,24 @@ impl Tickets for RedisBacklog {
 }
 
 #[async_trait]
+impl Confirmations for RedisBacklog {
+    async fn confirm(&self, replica: &str, applied: &Applied, ttl: Duration) -> Result<(), BacklogError> {
+        let key = self.keys.revocations(replica)?;
+        let mut set = command("SET", [&key, &json(applied)?, "PX"]);
+        set.arg(millis(ttl).max(1));
+        self.on(&key, set).await.map(|_| ())
+    }
+
+    async fn confirmed(&self, replica: &str) -> Result<Option<Applied>, BacklogError> {
+        let key = self.keys.revocations(replica)?;
+        match self.on(&key, command("GET", [&key])).await? {
+            Value::Nil => Ok(None),
+            value => parse(value, "a replica's confirmation").map(Some),
+        }
+    }
+}
+
+#[async_trait]
 impl Directory for RedisBacklog {
     async fn renew(&self, lease: &Lease, ttl: Duration, first: bool) -> Result<bool, BacklogError> {
         let key = self.keys.replica(&lease.replica)?;
@@ -92,7 +112,8 @@ impl Directory for RedisBacklog {
     }
 
     async fn release(&self, replica: &str) -> Result<(), BacklogError> {
-        for key in [self.keys.replica(replica)?, self.keys.connections(replica)?] {
+        let keys = [self.keys.replica(replica)?, self.keys.connections(replica)?, self.keys.revocations(replica)?];
+        for key in keys {
             self.on(&key, command("DEL", [&key])).await?;
         }
         let index = self.keys.replicas();

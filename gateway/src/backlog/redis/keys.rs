@@ -56,6 +56,11 @@ impl Keys {
         Ok(format!("{}replica:{}:connections", self.prefix, name(replica)?))
     }
 
+    /// Up to where a replica has applied the revocations.
+    pub(super) fn revocations(&self, replica: &str) -> Result<String, BacklogError> {
+        Ok(format!("{}replica:{}:revocations", self.prefix, name(replica)?))
+    }
+
     /// Sorted set of replica ids by the time at which their leases lapse.
     pub(super) fn replicas(&self) -> String {
         format!("{}replicas", self.prefix)

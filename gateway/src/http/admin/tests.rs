@@ -72,6 +72,7 @@ impl Admin {
                 Arc::new(|_| Box::pin(std::future::ready(()))),
                 drain::Options::default(),
             ),
+            revoking: None,
             token: token.map(|token| Token::new(token).unwrap()),
         });
         let options = Options { hosts, ..Options::default() };
@@ -98,7 +99,7 @@ impl Admin {
     }
 }
 
-const CLOSED: [(&str, &str); 10] = [
+const CLOSED: [(&str, &str); 11] = [
     ("GET", "/status"),
     ("GET", "/connections"),
     ("GET", "/channels/orders"),
@@ -108,6 +109,7 @@ const CLOSED: [(&str, &str); 10] = [
     ("POST", "/kafka/pause"),
     ("POST", "/kafka/resume"),
     ("POST", "/disconnect?channel=a"),
+    ("POST", "/revoke"),
     ("GET", "/nothing"),
 ];
 
@@ -142,6 +144,10 @@ async fn a_missing_or_wrong_token_opens_nothing() {
     assert_eq!(admin.replica.state(), ReplicaState::Serving);
     assert_eq!(admin.act("GET", "/nothing").await.0, 404);
     assert_eq!(admin.act("GET", "/drain").await.0, 405);
+    assert_eq!(admin.act("GET", "/revoke").await.0, 405);
+    let (status, problem) = admin.act("POST", "/revoke").await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(status == 404 && detail.contains("identity.revocation isn't configured"), "{status} {detail}");
     assert_eq!(admin.act("POST", "/connections").await.0, 405);
 }
 
@@ -174,6 +180,8 @@ async fn connections_are_found_by_subject_and_channel() {
     let entry = |id: &str, subject: Option<&str>, channel: &str| ConnectionEntry {
         connection: id.to_owned(),
         subject: subject.map(str::to_owned),
+        issuer: subject.map(|_| "https://id".to_owned()),
+        proof: None,
         channels: vec![Channel::parse(channel).unwrap()],
         since: Timestamp(1),
         address: String::new(),
@@ -193,6 +201,8 @@ async fn connections_are_found_by_subject_and_channel() {
         let ids: Vec<_> = found.iter().map(|found| found["connection"]["connection"].as_str().unwrap()).collect();
         assert_eq!(ids, expected, "{query}");
         assert!(found.iter().all(|found| found["replica"] == "r1"));
+        let of_ann = found.iter().find(|found| found["connection"]["subject"] == "ann");
+        assert!(of_ann.is_none_or(|found| found["connection"]["issuer"] == "https://id"));
         assert_eq!(body["complete"], true);
     }
     for path in ["/connections?x=1", "/channels/a?x=1", "/kafka?x=1", "/status?x=1"] {

@@ -213,7 +213,7 @@ impl Socket {
         let Opening { edge, content, reading, who, only, connection, mut entry, mut place, plain } = opening;
         let now = Instant::now();
         let signal = Arc::new(Signal::default());
-        entry.subject = who.identity().map(|who| who.subject.clone());
+        tell_whose(&mut entry, who.identity());
         let handle = StreamHandle::new(&signal);
         place.fill(entry.clone(), Arc::new(move |closing| handle.close(closing)));
         let sockets = &edge.sockets;
@@ -499,7 +499,7 @@ impl Socket {
         channels.sort();
         channels.dedup();
         self.entry.channels = channels;
-        self.entry.subject = self.who.identity().map(|who| who.subject.clone());
+        tell_whose(&mut self.entry, self.who.identity());
         self.place.update(self.entry.clone());
     }
 
@@ -556,7 +556,7 @@ impl Socket {
             let asked =
                 Asked { view: subscription.asked.view.clone(), ..Asked::live(subscription.asked.channels.clone()) };
             if self.edge.policy.authorise(self.who.identity(), asked).is_err() {
-                (subscription.close)(Closing::new(DisconnectReason::Forbidden, self.reconnect_after_ms()));
+                (subscription.close)(Closing::new(DisconnectReason::NoLongerPermitted, self.reconnect_after_ms()));
             }
         }
     }
@@ -633,6 +633,13 @@ impl Socket {
             }
         }
     }
+}
+
+/// Lists a connection as somebody's.
+fn tell_whose(entry: &mut ConnectionEntry, who: Option<&Identity>) {
+    entry.subject = who.map(|who| who.subject.clone());
+    entry.issuer = who.map(|who| who.issuer.clone());
+    entry.proof = who.map(Identity::proof);
 }
 
 /// When an identity ends; not told yet.

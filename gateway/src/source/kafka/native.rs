@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
@@ -107,6 +108,70 @@ pub(super) fn topic_id<C: ConsumerContext>(
         let high = raw::rd_kafka_Uuid_most_significant_bits(id) as u64;
         let low = raw::rd_kafka_Uuid_least_significant_bits(id) as u64;
         Ok(if high == 0 && low == 0 { String::new() } else { format!("{high:016x}{low:016x}") })
+    }
+}
+
+/// A topic's settings by name, those that the brokers tell. Blocks for at most `timeout` and a little.
+pub(crate) fn topic_settings<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    timeout: Duration,
+) -> Result<BTreeMap<String, String>, String> {
+    let client = consumer.client().native_ptr();
+    let name = CString::new(topic).map_err(|_| "a topic's name holds NUL".to_owned())?;
+    // SAFETY: see the module's head. `name` lives until the resource was made, which copies it; the request copies the resource.
+    unsafe {
+        let resource = Owned(
+            raw::rd_kafka_ConfigResource_new(raw::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, name.as_ptr()),
+            raw::rd_kafka_ConfigResource_destroy,
+        );
+        if resource.0.is_null() {
+            return Err("a topic has a name".into());
+        }
+        let options = Owned(
+            raw::rd_kafka_AdminOptions_new(client, raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS),
+            raw::rd_kafka_AdminOptions_destroy,
+        );
+        let mut text = [0; 256];
+        raw::rd_kafka_AdminOptions_set_request_timeout(options.0, millis(timeout), text.as_mut_ptr(), text.len());
+        let queue = Owned(raw::rd_kafka_queue_new(client), raw::rd_kafka_queue_destroy);
+        let mut resources = [resource.0];
+        raw::rd_kafka_DescribeConfigs(client, resources.as_mut_ptr(), 1, options.0, queue.0);
+        let wait = millis(timeout).saturating_add(500);
+        let event = Owned(raw::rd_kafka_queue_poll(queue.0, wait), raw::rd_kafka_event_destroy);
+        if event.0.is_null() {
+            return Err("no answer".into());
+        }
+        let failure = |code| {
+            (code != NO_ERROR).then(|| CStr::from_ptr(raw::rd_kafka_err2str(code)).to_string_lossy().into_owned())
+        };
+        if let Some(error) = failure(raw::rd_kafka_event_error(event.0)) {
+            return Err(error);
+        }
+        let result = raw::rd_kafka_event_DescribeConfigs_result(event.0);
+        if result.is_null() {
+            return Err("an answer of another kind".into());
+        }
+        let mut count = 0;
+        let described = raw::rd_kafka_DescribeConfigs_result_resources(result, &raw mut count);
+        if described.is_null() || count == 0 {
+            return Err("no such topic".into());
+        }
+        let described = *described;
+        if let Some(error) = failure(raw::rd_kafka_ConfigResource_error(described)) {
+            return Err(error);
+        }
+        let entries = raw::rd_kafka_ConfigResource_configs(described, &raw mut count);
+        let mut settings = BTreeMap::new();
+        for index in 0..if entries.is_null() { 0 } else { count } {
+            let entry = *entries.add(index);
+            let (name, value) = (raw::rd_kafka_ConfigEntry_name(entry), raw::rd_kafka_ConfigEntry_value(entry));
+            if !name.is_null() && !value.is_null() {
+                let text = |text| CStr::from_ptr(text).to_string_lossy().into_owned();
+                settings.insert(text(name), text(value));
+            }
+        }
+        Ok(settings)
     }
 }
 

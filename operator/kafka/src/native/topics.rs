@@ -9,7 +9,7 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use super::{Owned, TEXT, ask, c_string, check, check_error, of_another_kind, text};
 use crate::cluster::Session;
 use crate::error::Fault;
-use crate::topics::{Partition, Topic};
+use crate::topics::{Creation, Partition, Topic};
 
 /// By topic its own answer.
 type Each<T> = BTreeMap<String, Result<T, Fault>>;
@@ -73,20 +73,26 @@ unsafe fn described(description: *const raw::rd_kafka_TopicDescription_t) -> (St
     }
 }
 
-/// Creates a topic for each name, with so many partitions and replicas (`None`: as many as the brokers take by default).
-pub(crate) fn create(session: &Session, topics: &BTreeMap<String, (i32, Option<i32>)>) -> Result<Each<()>, Fault> {
+/// Creates a topic for each name.
+pub(crate) fn create(session: &Session, topics: &BTreeMap<String, Creation>) -> Result<Each<()>, Fault> {
     if topics.is_empty() {
         return Ok(Each::new());
     }
     let mut all = Vec::with_capacity(topics.len());
-    for (name, (partitions, replicas)) in topics {
+    for (name, creation) in topics {
         let name = c_string(name)?;
+        let replicas = creation.replication_factor.unwrap_or(-1);
         let mut said = [0; TEXT];
         // SAFETY: name and text outlive the call; what it gives is freed after the request copied it.
         let topic = unsafe {
-            raw::rd_kafka_NewTopic_new(name.as_ptr(), *partitions, replicas.unwrap_or(-1), said.as_mut_ptr(), TEXT)
+            raw::rd_kafka_NewTopic_new(name.as_ptr(), creation.partitions, replicas, said.as_mut_ptr(), TEXT)
         };
-        all.push(made(topic, raw::rd_kafka_NewTopic_destroy, &said)?);
+        let topic = made(topic, raw::rd_kafka_NewTopic_destroy, &said)?;
+        if creation.compacted {
+            // SAFETY: the topic lives, and both texts are copied. It refuses nothing but a name that isn't there.
+            unsafe { raw::rd_kafka_NewTopic_set_config(topic.0, c"cleanup.policy".as_ptr(), c"compact".as_ptr()) };
+        }
+        all.push(topic);
     }
     let mut pointers: Vec<_> = all.iter().map(|topic| topic.0).collect();
     ask(

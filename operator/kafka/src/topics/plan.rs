@@ -14,13 +14,26 @@ pub struct Wanted {
     /// How many replicas it is created with; `None`: as many as the brokers take by default. Of a topic that is there they
     /// are never changed.
     pub replication_factor: Option<i32>,
+    /// Whether it is created so that it keeps the last record of each key. Of a topic that is there nothing is changed.
+    pub compacted: bool,
+}
+
+/// How a topic is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Creation {
+    /// With so many partitions.
+    pub partitions: i32,
+    /// With so many replicas; `None`: as many as the brokers take by default.
+    pub replication_factor: Option<i32>,
+    /// Keeping the last record of each key.
+    pub compacted: bool,
 }
 
 /// What has to be done: never more than to create and to grow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Topics that aren't there, with their partitions and replicas.
-    pub create: BTreeMap<String, (i32, Option<i32>)>,
+    /// Topics that aren't there.
+    pub create: BTreeMap<String, Creation>,
     /// Topics with too few partitions, and how many they should have.
     pub grow: BTreeMap<String, i32>,
     /// What isn't as wanted, in words' place: the same topics, and those with fewer replicas than wanted, which nothing is
@@ -98,7 +111,12 @@ pub fn plan(wanted: &[Wanted], found: &Found) -> Plan {
         match found.get(&name) {
             None | Some(Err(_)) => {}
             Some(Ok(None)) => {
-                plan.create.insert(name.clone(), (topic.partitions.unwrap_or(1).max(1), topic.replication_factor));
+                let creation = Creation {
+                    partitions: topic.partitions.unwrap_or(1).max(1),
+                    replication_factor: topic.replication_factor,
+                    compacted: topic.compacted,
+                };
+                plan.create.insert(name.clone(), creation);
                 plan.shortfalls.push(Shortfall::Missing { topic: name });
             }
             Some(Ok(Some(is))) => {
@@ -125,7 +143,7 @@ mod tests {
     use crate::KafkaError;
 
     fn wanted(name: &str, partitions: i32, replicas: i32) -> Wanted {
-        Wanted { name: name.into(), partitions: Some(partitions), replication_factor: Some(replicas) }
+        Wanted { name: name.into(), partitions: Some(partitions), replication_factor: Some(replicas), compacted: false }
     }
 
     fn topic(partitions: usize, replicas: usize) -> Result<Option<Topic>, KafkaError> {
@@ -137,7 +155,8 @@ mod tests {
     fn what_is_missing_is_created_and_what_is_small_grows() {
         let found = [("a".into(), Ok(None)), ("b".into(), topic(2, 3)), ("c".into(), topic(6, 3))].into();
         let plan = plan(&[wanted("a", 6, 3), wanted("b", 6, 3), wanted("c", 6, 3)], &found);
-        assert_eq!(plan.create, [("a".into(), (6, Some(3)))].into());
+        let creation = Creation { partitions: 6, replication_factor: Some(3), compacted: false };
+        assert_eq!(plan.create, [("a".into(), creation)].into());
         assert_eq!(plan.grow, [("b".into(), 6)].into());
         let told: Vec<String> = plan.shortfalls.iter().map(ToString::to_string).collect();
         assert_eq!(told, ["there is no topic a", "the topic b has 2 partitions, fewer than 6"]);
@@ -161,8 +180,9 @@ mod tests {
 
     #[test]
     fn any_number_of_partitions_suffices_where_none_is_wanted() {
-        let any = Wanted { name: "a".into(), partitions: None, replication_factor: None };
+        let any = Wanted { name: "a".into(), partitions: None, replication_factor: None, compacted: true };
         assert_eq!(plan(std::slice::from_ref(&any), &[("a".into(), topic(1, 1))].into()), Plan::default());
-        assert_eq!(plan(&[any], &[("a".into(), Ok(None))].into()).create, [("a".into(), (1, None))].into());
+        let creation = Creation { partitions: 1, replication_factor: None, compacted: true };
+        assert_eq!(plan(&[any], &[("a".into(), Ok(None))].into()).create, [("a".into(), creation)].into());
     }
 }

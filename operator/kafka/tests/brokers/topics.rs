@@ -5,7 +5,7 @@ use events_gateway_operator_kafka::topics::{Change, Plan, Shortfall, Wanted, pla
 use super::lab::{cluster, kafka, name, set};
 
 fn wanted(name: &str, partitions: i32) -> Wanted {
-    Wanted { name: name.to_owned(), partitions: Some(partitions), replication_factor: Some(1) }
+    Wanted { name: name.to_owned(), partitions: Some(partitions), replication_factor: Some(1), compacted: false }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,5 +57,24 @@ async fn a_topic_that_the_brokers_refuse_is_told_beside_one_that_they_take() {
             assert_eq!(refused.category(), "invalid");
             assert!(refused.to_string().contains(&bad), "{refused}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_keeps_the_last_of_each_key_is_created_as_such() {
+    use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+    use rdkafka::client::DefaultClientContext;
+
+    let (kafka, plain, compacted) = (kafka().await, name("plain"), name("compacted"));
+    let all = [wanted(&plain, 1), Wanted { compacted: true, ..wanted(&compacted, 1) }];
+    let cluster = cluster(kafka);
+    let plan = plan(&all, &cluster.topics(set(&[&plain, &compacted])).await.expect("an answer"));
+    assert_eq!(cluster.apply_topics(plan).await.expect("an answer").len(), 2);
+    let admin: AdminClient<DefaultClientContext> = kafka.client().create().expect("an admin client");
+    for (topic, expected) in [(&plain, "delete"), (&compacted, "compact")] {
+        let asked = [&ResourceSpecifier::Topic(topic)];
+        let described = admin.describe_configs(asked, &AdminOptions::new()).await.expect("an answer").remove(0);
+        let policy = described.expect("a topic").get("cleanup.policy").and_then(|entry| entry.value.clone());
+        assert_eq!(policy.as_deref(), Some(expected), "{topic}");
     }
 }

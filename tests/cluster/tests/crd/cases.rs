@@ -21,6 +21,12 @@ fn sasl(mechanism: &str, more: &Value) -> [(&'static str, Value); 1] {
     [("/spec/kafka/security", json!({ "protocol": "sasl-ssl", "sasl": sasl }))]
 }
 
+fn revoking(topic: &str) -> Value {
+    let key = json!({ "name": "s", "key": "k" });
+    let issuer = json!({ "issuer": "i", "audiences": ["a"], "secret": key });
+    json!({ "issuers": [issuer], "revocation": { "topic": topic } })
+}
+
 /// Objects that break one bound of the schema each.
 pub(crate) fn bounds() -> Vec<Refused> {
     vec![
@@ -131,6 +137,14 @@ pub(crate) fn rules() -> Vec<Refused> {
                 }] }),
             )],
             "caFile goes only with jwksUrl",
+        ),
+        refused(
+            &[("/spec/identity", revoking("events"))],
+            "identity.revocation.topic must not be a topic that a binding reads",
+        ),
+        refused(
+            &[("/spec/identity", revoking("dead")), ("/spec/kafka/deadLetters", json!({ "topic": "dead" }))],
+            "identity.revocation.topic must not be the topic of dead letters",
         ),
         refused(
             &[("/spec/access", json!({ "rules": [{ "to": "everyone", "issuer": "i", "subscribe": ["a"] }] }))],
@@ -371,6 +385,7 @@ pub(crate) fn taken() -> Vec<Value> {
         gateway("taken"),
         change(&[("/metadata/name", json!("n".repeat(45)))]),
         change(&[("/spec/replicas", json!(0))]),
+        change(&[("/spec/identity", revoking("revocations")), ("/spec/kafka/deadLetters", json!({ "topic": "dead" }))]),
         change(&[("/spec/redis", json!({ "mode": "memory" })), ("/spec/replicas", json!(1))]),
         change(&[("/spec/drain", json!({ "timeout": "9m", "settle": "5m" }))]),
         change(&[("/spec/limits", json!({ "streams": 5_000, "softStreams": 4_999 }))]),

@@ -51,6 +51,8 @@ pub struct Settings {
     pub secured: bool,
     /// Also listen on this address of this machine, for clients in another network namespace, without encryption.
     pub outside: Option<Ipv4Addr>,
+    /// Also listen on the first port of this machine, and send clients of it to the second: what can be cut in between.
+    pub linked: Option<(u16, u16)>,
     /// Check access-control lists. Everybody may do what no list forbids; `User:ANONYMOUS` may do everything.
     pub access_control: bool,
     /// Further broker properties; they win over the ones below.
@@ -70,9 +72,16 @@ impl Settings {
             let _ = write!(listeners, ",OUTSIDE://{address}");
             protocols += ",OUTSIDE:PLAINTEXT";
         }
+        let mut advertised = listeners.clone();
+        if let Some((port, link)) = self.linked {
+            let _ = write!(listeners, ",LINKED://127.0.0.1:{port}");
+            let _ = write!(advertised, ",LINKED://127.0.0.1:{link}");
+            protocols += ",LINKED:PLAINTEXT";
+        }
         for (listener, port) in &ports.secured {
             let (name, protocol) = (listener.name(), listener.protocol());
             let _ = write!(listeners, ",{name}://localhost:{port}");
+            let _ = write!(advertised, ",{name}://localhost:{port}");
             let _ = write!(protocols, ",{name}:{protocol}");
             if *listener != Listener::Tls {
                 for (mechanism, login) in logins() {
@@ -81,7 +90,7 @@ impl Settings {
                 }
             }
         }
-        set("advertised.listeners", listeners.clone());
+        set("advertised.listeners", advertised);
         set("listeners", format!("{listeners},CONTROLLER://127.0.0.1:{}", ports.controller));
         set("listener.security.protocol.map", protocols);
         set("controller.quorum.voters", format!("1@127.0.0.1:{}", ports.controller));
