@@ -21,12 +21,18 @@ pub enum Format {
     Envelope,
     /// A structured CloudEvent 1.0.
     CloudEvents,
+    /// As the envelope, but every event is a `message`: a browser's `EventSource` has no listener for all types.
+    Message,
 }
 
 impl Format {
     /// All of them, as the query parameter `format` names them.
-    pub const NAMES: [(&'static str, Format); 3] =
-        [("data", Format::Data), ("envelope", Format::Envelope), ("cloudevents", Format::CloudEvents)];
+    pub const NAMES: [(&'static str, Format); 4] = [
+        ("data", Format::Data),
+        ("envelope", Format::Envelope),
+        ("cloudevents", Format::CloudEvents),
+        ("message", Format::Message),
+    ];
 }
 
 /// Why a gap is told.
@@ -96,6 +102,7 @@ pub fn body(channel: &Channel, event: &Event, format: Format) -> Bytes {
         Format::Data => block(&event.kind, &event.data),
         Format::Envelope => block(&event.kind, &json(&EnvelopeView::of(channel, event))),
         Format::CloudEvents => block(&event.kind, &json(&CloudEventView::of(channel, event))),
+        Format::Message => block(crate::event::DEFAULT_TYPE, &json(&EnvelopeView::of(channel, event))),
     }
 }
 
@@ -331,6 +338,12 @@ mod tests {
             cloud[0].1,
             r#"{"specversion":"1.0","id":"e-1","source":"b/t/0","type":"note","time":"2026-11-21T10:00:00.123Z","channel":"user:42","agent":"a7","datacontenttype":"text/plain","data":"plain €"}"#
         );
+        let message = body(&channel(), &event("note", b"[1]"), Format::Message);
+        assert_eq!(
+            std::str::from_utf8(&message).unwrap(),
+            "data: {\"channel\":\"user:42\",\"type\":\"note\",\"time\":1795255200123,\"attributes\":{\"agent\":\"a7\"},\"id\":\"e-1\",\"data\":[1]}\n\n",
+            "every type is a message"
+        );
     }
 
     #[test]
@@ -364,7 +377,7 @@ mod tests {
 
         #[test]
         fn json_formats_stay_on_one_line_or_split_safely(data in any::<Vec<u8>>()) {
-            for format in [Format::Envelope, Format::CloudEvents] {
+            for format in [Format::Envelope, Format::CloudEvents, Format::Message] {
                 let events = read(&body(&channel(), &event("note", &data), format));
                 prop_assert_eq!(events.len(), 1);
                 prop_assert!(serde_json::from_str::<serde_json::Value>(&events[0].1).is_ok());

@@ -76,11 +76,12 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
     };
     let format = match &parameters.format {
         None => Format::default(),
-        Some(name) => {
-            Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some(format)).ok_or_else(
-                || Kind::InvalidParameter.because("format is one of data, envelope, cloudevents").about("format"),
-            )?
-        }
+        Some(name) => Format::NAMES
+            .into_iter()
+            .find_map(|(known, format)| (known == name).then_some(format))
+            .ok_or_else(|| {
+                Kind::InvalidParameter.because("format is one of data, envelope, cloudevents, message").about("format")
+            })?,
     };
     let header = last_event_id.filter(|value| !value.is_empty()).map(String::from_utf8_lossy);
     let parameter = parameters.last_event_id.filter(|value| !value.is_empty());
