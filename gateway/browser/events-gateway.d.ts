@@ -42,7 +42,7 @@ export class EventsGateway {
   close(): void;
 }
 
-/** What to call. None of them is called before `subscribe` has returned; what one throws is reported and stops nothing. */
+/** What to call, and for what. None of them is called before `subscribe` has returned; what one throws is reported and stops nothing. */
 export interface Handlers<Data = unknown> {
   /** For each event, once, in each channel's order. */
   onEvent?: (event: GatewayEvent<Data>) => void;
@@ -52,8 +52,14 @@ export interface Handlers<Data = unknown> {
   onClosing?: (closing: Closing) => void;
   /** The connection is made, lost, waited for, given up. */
   onState?: (state: State) => void;
-  /** Further parameters of the subscription: the gateway's filters and views. */
-  filter?: Record<string, string>;
+  /** Only events of these types; `*` stands for any run of characters. */
+  types?: string[];
+  /** Only events with one of these values of each attribute. */
+  attributes?: Record<string, string[]>;
+  /** Only events for which the condition of that name in the gateway's configuration holds. */
+  filter?: string;
+  /** What it is to get of them. */
+  view?: string;
 }
 
 /** One subscription. */

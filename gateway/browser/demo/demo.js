@@ -88,7 +88,7 @@ function showState(told) {
     mark("good", "Open", `${role === "follower" ? "the leader’s connection" : "a connection"} to replica ${(replica ?? "").slice(0, 8)}`);
   }
   if (state === "waiting" && !told.closing) mark("warn", "Lost", `${problem?.title ?? reason}, back in ${(told.retryInMs / 1_000).toFixed(1)} s`);
-  if (isRefused) mark("bad", "Closed", problem?.detail ?? reason);
+  if (isRefused && !told.closing) mark("bad", "Closed", problem?.detail ?? reason);
   presence.tell({ state, role });
 }
 
@@ -138,6 +138,7 @@ function subscribe() {
   sessionStorage.setItem(FORM, JSON.stringify({ channels, transport, start, share }));
   gateway?.close();
   say(byId("note"), "");
+  say(byId("cursor"), "–");
   try {
     gateway = new EventsGateway({ url: prefix, transport, start, ...(share && { identity: "demo" }) });
     subscription = gateway.subscribe(channels.split(/[\s,]+/).filter(Boolean), {

@@ -321,9 +321,14 @@ test("nothing is told after close but its end", async () => {
 
 test("filters go along as parameters", async () => {
   const origin = new Origin();
-  new Reader(origin.tab(), ["a"], {}, { types: "order.*" });
+  const wanted = { types: ["order.*", "a,b\\c"], attributes: { region: ["eu", "us"] }, filter: "dear", view: "public" };
+  new Reader(origin.tab(), ["a"], {}, wanted);
   await origin.run();
-  assert.equal(parameters(origin.opened[0]).types, "order.*");
+  const { types, "attribute.region": region, filter, view } = parameters(origin.opened[0]);
+  assert.deepEqual([types, region, filter, view], ["order.*,a\\,b\\\\c", "eu,us", "dear", "public"]);
+  for (const wrong of [{ types: "a" }, { types: [1] }, { attributes: { a: "b" } }, { filter: ["a"] }, { view: 1 }]) {
+    assert.throws(() => new EventsGateway({}, origin.tab()).subscribe("a", wrong), TypeError, JSON.stringify(wrong));
+  }
 });
 
 test("options and channels that make no sense are refused at once", () => {
@@ -348,7 +353,7 @@ test("the types know the same options as the module", async () => {
       assert.fail(`${name}: ${error}`);
     }
   }
-  const module = await readFile(new URL("../events-gateway.js", import.meta.url), "utf8");
+  const module = await readFile(new URL("../src/options.js", import.meta.url), "utf8");
   const [, list] = module.match(/OPTIONS = \[([^\]]*)\]/);
   assert.deepEqual(list.match(/\w+/g).sort(), named.sort());
 });

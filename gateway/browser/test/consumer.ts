@@ -25,7 +25,10 @@ const subscription = events.subscribe<Order>(["orders", "user:42"], {
   onState: (state: State) => {
     if (state.state === "closed") console.log(state.problem?.detail ?? state.reason);
   },
-  filter: { types: "order.*" },
+  types: ["order.*"],
+  attributes: { region: ["eu", "us"] },
+  filter: "dear",
+  view: "public",
 });
 
 const cursor: string | null = subscription.cursor;
@@ -45,6 +48,8 @@ new EventsGateway({ urll: "/api/v1" });
 new EventsGateway({ transport: "fetch" });
 // @ts-expect-error: a number is no channel
 events.subscribe(7);
+// @ts-expect-error: types are a list
+events.subscribe("orders", { types: "order.*" });
 // @ts-expect-error: data is unknown until somebody says what it is
 events.subscribe("orders", { onEvent: (event) => event.data.order });
 // @ts-expect-error: the state is the client's to change

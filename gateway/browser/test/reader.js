@@ -8,7 +8,7 @@ export class Reader {
   closings = [];
   states = [];
 
-  constructor(tab, channels = ["a"], options = {}, filter = undefined) {
+  constructor(tab, channels = ["a"], options = {}, wanted = {}) {
     this.tab = tab;
     this.gateway = new EventsGateway(options, tab);
     this.subscription = this.gateway.subscribe(channels, {
@@ -16,7 +16,7 @@ export class Reader {
       onGap: (gap) => this.gaps.push(gap),
       onClosing: (closing) => this.closings.push(closing),
       onState: (state) => this.states.push(state),
-      filter,
+      ...wanted,
     });
   }
 

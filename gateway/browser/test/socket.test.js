@@ -58,7 +58,7 @@ test("several subscriptions share a socket, which goes with the last of them", a
   const gateway = new EventsGateway(SOCKETS, tab);
   const [one, two] = [reader(), reader()];
   const first = gateway.subscribe(["b", "a"], one.handlers);
-  const second = gateway.subscribe("c", { ...two.handlers, filter: { view: "public" } });
+  const second = gateway.subscribe("c", { ...two.handlers, types: ["x.*"], view: "public" });
   await origin.run();
   assert.equal(sockets.length, 1);
   const [socket] = sockets;
@@ -67,7 +67,7 @@ test("several subscriptions share a socket, which goes with the last of them", a
   socket.accept();
   assert.deepEqual(socket.heard, [
     { type: "subscribe", id: "s1", channels: ["a", "b"], format: "envelope" },
-    { type: "subscribe", id: "s2", channels: ["c"], format: "envelope", view: "public" },
+    { type: "subscribe", id: "s2", channels: ["c"], format: "envelope", types: ["x.*"], view: "public" },
   ]);
   socket.say({ type: "subscribed", id: "s1", channels: ["a", "b"], cursor: "c0" });
   assert.equal(one.states.at(-1).state, "open");

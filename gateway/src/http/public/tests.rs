@@ -478,7 +478,7 @@ async fn the_browser_client_is_served_and_asked_for_again_only_when_it_has_chang
     let (_, answer) = gateway.get("/api/v1/client.js", CLOSE, NEVER).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert_eq!(body, crate::http::browser::MODULE);
+    assert_eq!(body, crate::http::browser::MODULE.as_str());
     for field in [
         "content-type: text/javascript; charset=utf-8",
         "cache-control: public, max-age=3600",
