@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rule::{Rule, rule};
-use crate::text::{AccessPattern, ClaimText};
+use crate::text::{AccessPattern, ClaimText, Label};
 
 /// Who may do what. Denied is what no rule grants. Absent, and without `identity`: whoever reaches the public listener may do
 /// everything.
@@ -43,6 +43,11 @@ pub struct AccessRule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub subscribe: Vec<AccessPattern>,
+    /// The views by which these may be had, `raw` for the events as they came; the first is what a client gets that names none.
+    /// Empty: `raw`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 17))]
+    pub views: Vec<Label>,
     /// Channels whose past may be read: by a cursor, or from the earliest event on. They have to be granted by `subscribe` as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

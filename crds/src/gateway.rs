@@ -7,6 +7,7 @@ use crate::access::Access;
 use crate::admin::Admin;
 use crate::channels::Channels;
 use crate::drain::Drain;
+use crate::filters::Filter;
 use crate::form::{Form, OnDisk, Translate};
 use crate::identity::Identity;
 use crate::kafka::Kafka;
@@ -19,6 +20,7 @@ use crate::replica::Replica;
 use crate::routes::Route;
 use crate::secret::Secret;
 use crate::streams::Streams;
+use crate::views::View;
 
 /// Configuration of Events Gateway.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +49,12 @@ pub struct Gateway<F: Form = OnDisk> {
     /// everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// What is left of events for whom: named views, of which `access` grants some.
+    #[schemars(length(max = 16))]
+    pub views: Vec<View>,
+    /// Filters by name that clients may ask for.
+    #[schemars(length(max = 64))]
+    pub filters: Vec<Filter>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     pub channels: Channels,
     /// What holds for each stream.
@@ -73,6 +81,8 @@ impl<F: Form> Gateway<F> {
             publish: self.publish.clone(),
             identity: self.identity.as_ref().map(|identity| identity.translate(leaves)),
             access: self.access.clone(),
+            views: self.views.clone(),
+            filters: self.filters.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),

@@ -11,6 +11,7 @@ pub mod admin;
 pub mod channels;
 pub mod drain;
 pub mod duration;
+pub mod filters;
 pub mod form;
 pub mod gateway;
 pub mod identity;
@@ -28,6 +29,7 @@ pub mod schema;
 pub mod secret;
 pub mod streams;
 pub mod text;
+pub mod views;
 
 pub use duration::Duration;
 pub use form::{Form, OnDisk};

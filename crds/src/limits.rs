@@ -28,6 +28,9 @@ pub struct Limits {
     /// Most memory for events kept to resume from, over all channels, in bytes.
     #[schemars(range(min = 1_048_576, max = 1_099_511_627_776_i64))]
     pub ring_bytes: i64,
+    /// Most distinct filters of clients at a time; requests that need more are refused retryably.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub filters: i32,
     /// Most reads of backlogs at a time; further ones wait for their turn.
     #[schemars(range(min = 1, max = 10_000))]
     pub backlog_reads: i32,
@@ -43,6 +46,7 @@ impl Default for Limits {
             soft_streams: 0,
             channels: 100_000,
             ring_bytes: 256 << 20,
+            filters: 1_000,
             backlog_reads: 64,
             held_refusals: 1_000,
         }

@@ -137,6 +137,18 @@ text!(
     Expression, "CEL", 1024, r"^[\s\S]+$", "a CEL expression of at most 1 KiB"
 );
 text!(
+    /// A JSON pointer (RFC 6901), not the empty one.
+    Pointer, "JSON pointer", 500, r"^(/[^\x00-\x1f/]*)+$", "a JSON pointer such as /customer/name"
+);
+text!(
+    /// A JSON pointer in which `*` stands for each element of an array.
+    PointerPattern, "JSON pointer", 500, r"^(/[^\x00-\x1f/]*)+$", "a JSON pointer such as /customer/name or /items/*/price"
+);
+text!(
+    /// The name of an event's attribute.
+    AttributeName, "attribute", 200, r"^[^\x00-\x1f\x7f]{1,200}$", "an attribute's name"
+);
+text!(
     /// The value of one client setting.
     SettingValue, "text", 200, r"^[^\x00-\x1f]{1,200}$", "a text (put numbers and booleans into quotes)"
 );

@@ -23,12 +23,13 @@ pub mod screen;
 pub mod stats;
 pub mod tickets;
 pub mod tls;
+pub mod websocket;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use events_gateway_core::disconnect::Closing;
+use events_gateway_core::disconnect::{Closing, DisconnectReason};
 use futures_util::Stream;
 
 use crate::hub::{Hub, Subscribe};
@@ -44,18 +45,16 @@ pub struct Opened {
 /// Closes a stream from elsewhere.
 pub type Close = Arc<dyn Fn(Closing) + Send + Sync>;
 
-/// Opens a stream: never blocks; whatever there is to wait for is waited for inside the stream. `None` where this replica has
-/// no room for its channels.
-pub type Open = Arc<dyn Fn(Subscribe) -> Option<Opened> + Send + Sync>;
+/// Opens a stream: never blocks; whatever there is to wait for is waited for inside the stream. Refused, retryably, where this
+/// replica has no room for its channels or its filter.
+pub type Open = Arc<dyn Fn(Subscribe) -> Result<Opened, DisconnectReason> + Send + Sync>;
 
 /// Opens streams of this hub.
 #[must_use]
 pub fn open_on(hub: Arc<Hub>) -> Open {
     Arc::new(move |request| {
-        hub.has_room(&request.channels).then(|| {
-            let stream = hub.subscribe(request);
-            let handle = stream.handle();
-            Opened { chunks: Box::pin(stream), close: Arc::new(move |closing| handle.close(closing)) }
-        })
+        let stream = hub.subscribe(request)?;
+        let handle = stream.handle();
+        Ok(Opened { chunks: Box::pin(stream), close: Arc::new(move |closing| handle.close(closing)) })
     })
 }

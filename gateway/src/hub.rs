@@ -5,10 +5,13 @@
 
 mod counters;
 mod feed;
+mod filters;
+mod interest;
 mod owner;
 mod pages;
 mod signal;
 mod stream;
+mod subscribers;
 mod verify;
 
 use std::collections::HashMap;
@@ -20,8 +23,11 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use events_gateway_core::cursor::ChannelSet;
+use events_gateway_core::disconnect::DisconnectReason;
+use events_gateway_core::filter::Filter;
 use events_gateway_core::join::{Bounds, Pending, ReplayPage};
 use events_gateway_core::sse::Format;
+use events_gateway_core::view::View;
 use events_gateway_core::{Channel, Position, Timestamp};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -29,9 +35,12 @@ use tokio::sync::{Notify, Semaphore};
 
 pub use counters::{HubCounters, LATENCY_BOUNDS_MS};
 use feed::Feed;
-use signal::Signal;
-pub use signal::StreamHandle;
+use filters::Filters;
+use interest::Interest;
+pub use signal::{Signal, StreamHandle};
 pub use stream::Stream;
+pub use stream::wire::Wire;
+use subscribers::Key;
 
 use crate::backlog::{Announcement, Backlog, Breaks, Listener, Token};
 use crate::clock;
@@ -56,12 +65,36 @@ pub struct Subscribe {
     pub resume: Resume,
     /// How events are written.
     pub format: Format,
+    /// The view of each channel, in the channels' order; what is missing is raw.
+    pub views: Vec<Option<Arc<View>>>,
+    /// Which events are wanted; absent: all.
+    pub filter: Option<Filter>,
+    /// What carries it.
+    pub wire: Wire,
     /// When the connection was opened.
     pub opened: Timestamp,
     /// When its right to be open ends, if it does.
     pub ends: Option<Timestamp>,
     /// The connection's id, as `gateway.open` tells it: 1 to 64 of `A-Z a-z 0-9 _ -`.
     pub connection: Arc<str>,
+}
+
+impl Subscribe {
+    /// To these channels, live, from now on.
+    #[must_use]
+    pub fn to(channels: ChannelSet, connection: Arc<str>) -> Self {
+        Self {
+            channels,
+            resume: Resume::Live,
+            format: Format::default(),
+            views: Vec::new(),
+            filter: None,
+            wire: Wire::EventStream,
+            opened: clock::now(),
+            ends: None,
+            connection,
+        }
+    }
 }
 
 /// How much may wait for a subscriber of a channel, and what happens beyond.
@@ -94,6 +127,8 @@ pub struct Options {
     pub open_wait: Duration,
     /// Channels held at once; a stream that needs more is refused.
     pub max_channels: usize,
+    /// Distinct filters at once; a stream that needs more is refused.
+    pub max_filters: usize,
     /// How long a channel stays owned after its last subscriber left.
     pub linger: Duration,
     /// Every owned channel is compared with the backlog once in this time.
@@ -119,6 +154,7 @@ impl Default for Options {
             expiring: Duration::from_secs(30),
             open_wait: Duration::from_secs(2),
             max_channels: 100_000,
+            max_filters: 1_000,
             linger: Duration::from_secs(5),
             verify: Duration::from_secs(15),
             page_events: 512,
@@ -152,6 +188,7 @@ pub struct Hub {
     tokens: AtomicU64,
     breaks: Mutex<Breaks>,
     counters: HubCounters,
+    filters: Arc<Filters>,
     reads: Semaphore,
     verify: verify::Queue,
     verify_now: Notify,
@@ -170,6 +207,7 @@ impl Hub {
         Arc::new(Self {
             backlog,
             reads: Semaphore::new(options.page_reads),
+            filters: Filters::new(options.max_filters),
             options,
             runtime: Handle::current(),
             shards: std::array::from_fn(|_| Mutex::default()),
@@ -195,9 +233,25 @@ impl Hub {
         }
     }
 
-    /// Opens a stream. Never fails and never blocks: what has to be waited for is waited for inside the stream.
-    pub fn subscribe(self: &Arc<Self>, request: Subscribe) -> Stream {
-        Stream::new(Arc::clone(self), request)
+    /// Opens a stream. Never blocks: what has to be waited for is waited for inside the stream.
+    ///
+    /// # Errors
+    /// When the replica holds as many channels, or as many distinct filters, as it may.
+    pub fn subscribe(self: &Arc<Self>, request: Subscribe) -> Result<Stream, DisconnectReason> {
+        if !self.has_room(&request.channels) {
+            return Err(DisconnectReason::ChannelLimit);
+        }
+        let filter = request.filter.as_ref().filter(|filter| !filter.is_empty());
+        let interests = (0..request.channels.as_slice().len()).map(|index| {
+            let view = request.views.get(index).cloned().flatten();
+            let seat = |filter| {
+                self.filters.seat(view.as_ref().map(|view| view.index()), filter).ok_or(DisconnectReason::FilterLimit)
+            };
+            let filter = filter.map(seat).transpose()?;
+            Ok(Interest { view, filter })
+        });
+        let interests = interests.collect::<Result<Vec<_>, _>>()?;
+        Ok(Stream::new(Arc::clone(self), request, interests))
     }
 
     /// What it has counted.
@@ -210,6 +264,12 @@ impl Hub {
     #[must_use]
     pub fn feeds(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// How many distinct filters there are.
+    #[must_use]
+    pub fn filters(&self) -> usize {
+        self.filters.len()
     }
 
     /// The replica's id.
@@ -277,17 +337,17 @@ impl Hub {
     }
 
     /// Joins the feed of a channel, and sees to it that somebody owns it.
-    fn join(self: &Arc<Self>, channel: &Channel, signal: &Arc<Signal>) -> (Arc<Feed>, usize) {
+    fn join(self: &Arc<Self>, channel: &Channel, signal: &Arc<Signal>, interest: &Interest) -> (Arc<Feed>, Key) {
         let mut shard = self.shard(channel).lock();
         match shard.entry(channel.clone()) {
             Entry::Occupied(occupied) => {
                 let feed = Arc::clone(occupied.get());
-                let key = feed.join(Arc::clone(signal));
+                let key = feed.join(Arc::clone(signal), interest);
                 (feed, key)
             }
             Entry::Vacant(vacant) => {
-                let feed = Arc::clone(vacant.insert(Arc::new(Feed::new(channel.clone()))));
-                let key = feed.join(Arc::clone(signal));
+                let feed = Arc::clone(vacant.insert(Arc::new(Feed::new(channel.clone(), self.options.ring))));
+                let key = feed.join(Arc::clone(signal), interest);
                 self.held.fetch_add(1, Ordering::Relaxed);
                 drop(shard);
                 self.runtime.spawn(owner::own(Arc::clone(self), Arc::clone(&feed)));
@@ -365,7 +425,7 @@ impl Listener for HubListener {
     fn announced(&self, announcement: Announcement) {
         let Some(hub) = self.0.get() else { return };
         if let Some(feed) = hub.feed(&announcement.channel) {
-            hub.count_released(feed.announced(&announcement, clock::now()));
+            hub.count_released(feed.announced(&announcement, clock::now(), &hub.counters));
         }
     }
 

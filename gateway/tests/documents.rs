@@ -36,7 +36,12 @@ fn the_readmes_configuration_is_right() {
 
 #[test]
 fn every_configuration_of_the_pages_is_right() {
-    for page in [include_str!("../../docs/publishing.md"), include_str!("../../docs/identity.md")] {
+    let pages = [
+        include_str!("../../docs/publishing.md"),
+        include_str!("../../docs/identity.md"),
+        include_str!("../../docs/filters.md"),
+    ];
+    for page in pages {
         let examples = blocks(page, "yaml");
         assert!(!examples.is_empty());
         for example in examples {

@@ -13,7 +13,6 @@ use events_gateway_core::cursor::ChannelSet;
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
 use events_gateway_core::join::{Bounds, Overflow, Pending};
 use events_gateway_core::source::{Generation, Origin, SourceId};
-use events_gateway_core::sse::Format;
 use events_gateway_core::{Channel, Event, Timestamp};
 use futures_util::StreamExt;
 
@@ -49,14 +48,14 @@ impl Replica {
     /// Opens a stream whose right to be open ends after so long.
     fn open_for(&self, channels: &[&str], resume: Resume, lasts: Option<Duration>) -> Client {
         let opened = self.now();
-        let stream = self.hub.subscribe(Subscribe {
-            channels: ChannelSet::new(channels.iter().map(|name| channel(name))).unwrap(),
-            resume,
-            format: Format::Data,
-            opened,
-            ends: lasts.map(|lasts| Timestamp(opened.0 + lasts.as_millis() as u64)),
-            connection: "c1".into(),
-        });
+        let channels = ChannelSet::new(channels.iter().map(|name| channel(name))).unwrap();
+        let ends = lasts.map(|lasts| Timestamp(opened.0 + lasts.as_millis() as u64));
+        let request = Subscribe { resume, opened, ends, ..Subscribe::to(channels, "c1".into()) };
+        self.subscribe(request)
+    }
+
+    fn subscribe(&self, request: Subscribe) -> Client {
+        let stream = self.hub.subscribe(request).unwrap();
         Client { stream, text: String::new(), id: String::new() }
     }
 
@@ -161,6 +160,10 @@ impl Client {
 
 fn small_ring() -> Options {
     Options { ring: Bounds { events: 4, bytes: 1 << 20 }, heartbeat: Duration::from_secs(100), ..Options::default() }
+}
+
+mod hub {
+    mod filtered;
 }
 
 #[tokio::test(start_paused = true)]

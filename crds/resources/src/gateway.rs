@@ -18,6 +18,7 @@ use events_gateway_crds::access::Access;
 use events_gateway_crds::admin::Admin;
 use events_gateway_crds::channels::Channels;
 use events_gateway_crds::drain::Drain;
+use events_gateway_crds::filters::Filter;
 use events_gateway_crds::identity::Identity;
 use events_gateway_crds::kafka::Kafka;
 use events_gateway_crds::limits::Limits;
@@ -28,6 +29,7 @@ use events_gateway_crds::redis::Redis;
 use events_gateway_crds::replica::Replica;
 use events_gateway_crds::routes::Route;
 use events_gateway_crds::streams::Streams;
+use events_gateway_crds::views::View;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -157,6 +159,20 @@ pub struct EventsGatewaySpec {
     /// everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
+    /// What is left of events for whom: named views, of which `access` grants some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub views: Vec<View>,
+    /// Filters by name that clients may ask for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub filters: Vec<Filter>,
     /// What holds for channels: which are public, what is retained, what happens to slow subscribers.
     #[serde(default)]
     pub channels: Channels,
@@ -219,6 +235,8 @@ impl EventsGatewaySpec {
             publish: self.publish.clone(),
             identity: self.identity.clone(),
             access: self.access.clone(),
+            views: self.views.clone(),
+            filters: self.filters.clone(),
             channels: self.channels.clone(),
             streams: self.streams.clone(),
             drain: self.drain.clone(),

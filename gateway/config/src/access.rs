@@ -1,18 +1,37 @@
 //! Who may do what.
 
 use events_gateway_core::access::{AccessPattern, Rule, Rules};
+use events_gateway_core::view::RAW;
 use events_gateway_crds as raw;
 use raw::access::AccessTo;
 
 use super::problem::{Place, Problems};
+use super::text;
 
 /// Proves the rules.
 pub(super) fn prove(
     raw: &raw::access::Access,
     identity: Option<&raw::identity::Identity>,
+    views: &[raw::views::View],
     place: &Place,
     problems: &mut Problems,
 ) -> Option<Rules> {
+    for (index, rule) in raw.rules.iter().enumerate() {
+        let at = place.key("rules").index(index).key("views");
+        text::distinct(
+            rule.views.iter().enumerate().map(|(view, name)| (at.index(view), &**name)),
+            "the view",
+            problems,
+        );
+        for (view, name) in rule.views.iter().enumerate() {
+            if **name != *RAW && !views.iter().any(|known| known.name == *name) {
+                problems.add(at.index(view), "is none of views, nor raw");
+            }
+        }
+        if !rule.views.is_empty() && rule.subscribe.is_empty() {
+            problems.add(at, "goes only with subscribe: it says by which views those channels may be had");
+        }
+    }
     let rules = raw.rules.iter().enumerate();
     let proven: Vec<Option<Rule>> =
         rules.map(|(index, rule)| prove_rule(rule, identity, &place.key("rules").index(index), problems)).collect();
@@ -56,6 +75,7 @@ fn prove_rule(
         issuer: raw.issuer.as_ref().map(|issuer| issuer.0.clone()),
         claims: raw.claims.iter().map(|(pointer, text)| (pointer.clone(), text.0.clone())).collect(),
         subscribe: subscribe?,
+        views: raw.views.iter().map(|view| view.0.clone()).collect(),
         replay: replay?,
         publish: publish?,
         stats: stats?,

@@ -59,7 +59,7 @@ pub enum Keys {
 }
 
 /// Parameters that the resources have themselves.
-const PARAMETERS: [&str; 5] = ["channels", "topics", "last_event_id", "format", "ticket"];
+const PARAMETERS: [&str; 8] = ["channels", "topics", "last_event_id", "format", "view", "filter", "types", "ticket"];
 
 impl Identity {
     pub(super) fn prove(

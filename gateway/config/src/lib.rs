@@ -26,15 +26,19 @@ pub mod streams;
 mod structure;
 mod suggest;
 pub mod text;
+mod views;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use events_gateway_crds as raw;
 use serde_json::Value;
 
 pub use channels::Channels;
 pub use events_gateway_core::access::Rules;
+pub use events_gateway_core::filter::NamedFilter;
 pub use events_gateway_core::pattern::ChannelPattern;
+pub use events_gateway_core::view::View;
 pub use identity::Identity;
 pub use kafka::Kafka;
 pub use listen::{Admin, Listen};
@@ -67,6 +71,10 @@ pub struct Config {
     pub identity: Option<Identity>,
     /// Who may do what; absent: everybody everything.
     pub access: Option<Rules>,
+    /// By name, as in the file; at the same index.
+    pub views: Vec<Arc<View>>,
+    /// Filters by name.
+    pub filters: Vec<NamedFilter>,
     /// What holds for channels.
     pub channels: Channels,
     /// What holds for each stream.
@@ -164,10 +172,14 @@ impl Config {
             Some(identity) => Identity::prove(identity, environment, &root.key("identity"), problems).map(Some),
         };
         let access = match &raw.access {
-            Some(access) => access::prove(access, raw.identity.as_ref(), &root.key("access"), problems).map(Some),
+            Some(access) => {
+                access::prove(access, raw.identity.as_ref(), &raw.views, &root.key("access"), problems).map(Some)
+            }
             // Nothing is granted.
             None => Some(raw.identity.as_ref().map(|_| Rules::default())),
         };
+        let views = views::prove(&raw.views, &root.key("views"), problems);
+        let filters = views::prove_filters(&raw.filters, &root.key("filters"), problems);
         let channels = Channels::prove(&raw.channels, &raw.streams, &root.key("channels"), problems);
         let streams = Streams::prove(&raw.streams, &raw.kafka, &root.key("streams"), problems);
         let drain = Drain::prove(&raw.drain, &root.key("drain"), problems);
@@ -182,6 +194,8 @@ impl Config {
             publish: publish?,
             identity: identity?,
             access: access?,
+            views: views?,
+            filters: filters?,
             channels: channels?,
             streams: streams?,
             drain: drain?,

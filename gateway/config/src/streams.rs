@@ -55,6 +55,8 @@ pub struct Limits {
     pub channels: NonZeroUsize,
     /// Most memory for events of all channels.
     pub ring_bytes: NonZeroUsize,
+    /// Most distinct filters; may be 0.
+    pub filters: usize,
     /// Most reads of backlogs at a time.
     pub backlog_reads: NonZeroUsize,
     /// Most refused requests held open; may be 0.
@@ -132,6 +134,8 @@ impl Limits {
             soft_streams: soft_streams?,
             channels: channels?,
             ring_bytes: ring_bytes?,
+            // The schema bounds it.
+            filters: usize::try_from(raw.filters).unwrap_or_default(),
             backlog_reads: backlog_reads?,
             held_refusals: held_refusals?,
         })

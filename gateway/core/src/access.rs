@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::Channel;
 use crate::channel::escape_segment;
 use crate::pattern::{ChannelPattern, PatternError};
+use crate::view::RAW;
 
 /// Somebody who has proven who they are.
 #[derive(Debug, Clone, Copy)]
@@ -205,6 +206,8 @@ pub struct Rule {
     pub claims: Vec<(String, String)>,
     /// See [`Right::Subscribe`].
     pub subscribe: Vec<AccessPattern>,
+    /// By which views these may be had; the first is the default. Empty: [`RAW`].
+    pub views: Vec<String>,
     /// See [`Right::Replay`].
     pub replay: Vec<AccessPattern>,
     /// See [`Right::Publish`].
@@ -223,6 +226,11 @@ impl Rule {
                 Some(value) => value.as_str() == Some(wanted),
                 None => false,
             })
+    }
+
+    fn views(&self) -> impl Iterator<Item = &str> {
+        let raw = self.views.is_empty().then_some(RAW);
+        self.views.iter().map(String::as_str).chain(raw)
     }
 
     fn grants(&self, right: Right) -> &[AccessPattern] {
@@ -244,6 +252,19 @@ impl Rules {
     #[must_use]
     pub fn grant_any(&self, right: Right, subject: Option<&Subject<'_>>) -> bool {
         self.0.iter().filter(|rule| rule.is_for(subject)).any(|rule| !rule.grants(right).is_empty())
+    }
+
+    /// The view by which a channel may be subscribed to: the one that is asked for, if any rule grants the channel by it; without
+    /// one, the first of the first rule that grants the channel.
+    #[must_use]
+    pub fn view(&self, subject: Option<&Subject<'_>>, channel: &Channel, asked: Option<&str>) -> Option<&str> {
+        let rules = self.0.iter().filter(|rule| rule.is_for(subject));
+        let granting = rules.filter(|rule| rule.subscribe.iter().any(|pattern| pattern.covers(subject, channel)));
+        let mut views = granting.flat_map(Rule::views);
+        match asked {
+            None => views.next(),
+            Some(asked) => views.find(|view| *view == asked),
+        }
     }
 
     /// Whether any of them grants it.

@@ -15,6 +15,10 @@ pub enum DisconnectReason {
     Disconnected,
     /// The token that it was opened with has expired.
     TokenExpired,
+    /// What it subscribed to isn't granted any more.
+    Forbidden,
+    /// A WebSocket without a subscription.
+    Idle,
     /// Refused: the keys that prove tokens aren't known now.
     IdentityUnavailable,
     /// Refused: this replica holds as many connections as it may.
@@ -23,22 +27,27 @@ pub enum DisconnectReason {
     Crowded,
     /// Refused: this replica holds as many channels as it may.
     ChannelLimit,
+    /// Refused: this replica's subscribers have as many distinct filters as they may.
+    FilterLimit,
     /// The replica had to give up at once.
     Abort,
 }
 
 impl DisconnectReason {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Drain,
         Self::MaxAge,
         Self::Overflow,
         Self::Disconnected,
         Self::TokenExpired,
+        Self::Forbidden,
+        Self::Idle,
         Self::IdentityUnavailable,
         Self::ConnectionLimit,
         Self::Crowded,
         Self::ChannelLimit,
+        Self::FilterLimit,
         Self::Abort,
     ];
 
@@ -51,10 +60,13 @@ impl DisconnectReason {
             Self::Overflow => "overflow",
             Self::Disconnected => "disconnected",
             Self::TokenExpired => "token-expired",
+            Self::Forbidden => "forbidden",
+            Self::Idle => "idle",
             Self::IdentityUnavailable => "identity-unavailable",
             Self::ConnectionLimit => "connection-limit",
             Self::Crowded => "crowded",
             Self::ChannelLimit => "channel-limit",
+            Self::FilterLimit => "filter-limit",
             Self::Abort => "abort",
         }
     }
@@ -62,7 +74,7 @@ impl DisconnectReason {
     /// Whether the client is to come back. A browser comes back by itself in either case.
     #[must_use]
     pub fn is_retryable(self) -> bool {
-        self != Self::Disconnected
+        !matches!(self, Self::Disconnected | Self::Forbidden)
     }
 }
 

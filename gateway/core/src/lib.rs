@@ -10,6 +10,10 @@ pub mod disconnect;
 pub mod entry;
 pub mod envelope;
 pub mod event;
+mod expression;
+mod facts;
+pub mod filter;
+pub mod frame;
 pub mod join;
 pub mod page;
 pub mod pattern;
@@ -21,6 +25,7 @@ pub mod source;
 pub mod sse;
 pub mod time;
 pub mod trace;
+pub mod view;
 
 pub use channel::Channel;
 pub use event::Event;

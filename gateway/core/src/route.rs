@@ -10,7 +10,6 @@ use std::fmt;
 
 use crate::envelope::{Addressees, Draft, MAX_CHANNELS, Rejection, check_attribute_name, check_kind, parse_time};
 use condition::Condition;
-pub use condition::MAX_CONDITION_BYTES;
 pub(crate) use input::Input;
 pub use template::MAX_TEMPLATE_BYTES;
 pub(crate) use template::Template;

@@ -98,11 +98,17 @@ pub struct Gap {
 /// The `event:` and `data:` lines and the blank line of an event, to be preceded by an id line.
 #[must_use]
 pub fn body(channel: &Channel, event: &Event, format: Format) -> Bytes {
+    let kind = if format == Format::Message { crate::event::DEFAULT_TYPE } else { &event.kind };
+    block(kind, &data(channel, event, format))
+}
+
+/// What an event's data is in a format.
+#[must_use]
+pub fn data(channel: &Channel, event: &Event, format: Format) -> Bytes {
     match format {
-        Format::Data => block(&event.kind, &event.data),
-        Format::Envelope => block(&event.kind, &json(&EnvelopeView::of(channel, event))),
-        Format::CloudEvents => block(&event.kind, &json(&CloudEventView::of(channel, event))),
-        Format::Message => block(crate::event::DEFAULT_TYPE, &json(&EnvelopeView::of(channel, event))),
+        Format::Data => event.data.clone(),
+        Format::Envelope | Format::Message => json(&AsEnvelope::of(channel, event)).into(),
+        Format::CloudEvents => json(&AsCloudEvent::of(channel, event)).into(),
     }
 }
 
@@ -181,7 +187,7 @@ impl Serialize for Data<'_> {
 }
 
 #[derive(Serialize)]
-struct EnvelopeView<'a> {
+struct AsEnvelope<'a> {
     channel: &'a Channel,
     r#type: &'a str,
     time: Timestamp,
@@ -192,7 +198,7 @@ struct EnvelopeView<'a> {
     data: Data<'a>,
 }
 
-impl<'a> EnvelopeView<'a> {
+impl<'a> AsEnvelope<'a> {
     fn of(channel: &'a Channel, event: &'a Event) -> Self {
         let (raw, text) = data_value(event);
         Self {
@@ -208,7 +214,7 @@ impl<'a> EnvelopeView<'a> {
 
 /// CloudEvents 1.0 JSON format. The id is the publisher's, else the origin: (source, id) is unique either way.
 #[derive(Serialize)]
-struct CloudEventView<'a> {
+struct AsCloudEvent<'a> {
     specversion: &'static str,
     id: String,
     source: &'a str,
@@ -221,7 +227,7 @@ struct CloudEventView<'a> {
     data: Data<'a>,
 }
 
-impl<'a> CloudEventView<'a> {
+impl<'a> AsCloudEvent<'a> {
     fn of(channel: &'a Channel, event: &'a Event) -> Self {
         let (raw, text) = data_value(event);
         let taken = ["specversion", "id", "source", "type", "time", "channel", "datacontenttype", "data"];

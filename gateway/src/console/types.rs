@@ -9,11 +9,9 @@ use bytes::Bytes;
 use events_gateway_core::Channel;
 use events_gateway_core::cursor::ChannelSet;
 use events_gateway_core::event::RESERVED_TYPE_PREFIX;
-use events_gateway_core::sse::Format;
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 
-use crate::clock;
 use crate::http::Open;
 use crate::hub::{Resume, Subscribe};
 
@@ -61,16 +59,11 @@ pub fn follow(types: &Arc<Types>, open: &Open) {
     }
     let open = open.clone();
     tokio::spawn(watch(types.clone(), move |cursor| {
-        let subscribe = Subscribe {
-            channels: ChannelSet::new([Channel::all()]).expect("one channel is a set of channels"),
-            resume: cursor.map_or(Resume::Earliest, Resume::Cursor),
-            format: Format::Data,
-            opened: clock::now(),
-            ends: None,
-            connection: "console".into(),
-        };
+        let all = ChannelSet::new([Channel::all()]).expect("one channel is a set of channels");
+        let resume = cursor.map_or(Resume::Earliest, Resume::Cursor);
+        let subscribe = Subscribe { resume, ..Subscribe::to(all, "console".into()) };
         // Without room for it the page learns no types for now.
-        open(subscribe).map_or_else(|| futures_util::stream::empty().boxed(), |opened| opened.chunks)
+        open(subscribe).map_or_else(|_| futures_util::stream::empty().boxed(), |opened| opened.chunks)
     }));
 }
 

@@ -24,6 +24,7 @@ pub fn hub_options(config: &Config) -> hub::Options {
         max_age_jitter: streams.max_age_jitter,
         expiring: config.identity.as_ref().map(|identity| identity.expiring).unwrap_or_default(),
         max_channels: config.limits.channels.get(),
+        max_filters: config.limits.filters,
         linger: channels.linger,
         verify: config.replica.verify,
         page_reads: config.limits.backlog_reads.get(),

@@ -28,6 +28,7 @@ use crate::http::refusal::Refusals;
 use crate::http::screen::Hosts;
 use crate::http::stats::Stats;
 use crate::http::tls::Certificate;
+use crate::http::websocket::{self, Sockets};
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::identity::Identities;
@@ -99,16 +100,32 @@ pub(super) fn edge(
             // The configuration bounds their number; none at all means that a request has to name its channels.
             default_channels: ChannelSet::new(config.channels.defaults.iter().cloned()).ok(),
             max_channels: config.streams.max_channels.get(),
+            filters: config.filters.clone(),
             credentials: config.identity.iter().flat_map(parameters).collect(),
         },
+        sockets: sockets(config),
         credentials,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
-        policy: Policy { serve_all: config.channels.all, rules: config.access.clone().map(Arc::new) },
+        policy: Policy {
+            serve_all: config.channels.all,
+            rules: config.access.clone().map(Arc::new),
+            views: config.views.clone(),
+        },
         publishing: config.publish.as_ref().map(|publish| publishing(config, publish, published)).transpose()?,
         cors: Cors::new(origins, cors.credentials, cors.max_age)?,
         refusals: Refusals::new(config.limits.held_refusals),
         problems: ProblemCounts::default(),
     }))
+}
+
+fn sockets(config: &Config) -> Sockets {
+    let options = super::channels::hub_options(config);
+    Sockets::new(websocket::Options {
+        heartbeat: options.heartbeat,
+        expiring: options.expiring,
+        retry: (options.retry, options.retry_jitter),
+        max_age: options.max_age.map(|age| (age, options.max_age_jitter)),
+    })
 }
 
 /// Parameters of the query that say who asks.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use events_gateway_core::access::{Right, Rules, Subject};
+use events_gateway_core::view::{RAW, View};
 use events_gateway_core::{Channel, Timestamp};
 use events_gateway_identity::Identity;
 
@@ -17,15 +18,19 @@ pub struct Policy {
     pub serve_all: bool,
     /// Who may do what. `None`: everybody everything.
     pub rules: Option<Arc<Rules>>,
+    /// What is left of events for whom.
+    pub views: Vec<Arc<View>>,
 }
 
 /// What an authorised client holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Grant {
     /// Who it is; absent where it hasn't said so.
     pub subject: Option<Arc<str>>,
     /// What it may have.
     pub asked: Asked,
+    /// By which view it sees each channel, in their order; `None`: raw.
+    pub views: Vec<Option<Arc<View>>>,
     /// Until when.
     pub ends: Option<Timestamp>,
 }
@@ -45,6 +50,8 @@ impl Policy {
         if let Some(channel) = channels.iter().find(|channel| !self.may(Right::Subscribe, who, channel)) {
             return Err(denied(who, "subscribe to", channel).about("channels"));
         }
+        let views = channels.iter().map(|channel| self.view(who, channel, asked.view.as_deref()));
+        let views = views.collect::<Result<Vec<_>, _>>()?;
         if asked.resume != Resume::Live
             && let Some(channel) = channels.iter().find(|channel| !self.may(Right::Replay, who, channel))
         {
@@ -56,8 +63,33 @@ impl Policy {
         Ok(Grant {
             subject: who.map(|who| who.subject.as_str().into()),
             asked,
+            views,
             ends: who.map(|who| Timestamp(who.expires)),
         })
+    }
+
+    /// By which view a client sees a channel to which it may subscribe.
+    fn view(
+        &self,
+        who: Option<&Identity>,
+        channel: &Channel,
+        asked: Option<&str>,
+    ) -> Result<Option<Arc<View>>, Problem> {
+        let subject = who.map(subject);
+        let name = match &self.rules {
+            Some(rules) => rules.view(subject.as_ref(), channel, asked).ok_or_else(|| {
+                denied(who, &format!("have the view \"{}\" of", quote(asked.unwrap_or_default())), channel)
+                    .about("view")
+            })?,
+            None => asked.unwrap_or(RAW),
+        };
+        if name == RAW {
+            return Ok(None);
+        }
+        let view = self.views.iter().find(|view| view.name() == name).cloned();
+        // With rules the configuration has made sure of it.
+        let unknown = || Kind::InvalidParameter.because(format!("there is no view \"{}\"", quote(name))).about("view");
+        view.map(Some).ok_or_else(unknown)
     }
 
     /// Whether a client has a right to any channel.
@@ -93,10 +125,12 @@ mod tests {
     use super::*;
     use crate::http::query::{Rules as QueryRules, read};
     use events_gateway_core::access::Rule;
+    use events_gateway_core::view::ViewSpec;
     use serde_json::Map;
 
     fn asked(query: &str) -> Asked {
-        let rules = QueryRules { default_channels: None, max_channels: 12, credentials: Vec::new() };
+        let rules =
+            QueryRules { default_channels: None, max_channels: 12, filters: Vec::new(), credentials: Vec::new() };
         read(query, None, &rules).unwrap()
     }
 
@@ -121,7 +155,7 @@ mod tests {
                 ..Rule::default()
             },
         ]);
-        Policy { serve_all: true, rules: Some(Arc::new(rules)) }
+        Policy { serve_all: true, rules: Some(Arc::new(rules)), views: Vec::new() }
     }
 
     #[test]
@@ -144,6 +178,50 @@ mod tests {
         assert_eq!(kind(Some(&ann), "channels=all").unwrap_err(), Kind::Forbidden);
         let grant = policy.authorise(Some(&ann), asked("channels=user:ann")).unwrap();
         assert_eq!((grant.subject.as_deref(), grant.ends), (Some("ann"), Some(Timestamp(1_000))));
+    }
+
+    #[test]
+    fn a_view_is_had_where_a_rule_grants_the_channel_by_it_and_the_first_one_without_asking() {
+        let pattern = |text: &str| vec![text.parse().unwrap()];
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        let view = |name: &str, index| {
+            Arc::new(View::build(&ViewSpec { name: name.into(), ..ViewSpec::default() }, index).unwrap())
+        };
+        let rules = Rules(vec![
+            Rule {
+                everyone: true,
+                subscribe: pattern("orders:*"),
+                views: texts(&["public", "short"]),
+                ..Rule::default()
+            },
+            Rule { subscribe: pattern("orders:**"), views: texts(&["raw"]), ..Rule::default() },
+            Rule { subscribe: pattern("user:{sub}"), ..Rule::default() },
+        ]);
+        let policy = Policy {
+            serve_all: false,
+            rules: Some(Arc::new(rules)),
+            views: vec![view("public", 0), view("short", 1), view("internal", 2)],
+        };
+        let ann = somebody("ann");
+        let views = |who: Option<&Identity>, query: &str| {
+            let grant = policy.authorise(who, asked(query)).map_err(|problem| problem.kind)?;
+            let names = grant.views.iter().map(|view| view.as_ref().map_or(RAW, |view| view.name()).to_owned());
+            Ok(names.collect::<Vec<_>>())
+        };
+        assert_eq!(views(None, "channels=orders:1"), Ok(texts(&["public"])));
+        assert_eq!(views(None, "channels=orders:1&view=short"), Ok(texts(&["short"])));
+        assert_eq!(views(None, "channels=orders:1&view=raw"), Err(Kind::Unauthorized));
+        assert_eq!(views(Some(&ann), "channels=orders:1,user:ann"), Ok(texts(&["public", "raw"])));
+        assert_eq!(views(Some(&ann), "channels=orders:1,user:ann&view=raw"), Ok(texts(&["raw", "raw"])));
+        assert_eq!(views(Some(&ann), "channels=orders:1,user:ann&view=public"), Err(Kind::Forbidden));
+        for view in ["internal", "nothing", "", "Raw"] {
+            assert_eq!(views(Some(&ann), &format!("channels=orders:1&view={view}")), Err(Kind::Forbidden), "{view}");
+        }
+        let open = Policy { rules: None, ..policy.clone() };
+        let kind =
+            |query| open.authorise(None, asked(query)).map(|grant| grant.views.len()).map_err(|problem| problem.kind);
+        assert_eq!(kind("channels=a,b&view=internal"), Ok(2));
+        assert_eq!(kind("channels=a&view=nothing"), Err(Kind::InvalidParameter));
     }
 
     #[test]

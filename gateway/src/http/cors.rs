@@ -88,8 +88,10 @@ impl Cors {
         answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(self.max_age.as_secs()));
     }
 
-    fn allows(&self, origin: &HeaderValue) -> bool {
-        self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
+    /// Whether pages of an origin may read.
+    #[must_use]
+    pub fn allows(&self, origin: &HeaderValue) -> bool {
+        self.any || self.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes())
     }
 }
 

@@ -63,8 +63,16 @@ impl Credentials {
             self.identities.count_anonymous();
             return Ok(None);
         };
-        match self.identities.prove(&token).await {
-            Ok(identity) => Ok(Some(identity)),
+        self.prove(&token).await.map(Some)
+    }
+
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// When it proves nothing.
+    pub async fn prove(&self, token: &str) -> Result<Identity, Unproven> {
+        match self.identities.prove(token).await {
+            Ok(identity) => Ok(identity),
             Err(TokenError::NoKeys) => Err(Unproven::Unavailable),
             Err(error) => {
                 tracing::debug!(%error, "a token was refused");
@@ -124,7 +132,7 @@ impl Credentials {
 }
 
 /// Whether an origin is the one that was asked. Its scheme isn't compared: TLS may have ended on the way.
-fn is_own(origin: &HeaderValue, fields: &HeaderMap) -> bool {
+pub(super) fn is_own(origin: &HeaderValue, fields: &HeaderMap) -> bool {
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
     let mut hosts = fields.get_all(HOST);
     match (authority, hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) {

@@ -23,10 +23,11 @@ use super::publish::{self, Publishing};
 use super::query::{self, Rules};
 use super::refusal::Refusals;
 use super::stats::Stats;
+use super::websocket::Sockets;
 use super::{Open, Opened};
 use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
-use crate::hub::Subscribe;
+use crate::hub::{Subscribe, Wire};
 use crate::identity::tickets::Bound;
 use crate::replica::Replica;
 use crate::replica::soft_limit::SoftLimit;
@@ -56,6 +57,8 @@ pub struct Edge {
     pub trusted_proxies: TrustedProxies,
     /// Takes events, if any are taken.
     pub publishing: Option<Publishing>,
+    /// How WebSockets are kept.
+    pub sockets: Sockets,
     /// Tells how much is going on.
     pub stats: Stats,
     /// Which other origins may read.
@@ -73,11 +76,16 @@ pub struct ProblemCounts([AtomicU64; Kind::ALL.len()]);
 impl ProblemCounts {
     /// Counts a problem and answers it.
     pub fn answer(&self, problem: &Problem) -> HttpResponse {
+        self.count(problem);
+        problem.response()
+    }
+
+    /// Counts a problem.
+    pub fn count(&self, problem: &Problem) {
         if let Some(at) = Kind::ALL.iter().position(|known| *known == problem.kind) {
             self.0[at].fetch_add(1, Ordering::Relaxed);
         }
         tracing::debug!(problem = problem.kind.as_str(), parameter = ?problem.parameter, "request refused");
-        problem.response()
     }
 
     /// The counts, by kind.
@@ -102,7 +110,7 @@ impl Edge {
     }
 
     /// Who asks for a stream. A ticket is spent by asking.
-    async fn asker(&self, request: &HttpRequest) -> Result<Asker, Unproven> {
+    pub(super) async fn asker(&self, request: &HttpRequest) -> Result<Asker, Unproven> {
         if let (Some(credentials), &Method::GET) = (&self.credentials, request.method())
             && let Some(Bound { identity, channels }) = credentials.redeem(request).await?
         {
@@ -123,10 +131,10 @@ impl Edge {
 }
 
 /// Who asks for a stream.
-struct Asker {
-    who: Option<Identity>,
+pub(super) struct Asker {
+    pub(super) who: Option<Identity>,
     /// The channels that a ticket was made for.
-    only: Option<Vec<Channel>>,
+    pub(super) only: Option<Vec<Channel>>,
 }
 
 /// Serves the resource, whatever the method.
@@ -208,12 +216,16 @@ fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>)
         channels: grant.asked.channels,
         resume: grant.asked.resume,
         format: grant.asked.format,
+        views: grant.views,
+        filter: grant.asked.filter,
+        wire: Wire::EventStream,
         opened,
         ends: grant.ends,
         connection: connection.clone(),
     });
-    let Some(Opened { chunks, close }) = opening else {
-        return Ok(edge.refusals.refuse(DisconnectReason::ChannelLimit, accepted));
+    let Opened { chunks, close } = match opening {
+        Ok(opened) => opened,
+        Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
     };
     let entry = place.fill(
         ConnectionEntry {
@@ -244,7 +256,7 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<&[u8]>, Problem> {
     }
 }
 
-fn agent(request: &HttpRequest) -> String {
+pub(super) fn agent(request: &HttpRequest) -> String {
     let value = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
     let mut agent = String::from_utf8_lossy(&value[..value.len().min(MAX_AGENT)]).into_owned();
     while agent.len() > MAX_AGENT {

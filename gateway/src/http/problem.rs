@@ -1,7 +1,9 @@
 //! The one table from what is wrong with a request to what its sender is told (RFC 9457).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
@@ -25,6 +27,8 @@ pub enum Kind {
     InvalidChannel,
     /// More channels than one stream may have.
     TooManyChannels,
+    /// A filter that can't be.
+    InvalidFilter,
     /// A channel that this gateway doesn't serve.
     ChannelNotServed,
     /// A cursor of another set of channels.
@@ -61,6 +65,8 @@ pub enum Kind {
     TargetTooLong,
     /// The request's head is too large.
     HeadTooLarge,
+    /// The resource is a WebSocket, and the request doesn't open one.
+    UpgradeRequired,
     /// Not now, but perhaps later.
     Unavailable,
     /// Something broke in the gateway.
@@ -69,7 +75,7 @@ pub enum Kind {
 
 impl Kind {
     /// All rows.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::UnknownParameter,
         Self::RepeatedParameter,
         Self::InvalidParameter,
@@ -77,6 +83,7 @@ impl Kind {
         Self::MissingChannels,
         Self::InvalidChannel,
         Self::TooManyChannels,
+        Self::InvalidFilter,
         Self::ChannelNotServed,
         Self::CursorOfOtherChannels,
         Self::BadRequest,
@@ -95,6 +102,7 @@ impl Kind {
         Self::TooManyRequests,
         Self::TargetTooLong,
         Self::HeadTooLarge,
+        Self::UpgradeRequired,
         Self::Unavailable,
         Self::Internal,
     ];
@@ -109,6 +117,7 @@ impl Kind {
             Self::MissingChannels => ("missing-channels", 400, "No channels named"),
             Self::InvalidChannel => ("invalid-channel", 400, "Invalid channel"),
             Self::TooManyChannels => ("too-many-channels", 400, "Too many channels"),
+            Self::InvalidFilter => ("invalid-filter", 400, "Invalid filter"),
             Self::ChannelNotServed => ("channel-not-served", 403, "Channel not served"),
             Self::CursorOfOtherChannels => ("cursor-of-other-channels", 400, "Cursor of other channels"),
             Self::BadRequest => ("bad-request", 400, "Bad request"),
@@ -127,6 +136,7 @@ impl Kind {
             Self::TooManyRequests => ("too-many-requests", 429, "Too many requests"),
             Self::TargetTooLong => ("target-too-long", 414, "Request target too long"),
             Self::HeadTooLarge => ("head-too-large", 431, "Request head too large"),
+            Self::UpgradeRequired => ("upgrade-required", 426, "Upgrade required"),
             Self::Unavailable => ("unavailable", 503, "Temporarily unavailable"),
             Self::Internal => ("internal", 500, "Internal error"),
         }
@@ -262,6 +272,8 @@ impl Problem {
             Kind::Unauthorized => drop(response.insert_header((WWW_AUTHENTICATE, "Bearer"))),
             // RFC 6750, section 3.1.
             Kind::InvalidToken => drop(response.insert_header((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""))),
+            // RFC 9110, section 15.5.22.
+            Kind::UpgradeRequired => drop(response.insert_header((UPGRADE, "websocket"))),
             _ => {}
         }
         response.body(serde_json::to_vec(document).expect("texts and numbers always encode"))

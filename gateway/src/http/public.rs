@@ -15,7 +15,7 @@ use super::listener::{self, Connections, Listening};
 use super::problem::Kind;
 use super::publish;
 use super::screen::{self, Hosts};
-use super::{stats, tickets};
+use super::{stats, tickets, websocket};
 
 /// How the public listener is served.
 #[derive(Clone, Default)]
@@ -55,6 +55,7 @@ pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> i
             .app_data(web::Data::new(hosts.clone()))
             .wrap(from_fn(screen_and_share))
             .service(web::resource(format!("{path_prefix}/events")).to(events::serve))
+            .service(web::resource(format!("{path_prefix}/ws")).to(websocket::serve))
             .service(web::resource(format!("{path_prefix}/tickets")).to(tickets::serve))
             .service(web::resource(format!("{path_prefix}/events/stats")).to(stats::serve))
             .service(web::resource(format!("{path_prefix}/events/broadcast")).to(publish::serve_broadcast))

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use events_gateway_core::Channel;
 use events_gateway_core::cursor::{ChannelSet, CursorError, MAX_CURSOR_BYTES};
+use events_gateway_core::filter::{Filter, NamedFilter};
 use events_gateway_core::sse::Format;
 
 use super::problem::{Kind, Problem, quote};
@@ -14,6 +15,9 @@ use crate::hub::Resume;
 
 /// The text that asks for everything that is retained.
 const EARLIEST: &str = "earliest";
+
+/// What the names of parameters begin with that ask for attributes.
+const ATTRIBUTE: &str = "attribute.";
 
 /// What the query and the `Last-Event-ID` header say, proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,18 @@ pub struct Asked {
     pub resume: Resume,
     /// How events are written.
     pub format: Format,
+    /// By which view; absent: the default one.
+    pub view: Option<String>,
+    /// Which events; absent: all.
+    pub filter: Option<Filter>,
+}
+
+impl Asked {
+    /// Whatever comes from now on, as it comes.
+    #[must_use]
+    pub fn live(channels: ChannelSet) -> Self {
+        Self { channels, resume: Resume::Live, format: Format::default(), view: None, filter: None }
+    }
 }
 
 /// What a request without channels gets, and how many channels one may name.
@@ -33,6 +49,8 @@ pub struct Rules {
     pub default_channels: Option<ChannelSet>,
     /// Most channels of one stream, at most `MAX_CURSOR_CHANNELS`.
     pub max_channels: usize,
+    /// Filters that may be asked for by name.
+    pub filters: Vec<NamedFilter>,
     /// Parameters that say who asks, which is [others' business](super::credentials).
     pub credentials: Vec<String>,
 }
@@ -43,6 +61,11 @@ struct Parameters<'a> {
     topics: Option<Cow<'a, str>>,
     last_event_id: Option<Cow<'a, str>>,
     format: Option<Cow<'a, str>>,
+    view: Option<Cow<'a, str>>,
+    filter: Option<Cow<'a, str>>,
+    types: Option<Cow<'a, str>>,
+    /// Names of attributes, and what is asked of them.
+    attributes: Vec<(String, Cow<'a, str>)>,
     /// Names of those that say who asks.
     credentials: Vec<Cow<'a, str>>,
 }
@@ -74,41 +97,84 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
             .clone()
             .ok_or_else(|| Kind::MissingChannels.because("say which channels: ?channels=a,b").about("channels"))?,
     };
-    let format = match &parameters.format {
-        None => Format::default(),
-        Some(name) => Format::NAMES
-            .into_iter()
-            .find_map(|(known, format)| (known == name).then_some(format))
-            .ok_or_else(|| {
-                Kind::InvalidParameter.because("format is one of data, envelope, cloudevents, message").about("format")
-            })?,
-    };
+    let format = parameters.format.as_deref().map(format).transpose()?.unwrap_or_default();
+    let filter = filter(&parameters, &rules.filters)?;
+    let view = parameters.view.as_deref().map(str::to_owned);
     let header = last_event_id.filter(|value| !value.is_empty()).map(String::from_utf8_lossy);
     let parameter = parameters.last_event_id.filter(|value| !value.is_empty());
     let resume = match header.or(parameter) {
         None => Resume::Live,
-        Some(text) if text == EARLIEST => Resume::Earliest,
-        Some(text) => {
-            if named.is_some() && channels.parse(&text) == Err(CursorError::OtherChannels) {
-                return Err(Kind::CursorOfOtherChannels
-                    .because(
-                        "this cursor was made for another set of channels: subscribe to exactly those, or begin anew \
-                         without a cursor",
-                    )
-                    .about("last_event_id"));
-            }
-            // Longer texts are no cursors; one byte too many keeps them so without keeping them whole.
-            let end = text
-                .char_indices()
-                .map(|(at, _)| at)
-                .chain([text.len()])
-                .take_while(|at| *at <= MAX_CURSOR_BYTES + 4)
-                .last()
-                .unwrap_or_default();
-            Resume::Cursor(text[..end].to_owned())
-        }
+        Some(text) => resume(&text, &channels, named.is_some()).map_err(|problem| problem.about("last_event_id"))?,
     };
-    Ok(Asked { channels, resume, format })
+    Ok(Asked { channels, resume, format, view, filter })
+}
+
+/// A format by its name.
+pub(super) fn format(name: &str) -> Result<Format, Problem> {
+    let known = Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some(format));
+    known.ok_or_else(|| {
+        Kind::InvalidParameter.because("format is one of data, envelope, cloudevents, message").about("format")
+    })
+}
+
+/// Where a text says that a client stands in these channels, which it named itself or didn't.
+pub(super) fn resume(text: &str, channels: &ChannelSet, are_named: bool) -> Result<Resume, Problem> {
+    if text == EARLIEST {
+        return Ok(Resume::Earliest);
+    }
+    if are_named && channels.parse(text) == Err(CursorError::OtherChannels) {
+        return Err(Kind::CursorOfOtherChannels.because(
+            "this cursor was made for another set of channels: subscribe to exactly those, or begin anew without a cursor",
+        ));
+    }
+    // Longer texts are no cursors; one byte too many keeps them so without keeping them whole.
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let end = ends.take_while(|at| *at <= MAX_CURSOR_BYTES + 4).last().unwrap_or_default();
+    Ok(Resume::Cursor(text[..end].to_owned()))
+}
+
+/// A filter of the configuration.
+pub(super) fn named_filter(name: &str, known: &[NamedFilter]) -> Result<NamedFilter, Problem> {
+    let unknown = || Kind::InvalidParameter.because(format!("there is no filter \"{}\"", quote(name))).about("filter");
+    known.iter().find(|filter| filter.name() == name).cloned().ok_or_else(unknown)
+}
+
+/// What `types`, `attribute.NAME` and `filter` ask for together.
+fn filter(parameters: &Parameters<'_>, known: &[NamedFilter]) -> Result<Option<Filter>, Problem> {
+    let named = parameters.filter.as_ref().map(|name| named_filter(name, known));
+    let types = parameters.types.as_deref().map(list).unwrap_or_default();
+    let terms = parameters.attributes.iter().map(|(name, values)| (vec![name.clone()], list(values))).collect();
+    build_filter(types, terms, named.transpose()?)
+}
+
+/// A filter of these parts; `None` where they let everything pass.
+pub(super) fn build_filter(
+    types: Vec<String>,
+    terms: Vec<(Vec<String>, Vec<String>)>,
+    named: Option<NamedFilter>,
+) -> Result<Option<Filter>, Problem> {
+    let filter = Filter::new(types, terms, named).map_err(|error| Kind::InvalidFilter.because(error.to_string()))?;
+    Ok((!filter.is_empty()).then_some(filter))
+}
+
+/// The elements of a list: what stands between commas. `\,` is a comma, `\\` a backslash.
+fn list(text: &str) -> Vec<String> {
+    let mut elements = vec![String::new()];
+    let mut rest = text.chars();
+    while let Some(char) = rest.next() {
+        let char = match char {
+            ',' => {
+                elements.push(String::new());
+                continue;
+            }
+            '\\' => rest.next().unwrap_or('\\'),
+            char => char,
+        };
+        if let Some(last) = elements.last_mut() {
+            last.push(char);
+        }
+    }
+    elements
 }
 
 /// A parameter's name and value, decoded.
@@ -139,6 +205,19 @@ impl<'a> Parameters<'a> {
                 "topics" => &mut parameters.topics,
                 "last_event_id" => &mut parameters.last_event_id,
                 "format" => &mut parameters.format,
+                "view" => &mut parameters.view,
+                "filter" => &mut parameters.filter,
+                "types" => &mut parameters.types,
+                of_attribute if of_attribute.starts_with(ATTRIBUTE) => {
+                    let attribute = &of_attribute[ATTRIBUTE.len()..];
+                    if parameters.attributes.iter().any(|(known, _)| known == attribute) {
+                        return Err(Kind::RepeatedParameter
+                            .because(format!("\"{}\" is given twice", quote(&name)))
+                            .about(&name));
+                    }
+                    parameters.attributes.push((attribute.to_owned(), value));
+                    continue;
+                }
                 known if credentials.iter().any(|one| one == known) => {
                     if parameters.credentials.contains(&name) {
                         return Err(Kind::RepeatedParameter.because(format!("\"{name}\" is given twice")).about(&name));
@@ -149,8 +228,8 @@ impl<'a> Parameters<'a> {
                 _ => {
                     return Err(Kind::UnknownParameter
                         .because(format!(
-                            "there is no parameter \"{}\": the parameters are channels (or topics), last_event_id and \
-                             format",
+                            "there is no parameter \"{}\": the parameters are channels (or topics), last_event_id, \
+                             format, view, filter, types and attribute.NAME",
                             quote(&name)
                         ))
                         .about(&name));
@@ -221,7 +300,7 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        Rules { default_channels: None, max_channels: 12, credentials: Vec::new() }
+        Rules { default_channels: None, max_channels: 12, filters: Vec::new(), credentials: Vec::new() }
     }
 
     fn refused(query: &str) -> (Kind, Option<String>) {
@@ -235,6 +314,37 @@ mod tests {
             assert_eq!(read(query, None, &rules()).unwrap().channels, set(&["a", "b"]), "{query}");
         }
         assert_eq!(refused("channels=a&topics=a"), (Kind::ConflictingParameters, Some("topics".into())));
+    }
+
+    fn filter_of(query: &str) -> Result<Option<Filter>, Kind> {
+        let rules = Rules { filters: vec![NamedFilter::parse("dear", "data.total > 100").unwrap()], ..rules() };
+        read(&format!("channels=a&{query}"), None, &rules).map(|asked| asked.filter).map_err(|problem| problem.kind)
+    }
+
+    #[test]
+    fn types_attributes_and_a_filter_of_the_configuration_are_asked_for_together() {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let dear = NamedFilter::parse("dear", "true").unwrap();
+        let terms = vec![(texts(&["region"]), texts(&["eu", "a,b\\c"]))];
+        let whole = Filter::new(texts(&["order.*", "paid"]), terms, Some(dear)).unwrap();
+        for query in [
+            "types=order.*,paid&attribute.region=eu,a\\,b\\\\c&filter=dear",
+            "filter=dear&attribute.region=a%5C%2Cb%5C%5Cc,eu&types=paid%2Corder.%2A",
+        ] {
+            assert_eq!(filter_of(query), Ok(Some(whole.clone())), "{query}");
+        }
+        assert_eq!(filter_of(""), Ok(None));
+        for (query, kind) in [
+            ("types=", Kind::InvalidFilter),
+            ("types=a,,b", Kind::InvalidFilter),
+            ("types=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", Kind::InvalidFilter),
+            ("attribute.a=", Kind::InvalidFilter),
+            ("attribute.a=1&attribute.a=2", Kind::RepeatedParameter),
+            ("filter=cheap", Kind::InvalidParameter),
+            ("types=a&types=b", Kind::RepeatedParameter),
+        ] {
+            assert_eq!(filter_of(query), Err(kind), "{query}");
+        }
     }
 
     #[test]
@@ -283,7 +393,12 @@ mod tests {
             refused(&format!("channels=a,b&last_event_id={cursor}")),
             (Kind::CursorOfOtherChannels, Some("last_event_id".into()))
         );
-        let rules = Rules { default_channels: Some(set(&["all"])), max_channels: 12, credentials: Vec::new() };
+        let rules = Rules {
+            default_channels: Some(set(&["all"])),
+            max_channels: 12,
+            filters: Vec::new(),
+            credentials: Vec::new(),
+        };
         let asked = read("", Some(cursor.as_bytes()), &rules).unwrap();
         assert_eq!(asked.resume, Resume::Cursor(cursor));
         assert_eq!(asked.channels, set(&["all"]));

@@ -13,13 +13,14 @@ use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use bytes::{Bytes, BytesMut};
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
-use events_gateway_core::sse;
+use events_gateway_core::{frame, sse};
 use parking_lot::Mutex;
 use rand::Rng as _;
 use tokio::time::{Instant, Sleep};
 
 use super::body::stream_response;
 use super::problem::Kind;
+use super::websocket::Telling;
 
 /// Refused clients are asked to wait so long that about this many of them return in a second.
 const TARGET_PER_SECOND: u64 = 200;
@@ -99,12 +100,7 @@ impl Refusals {
 
     /// Answers a client that is to come back later. `takes_stream`: whether it accepts `text/event-stream`.
     pub fn refuse(&self, reason: DisconnectReason, takes_stream: bool) -> HttpResponse {
-        if let Some(at) = DisconnectReason::ALL.iter().position(|known| *known == reason) {
-            self.counts[at].fetch_add(1, Ordering::Relaxed);
-        }
-        let mean = self.wait.lock().refuse(self.began.elapsed().as_secs());
-        // From half the mean to one and a half: those who were refused together don't return together.
-        let wait = rand::rng().random_range(mean / 2..=mean + mean / 2);
+        let wait = self.count(reason);
         if !takes_stream {
             return Kind::Unavailable
                 .because(format!("not now ({}): come again later", reason.as_str()))
@@ -114,11 +110,33 @@ impl Refusals {
         let mut chunk = BytesMut::new();
         sse::put_retry(&mut chunk, wait);
         chunk.extend_from_slice(&sse::own("gateway.closing", &Closing::new(reason, wait)));
-        let hold = self.hold().map(|held| {
+        stream_response(RefusalBody { chunk: Some(chunk.freeze()), hold: self.hold_a_moment(), end: None })
+    }
+
+    /// Counts a refusal; answers how long that client is to wait, in ms.
+    pub(super) fn count(&self, reason: DisconnectReason) -> u64 {
+        if let Some(at) = DisconnectReason::ALL.iter().position(|known| *known == reason) {
+            self.counts[at].fetch_add(1, Ordering::Relaxed);
+        }
+        let mean = self.wait.lock().refuse(self.began.elapsed().as_secs());
+        // From half the mean to one and a half: those who were refused together don't return together.
+        rand::rng().random_range(mean / 2..=mean + mean / 2)
+    }
+
+    fn hold_a_moment(&self) -> Option<Hold> {
+        self.hold().map(|held| {
             let millis = rand::rng().random_range(HOLD_MS.0..=HOLD_MS.1);
             (Box::pin(tokio::time::sleep(Duration::from_millis(millis))), held)
-        });
-        stream_response(RefusalBody { chunk: Some(chunk.freeze()), hold })
+        })
+    }
+
+    /// Answers a client over a WebSocket that is to come back later: what it is told, and how long it is held before that is
+    /// followed by `end`.
+    pub(super) fn refuse_socket(&self, reason: DisconnectReason, end: Bytes) -> impl MessageBody + use<> {
+        let closing = Closing::new(reason, self.count(reason));
+        let mut chunk = BytesMut::new();
+        frame::put_message(&mut chunk, &Telling::Closing(closing));
+        RefusalBody { chunk: Some(chunk.freeze()), hold: self.hold_a_moment(), end: Some(end) }
     }
 
     fn hold(&self) -> Option<HeldOpen> {
@@ -137,9 +155,13 @@ impl Drop for HeldOpen {
     }
 }
 
+type Hold = (Pin<Box<Sleep>>, HeldOpen);
+
 struct RefusalBody {
     chunk: Option<Bytes>,
-    hold: Option<(Pin<Box<Sleep>>, HeldOpen)>,
+    hold: Option<Hold>,
+    /// What comes last.
+    end: Option<Bytes>,
 }
 
 impl MessageBody for RefusalBody {
@@ -158,7 +180,7 @@ impl MessageBody for RefusalBody {
             std::task::ready!(sleep.as_mut().poll(context));
             this.hold = None;
         }
-        Poll::Ready(None)
+        Poll::Ready(this.end.take().map(Ok))
     }
 }
 

@@ -12,7 +12,6 @@ use super::credentials::Credentials;
 use super::events::Edge;
 use super::problem::{Kind, Problem};
 use super::query::Asked;
-use crate::hub::Resume;
 use crate::identity::tickets::IssueError;
 
 const METHODS: &str = "OPTIONS, POST";
@@ -61,7 +60,7 @@ async fn issue(
     let channels = ChannelSet::new(wanted.channels)
         .map_err(|error| Kind::InvalidChannel.because(error.to_string()).about("channels"))?;
     // Judged again when it is redeemed; whoever gets none need not come back for that.
-    let asked = Asked { channels: channels.clone(), resume: Resume::Live, format: Default::default() };
+    let asked = Asked::live(channels.clone());
     edge.policy.authorise(Some(&who), asked)?;
     let issued = credentials.tickets.issue(&who, channels.as_slice()).await.map_err(|error| match error {
         IssueError::TooFast(seconds) => Kind::TooManyRequests.because("too many tickets").after_seconds(seconds),

@@ -23,6 +23,8 @@ pub struct HubCounters {
     pub page_reads: AtomicU64,
     /// Replays served by a page that another had asked for.
     pub page_shared: AtomicU64,
+    /// Events of which a view couldn't be made, once per view.
+    pub view_failures: AtomicU64,
     /// Gaps told, in the order of [`GapReason::ALL`].
     pub gaps: [AtomicU64; GapReason::ALL.len()],
     /// Streams ended by the gateway, in the order of [`DisconnectReason::ALL`].

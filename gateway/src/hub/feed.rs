@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use events_gateway_core::join::{Heard, Reel};
+use events_gateway_core::join::{Bounds, Heard, Reel};
 use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
-use slab::Slab;
 use tokio::sync::Notify;
 
+use super::HubCounters;
+use super::interest::Interest;
 use super::pages::Pages;
 use super::signal::Signal;
+use super::subscribers::{Key, PassedBy, Subscribers};
 use crate::backlog::{Announcement, MAX_PAGE_BYTES, Page, Token};
 
 /// Of events that were never seen: a first page of 64.
@@ -21,11 +23,14 @@ const FIRST_WEIGHT: usize = 64 << 10;
 pub(super) struct Feed {
     pub(super) channel: Channel,
     ownership: Mutex<Ownership>,
-    subscribers: Mutex<Slab<Arc<Signal>>>,
+    subscribers: Mutex<Subscribers>,
     pub(super) pages: Mutex<Pages>,
     closed_before: AtomicU64,
     /// How large this channel's events have been lately, in bytes.
     weight: AtomicUsize,
+    most_passed_by: PassedBy,
+    /// What came before may be forgotten: everybody has been woken since.
+    forgettable: AtomicU64,
     /// Wakes the feed's task: something to repair, or the subscribers changed.
     pub(super) work: Notify,
 }
@@ -59,7 +64,7 @@ impl Ownership {
 }
 
 impl Feed {
-    pub(super) fn new(channel: Channel) -> Self {
+    pub(super) fn new(channel: Channel, ring: Bounds) -> Self {
         Self {
             channel,
             ownership: Mutex::new(Ownership::Waiting { heard: Position(0) }),
@@ -67,6 +72,8 @@ impl Feed {
             pages: Mutex::default(),
             closed_before: AtomicU64::new(0),
             weight: AtomicUsize::new(FIRST_WEIGHT),
+            most_passed_by: PassedBy::most(ring),
+            forgettable: AtomicU64::new(0),
             work: Notify::new(),
         }
     }
@@ -75,18 +82,16 @@ impl Feed {
         self.ownership.lock()
     }
 
-    pub(super) fn join(&self, signal: Arc<Signal>) -> usize {
-        let key = self.subscribers.lock().insert(signal);
+    pub(super) fn join(&self, signal: Arc<Signal>, interest: &Interest) -> Key {
+        let key = self.subscribers.lock().join(signal, interest);
         self.work.notify_one();
         key
     }
 
-    pub(super) fn leave(&self, key: usize) {
+    pub(super) fn leave(&self, key: Key) {
         let mut subscribers = self.subscribers.lock();
-        subscribers.remove(key);
-        if subscribers.is_empty() {
-            // A slab keeps the room of its fullest hour.
-            *subscribers = Slab::new();
+        subscribers.leave(key);
+        if subscribers.len() == 0 {
             drop(subscribers);
             self.work.notify_one();
         }
@@ -97,13 +102,26 @@ impl Feed {
     }
 
     pub(super) fn has_subscribers(&self) -> bool {
-        !self.subscribers.lock().is_empty()
+        self.subscribers() > 0
     }
 
     pub(super) fn wake_subscribers(&self) {
-        for (_, signal) in &*self.subscribers.lock() {
-            signal.wake();
+        self.subscribers.lock().wake_all();
+    }
+
+    /// Wakes those whom the newest events are for.
+    fn wake_for(&self, released: usize, counters: &HubCounters) {
+        let mut subscribers = self.subscribers.lock();
+        if !subscribers.have_filters() {
+            subscribers.wake_all();
+            return;
         }
+        drop(subscribers);
+        let entries = match &*self.ownership.lock() {
+            Ownership::Registered { reel, .. } => reel.newest(released),
+            Ownership::Waiting { .. } => Vec::new(),
+        };
+        self.subscribers.lock().wake_for(&entries, self.most_passed_by, counters);
     }
 
     pub(super) fn token(&self) -> Option<Token> {
@@ -148,7 +166,7 @@ impl Feed {
     }
 
     /// Returns how many events were released.
-    pub(super) fn announced(&self, announcement: &Announcement, now: Timestamp) -> usize {
+    pub(super) fn announced(&self, announcement: &Announcement, now: Timestamp, counters: &HubCounters) -> usize {
         self.weigh(announcement.events.iter());
         let heard = match &mut *self.ownership.lock() {
             Ownership::Waiting { heard } => {
@@ -159,7 +177,7 @@ impl Feed {
         };
         match heard {
             Heard::Released(count) => {
-                self.wake_subscribers();
+                self.wake_for(count, counters);
                 count
             }
             Heard::Known => 0,
@@ -233,7 +251,17 @@ impl Feed {
         released
     }
 
+    /// Forgets events that came before `time`. Subscribers whom the last ones passed by are woken first, and have until the next
+    /// call to go on.
     pub(super) fn forget_before(&self, time: Timestamp) {
+        let mut subscribers = self.subscribers.lock();
+        let time = if subscribers.have_filters() {
+            subscribers.wake_all();
+            Timestamp(self.forgettable.swap(time.0, Ordering::Relaxed))
+        } else {
+            time
+        };
+        drop(subscribers);
         if let Ownership::Registered { reel, .. } = &mut *self.ownership.lock() {
             reel.forget_before(time);
         }

@@ -8,13 +8,14 @@ use futures_util::task::AtomicWaker;
 
 /// Shared by a stream and everything that wakes it.
 #[derive(Debug, Default)]
-pub(super) struct Signal {
+pub struct Signal {
     waker: AtomicWaker,
     closing: OnceLock<Closing>,
 }
 
 impl Signal {
-    pub(super) fn register(&self, waker: &Waker) {
+    /// Who is to be woken.
+    pub fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
@@ -22,7 +23,9 @@ impl Signal {
         self.waker.wake();
     }
 
-    pub(super) fn closing(&self) -> Option<Closing> {
+    /// The order to close, once it was given.
+    #[must_use]
+    pub fn closing(&self) -> Option<Closing> {
         self.closing.get().copied()
     }
 }
@@ -33,7 +36,9 @@ impl Signal {
 pub struct StreamHandle(Weak<Signal>);
 
 impl StreamHandle {
-    pub(super) fn new(signal: &Arc<Signal>) -> Self {
+    /// Of what looks at this signal.
+    #[must_use]
+    pub fn new(signal: &Arc<Signal>) -> Self {
         Self(Arc::downgrade(signal))
     }
 

@@ -5,6 +5,7 @@
 //! client is gone.
 
 mod subscription;
+pub(super) mod wire;
 mod writer;
 
 use std::future::Future;
@@ -14,24 +15,28 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use events_gateway_core::Timestamp;
 use events_gateway_core::cursor::{ChannelSet, Marks};
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
-use events_gateway_core::sse::{self, Format};
-use serde::Serialize;
+use events_gateway_core::sse::Format;
 use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
+use super::interest::Interest;
 use super::signal::{Signal, StreamHandle};
 use super::{Hub, Resume, Subscribe};
 use subscription::{Pull, Subscription};
+use wire::{Opening, Wire};
 use writer::Writer;
 
 /// Bytes handed out at once: enough to fill a socket's buffer, little enough that a slow client holds little.
 const CHUNK: usize = 64 << 10;
+/// How often a subscription is read on within one poll while nothing of it is wanted: then others have their turn.
+const ROUNDS: usize = 8;
 
-/// A stream of chunks, each ready to be written as it is. Ends after `gateway.closing`.
+/// A stream of chunks, each ready to be written as it is; an empty one says that there was something, and nothing of it is
+/// wanted. Ends after `gateway.closing`.
 pub struct Stream {
     hub: Arc<Hub>,
     set: ChannelSet,
@@ -41,6 +46,7 @@ pub struct Stream {
     signal: Arc<Signal>,
     connection: Arc<str>,
     format: Format,
+    wire: Wire,
     opened: Timestamp,
     state: State,
     /// What the client's cursor says; where a mark has moved on without an event, the next heartbeat tells.
@@ -81,16 +87,16 @@ enum State {
     Closed,
 }
 
-#[derive(Serialize)]
-struct Opened<'a> {
-    connection: &'a str,
-    channels: &'a [events_gateway_core::Channel],
-    replica: &'a str,
-}
-
-#[derive(Serialize)]
-struct Expiring {
-    expires_in_ms: u64,
+/// What a pull gave.
+enum Pulled {
+    /// Something to write.
+    Chunk(Bytes),
+    /// Nothing yet; there is more to look at.
+    More,
+    /// Nothing that is wanted.
+    PassedOver,
+    /// Nothing.
+    Nothing,
 }
 
 impl std::fmt::Debug for Stream {
@@ -103,7 +109,7 @@ impl std::fmt::Debug for Stream {
 }
 
 impl Stream {
-    pub(super) fn new(hub: Arc<Hub>, request: Subscribe) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, request: Subscribe, interests: Vec<Interest>) -> Self {
         let signal = Arc::new(Signal::default());
         let channels = request.channels.as_slice();
         let cursor = match &request.resume {
@@ -112,11 +118,16 @@ impl Stream {
         };
         let subscriptions = channels
             .iter()
+            .zip(interests)
             .enumerate()
-            .map(|(index, channel)| Subscription::new(&hub, channel, &signal, &request.resume, cursor.as_ref(), index))
+            .map(|(index, (channel, interest))| {
+                Subscription::new(&hub, channel, &signal, &request.resume, cursor.as_ref(), index, interest)
+            })
             .collect();
         let now = Instant::now();
-        let ends = hub.options.max_age.map(|age| now + age + jitter(hub.options.max_age_jitter));
+        // A WebSocket has an age of its own, for all its subscriptions.
+        let is_alone = matches!(request.wire, Wire::EventStream);
+        let ends = hub.options.max_age.filter(|_| is_alone).map(|age| now + age + jitter(hub.options.max_age_jitter));
         Self {
             timer: Box::pin(tokio::time::sleep_until(now + hub.options.open_wait)),
             hub,
@@ -126,6 +137,7 @@ impl Stream {
             signal,
             connection: request.connection,
             format: request.format,
+            wire: request.wire,
             opened: request.opened,
             state: State::Opening,
             told: Marks::new(),
@@ -167,10 +179,7 @@ impl Stream {
     fn close(&mut self, closing: Closing) -> Bytes {
         self.state = State::Closed;
         self.hub.counters.disconnected(closing.reason);
-        let mut buffer = BytesMut::new();
-        sse::put_retry(&mut buffer, closing.reconnect_after_ms);
-        buffer.extend_from_slice(&sse::own("gateway.closing", &closing));
-        buffer.freeze()
+        self.wire.closing(&closing)
     }
 
     fn marks(&self) -> Marks {
@@ -191,52 +200,70 @@ impl Stream {
         for subscription in &mut self.subscriptions {
             subscription.stand_since(self.opened);
         }
-        let mut buffer = BytesMut::with_capacity(512);
-        sse::put_retry(&mut buffer, self.reconnect_after_ms());
-        sse::put_id(&mut buffer, &self.set.cursor(&self.told));
-        let opened =
-            Opened { connection: &self.connection, channels: self.set.as_slice(), replica: &self.hub.replica.load() };
-        buffer.extend_from_slice(&sse::own("gateway.open", &opened));
-        Some(buffer.freeze())
+        Some(self.wire.opened(&Opening {
+            connection: &self.connection,
+            replica: &self.hub.replica.load(),
+            set: &self.set,
+            cursor: &self.set.cursor(&self.told),
+            retry_ms: self.reconnect_after_ms(),
+        }))
     }
 
-    /// What there is to write now, up to a chunk.
-    fn pull(&mut self) -> Result<Option<Bytes>, Closing> {
+    /// What there is to write now, up to a chunk: an empty one where there was something and nothing of it is wanted.
+    fn pull(&mut self) -> Result<Pulled, Closing> {
         let mut overflowed = false;
-        let mut writer = Writer::new(&self.hub.counters, &self.set, self.format, &mut self.told);
+        let mut more = false;
+        let mut writer = Writer::new(&self.hub.counters, &self.set, &self.wire, self.format, &mut self.told);
         let (first, count) = (self.first, self.subscriptions.len());
-        for index in (first..count).chain(0..first) {
-            let room = CHUNK.saturating_sub(writer.len());
-            if room == 0 {
-                // More than a chunk: the rest waits for the next poll, which follows as soon as this one is written, and is
-                // first in it. A busy channel keeps no other from a slow client.
-                self.first = index;
-                break;
+        'subscriptions: for index in (first..count).chain(0..first) {
+            for round in 1.. {
+                let room = CHUNK.saturating_sub(writer.len());
+                if room == 0 {
+                    // More than a chunk: the rest waits for the next poll, which follows as soon as this one is written, and is
+                    // first in it. A busy channel keeps no other from a slow client.
+                    self.first = index;
+                    break 'subscriptions;
+                }
+                let written = writer.len();
+                let subscription = &mut self.subscriptions[index];
+                let pulled = subscription.pull(&self.hub, &self.signal, room, &mut writer.steps);
+                if pulled == Pull::Overflowed {
+                    overflowed = true;
+                    break 'subscriptions;
+                }
+                writer.write(index, &subscription.interest);
+                // What was written has the next poll follow by itself.
+                if pulled == Pull::Done || writer.len() > written {
+                    break;
+                }
+                if round == ROUNDS {
+                    more = true;
+                    break;
+                }
             }
-            let subscription = &mut self.subscriptions[index];
-            if subscription.pull(&self.hub, &self.signal, room, &mut writer.steps) == Pull::Overflowed {
-                overflowed = true;
-                break;
-            }
-            writer.write(index);
         }
+        let passed_over = writer.passed_over;
         let chunk = writer.finish();
         if overflowed {
             return Err(Closing::new(DisconnectReason::Overflow, self.reconnect_after_ms()));
         }
-        Ok(chunk)
+        Ok(match chunk {
+            Some(chunk) => Pulled::Chunk(chunk),
+            None if more => Pulled::More,
+            None if passed_over => Pulled::PassedOver,
+            None => Pulled::Nothing,
+        })
     }
 
     /// A sign of life, and where marks have moved on without an event, the cursor that says so.
     fn heartbeat(&mut self) -> Bytes {
+        self.last_write = Instant::now();
         let marks = self.marks();
         if marks == self.told {
-            return Bytes::from_static(sse::HEARTBEAT);
+            return self.wire.heartbeat();
         }
         self.told = marks;
-        let mut buffer = BytesMut::new();
-        sse::put_id_only(&mut buffer, &self.set.cursor(&self.told));
-        buffer.freeze()
+        self.wire.cursor(&self.set.cursor(&self.told))
     }
 
     /// When the client is to be told that its right to be open ends, if it hasn't been.
@@ -252,7 +279,7 @@ impl Stream {
     fn expiring(&mut self, at: Instant) -> Bytes {
         self.expiry = Expiry::Told(at);
         let expires_in_ms = at.saturating_duration_since(Instant::now()).as_millis() as u64;
-        sse::own("gateway.expiring", &Expiring { expires_in_ms })
+        self.wire.expiring(expires_in_ms)
     }
 
     /// Arms the timer for whatever is due next; ready at once if something already is.
@@ -291,8 +318,11 @@ impl Stream {
                 }
             } else {
                 match self.pull() {
-                    Ok(Some(chunk)) => return Poll::Ready(Some(chunk)),
-                    Ok(None) => {}
+                    Ok(Pulled::Chunk(chunk)) => return Poll::Ready(Some(chunk)),
+                    // Whoever carries the stream is to know that it wasn't woken for nothing.
+                    Ok(Pulled::PassedOver) => return Poll::Ready(Some(Bytes::new())),
+                    Ok(Pulled::More) => cx.waker().wake_by_ref(),
+                    Ok(Pulled::Nothing) => {}
                     Err(closing) => return Poll::Ready(Some(self.close(closing))),
                 }
             }
@@ -320,7 +350,7 @@ impl futures_util::Stream for Stream {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = self.get_mut();
         let chunk = ready!(this.poll_chunk(cx));
-        if let Some(chunk) = &chunk {
+        if let Some(chunk) = chunk.as_ref().filter(|chunk| !chunk.is_empty()) {
             this.last_write = Instant::now();
             this.hub.counters.delivered_bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         }

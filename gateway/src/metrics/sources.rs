@@ -34,13 +34,15 @@ pub fn hub(hub: Arc<Hub>) -> Source {
             repairs,
             page_reads,
             page_shared,
+            view_failures,
             gaps,
             disconnects,
             latency,
             latency_sum_ms,
-            ..
         } = hub.counters();
         sheet.count(&CHANNELS, &[], hub.feeds() as u64);
+        sheet.count(&FILTERS, &[], hub.filters() as u64);
+        sheet.count(&VIEW_FAILURES, &[], read(view_failures));
         sheet.count(&DELIVERED, &[], read(delivered));
         sheet.count(&DELIVERED_BYTES, &[], read(delivered_bytes));
         sheet.count(&RELEASED, &[], read(released));
@@ -63,6 +65,7 @@ pub fn hub(hub: Arc<Hub>) -> Source {
 pub fn edge(edge: web::Data<Edge>) -> Source {
     Box::new(move |sheet| {
         sheet.count(&CONNECTIONS, &[], edge.replica.connections().open() as u64);
+        sheet.count(&WEBSOCKETS, &[], edge.sockets.open() as u64);
         sheet.count(&STREAMS_OPENED, &[], edge.replica.connections().opened());
         sheet.count(&REFUSALS_HELD, &[], edge.refusals.held() as u64);
         for (reason, count) in edge.refusals.counts() {

@@ -76,6 +76,12 @@ table! {
         "Time from a record's timestamp to the socket.";
     RELEASED = Counter "events_gateway_released_events_total" []
         "Events released to subscribers, once per channel.";
+    WEBSOCKETS = Gauge "events_gateway_websockets" []
+        "Open WebSockets, which are streams as well.";
+    FILTERS = Gauge "events_gateway_filters" []
+        "Distinct filters of open streams.";
+    VIEW_FAILURES = Counter "events_gateway_view_failures_total" []
+        "Events of which a view could not be made, once per view and channel.";
     REPAIRS = Counter "events_gateway_repairs_total" []
         "Holes in a channel's announcements that were filled from the backlog.";
     PAGE_READS = Counter "events_gateway_page_reads_total" []

@@ -200,6 +200,18 @@ impl Place {
     }
 }
 
+impl Place {
+    /// What is listed has changed; only once it is filled.
+    pub fn update(&mut self, entry: ConnectionEntry) {
+        let Some(number) = self.number else { return };
+        let mut held = self.connections.held.lock();
+        if let Some(stream) = held.streams.get_mut(&number) {
+            stream.entry = Arc::new(entry);
+            held.unrecorded.insert(number);
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         // Dropped after the lock is released: the stream's close handle may own what locks again.

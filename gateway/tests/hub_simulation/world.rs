@@ -12,7 +12,6 @@ use events_gateway::hub::{Hub, HubListener, Options, Resume, Subscribe};
 use events_gateway_core::cursor::ChannelSet;
 use events_gateway_core::join::Bounds;
 use events_gateway_core::source::{Generation, Origin, SourceId};
-use events_gateway_core::sse::Format;
 use events_gateway_core::{Channel, Event, Timestamp};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -208,14 +207,10 @@ impl World {
     fn connect(&mut self, reader: usize, replica: usize) {
         let reader = &mut self.readers[reader];
         let knows = !reader.id.is_empty() && self.plant != Plant::CursorForgotten;
-        reader.connect(self.replicas[replica].hub.subscribe(Subscribe {
-            channels: ChannelSet::new(reader.names.iter().map(|name| Channel::parse(name).unwrap())).unwrap(),
-            resume: if knows { Resume::Cursor(reader.id.clone()) } else { Resume::Live },
-            format: Format::Data,
-            opened: self.clock.now(),
-            ends: None,
-            connection: "c".into(),
-        }));
+        let channels = ChannelSet::new(reader.names.iter().map(|name| Channel::parse(name).unwrap())).unwrap();
+        let resume = if knows { Resume::Cursor(reader.id.clone()) } else { Resume::Live };
+        let request = Subscribe { resume, opened: self.clock.now(), ..Subscribe::to(channels, "c".into()) };
+        reader.connect(self.replicas[replica].hub.subscribe(request).unwrap());
     }
 
     /// Lets everything heal, has every client come back, and asks each whether it has everything.

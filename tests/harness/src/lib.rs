@@ -21,6 +21,7 @@ pub mod sse;
 pub mod token_endpoint;
 pub mod tools;
 pub mod wait;
+pub mod websocket;
 
 pub use browser::Browser;
 pub use gateway::Gateway;
@@ -30,3 +31,4 @@ pub use link::Link;
 pub use load_balancer::LoadBalancer;
 pub use process::Process;
 pub use token_endpoint::TokenEndpoint;
+pub use websocket::WebSocket;

@@ -171,9 +171,19 @@ fn check(seen: &[Value], produced: u64, who: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seven_tabs_on_one_connection_miss_nothing_through_kill_drain_closing_and_reload() {
+    miss_nothing("sse").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn seven_tabs_on_one_websocket_miss_nothing_through_kill_drain_closing_and_reload() {
+    miss_nothing("websocket").await;
+}
+
+async fn miss_nothing(transport: &str) {
     let _turn = turn::take().await;
     let mut platform = Platform::start("client", &Plan::default()).await.expect("the platform starts");
-    let mut pages = Pages::open(&platform, TABS, script("{ identity: 'alice' }", &CHANNELS)).await;
+    let options = format!("{{ identity: 'alice', transport: '{transport}' }}");
+    let mut pages = Pages::open(&platform, TABS, script(&options, &CHANNELS)).await;
     wait_for_one_connection(&mut platform).await;
     let (stop, traffic) = traffic(&platform);
 
@@ -220,7 +230,7 @@ async fn seven_tabs_on_one_connection_miss_nothing_through_kill_drain_closing_an
         assert_eq!(one[1], (at as u64 + 1) * 5, "the closed tab had all until then");
     }
     wait_for_one_connection(&mut platform).await;
-    println!("client: {produced} events, each once and in order in {} tabs", pages.tabs.len());
+    println!("client: {produced} events over {transport}, each once and in order in {} tabs", pages.tabs.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -311,4 +321,42 @@ async fn tickets_and_cookies_are_renewed_while_events_flow_and_others_channels_s
     for gateway in &mut platform.gateways {
         assert!(gateway.runs());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_renewed_on_a_websocket_and_a_refusal_ends_one_subscription_of_it() {
+    let _turn = turn::share().await;
+    let own = json!(["everyone", "user:{sub}"]);
+    let overlay = json!({
+        "identity": identity(),
+        "access": { "rules": [{ "subscribe": own, "replay": own }] },
+    });
+    let plan = Plan { replicas: 1, overlay, ..Plan::default() };
+    let platform = Platform::start("client", &plan).await.expect("the platform starts");
+    let short = |seconds| token("alice", Duration::from_secs(seconds), &json!({}));
+    let tokens = json!([short(8), short(16), token("alice", HOUR, &json!({}))]);
+    let next = format!(
+        "(window.tokens ??= {tokens}, window.asked = (window.asked ?? 0) + 1, \
+         tokens.length > 1 ? tokens.shift() : tokens[0])"
+    );
+    let options = format!("{{ transport: 'websocket', token: async () => {next} }}");
+    let pages = Pages::open(&platform, 1, script(&options, &CHANNELS)).await;
+    let (stop, traffic) = traffic(&platform);
+    let second = "window.second = gateway.subscribe('everyone');
+                  window.refused = gateway.subscribe('user:bob')";
+    pages.browser.run(second).await.expect("the page runs");
+    pages.wait_for("second.state.state === 'open' && refused.state.state === 'closed'").await;
+    let state = pages.browser.run("return refused.state").await.expect("the page answers");
+    assert_eq!(state["problem"]["status"], 403, "{state}");
+    // Each subscription asked for a token when it was opened; two of the three end, without the socket.
+    pages.wait_for("states.length > 0 && window.asked >= 4").await;
+    tokio::time::sleep(Duration::from_secs(17)).await;
+    stop.send_replace(true);
+    let produced = traffic.await.expect("the traffic ends well");
+    pages.wait_for(&format!("JSON.parse(sessionStorage.seen ?? '[]').length >= {produced}")).await;
+    check(&pages.noted("seen").await, produced, "the tab");
+    let states = pages.browser.run("return states.map(({ state }) => state)").await.expect("the page answers");
+    assert_eq!(states, json!(["open"]), "it never came back, since it never went");
+    let sockets = "return second.state.connection === subscription.state.connection";
+    assert_eq!(pages.browser.run(sockets).await.expect("the page answers"), true, "both are on one socket");
 }

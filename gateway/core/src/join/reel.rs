@@ -178,6 +178,19 @@ impl Reel {
         walker.pull(&self.channel, &self.ring, self.head, pending, budget, steps)
     }
 
+    /// The events among the last `count` that were released or told, oldest first.
+    #[must_use]
+    pub fn newest(&self, count: usize) -> Vec<Arc<Entry>> {
+        let first = self.ring.len().saturating_sub(count);
+        let slots = self.ring.slots_from(first);
+        slots
+            .filter_map(|slot| match &slot.content {
+                Content::Event { entry, .. } => Some(Arc::clone(entry)),
+                Content::Gap(_) => None,
+            })
+            .collect()
+    }
+
     /// Forgets events that came before `time`; walkers that still need them read pages or overflow.
     pub fn forget_before(&mut self, time: Timestamp) {
         self.ring.forget_before(time);

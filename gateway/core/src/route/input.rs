@@ -1,11 +1,11 @@
 //! A record as routes read it: what is expensive to find is found once, and only if a route asks.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::str;
 
-use super::condition::{MAX_NANOSECONDS, Variables};
 use super::reference::{Pointer, Reference, Target};
 use crate::envelope::{Fault, Kind, MAX_CHANNELS, Rejection, elements, kind_of, member, scalar, value_text, whole};
+use crate::expression::{Spent, Variables};
 use crate::record::Record;
 
 /// A record and what was already found in it.
@@ -15,7 +15,8 @@ pub(crate) struct Input<'a> {
     /// What conditions read of it.
     pub(super) variables: Variables<'a>,
     text: OnceCell<Result<Option<&'a str>, Rejection>>,
-    nanoseconds: Cell<usize>,
+    /// What all conditions together may need.
+    pub(super) spent: Spent,
 }
 
 /// What a reference stands for in one record.
@@ -31,15 +32,7 @@ pub(crate) enum Found<'a> {
 
 impl<'a> Input<'a> {
     pub(crate) fn new(record: Record<'a>) -> Self {
-        Self { record, variables: Variables::default(), text: OnceCell::new(), nanoseconds: Cell::new(0) }
-    }
-
-    /// Takes from the time that all conditions together may need for this record; refused, with what they would need,
-    /// when that is more than there is.
-    pub(super) fn spend(&self, nanoseconds: usize) -> Result<(), usize> {
-        let all = self.nanoseconds.get().saturating_add(nanoseconds);
-        self.nanoseconds.set(all);
-        if all <= MAX_NANOSECONDS { Ok(()) } else { Err(all) }
+        Self { record, variables: Variables::default(), text: OnceCell::new(), spent: Spent::default() }
     }
 
     /// The value as text; `None` for a tombstone.

@@ -9,8 +9,10 @@ use events_gateway_core::{Channel, Position, Timestamp};
 use tokio::time::Instant;
 
 use super::super::feed::Feed;
+use super::super::interest::Interest;
 use super::super::pages::Answer;
 use super::super::signal::Signal;
+use super::super::subscribers::{Key, PassedBy};
 use super::super::{Hub, Resume, counters};
 
 /// Where a subscription starts.
@@ -35,8 +37,10 @@ enum Stage {
 /// What a pull ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pull {
-    /// All that there is now, or all that fits.
+    /// All that there is now.
     Done,
+    /// There may be more at once.
+    More,
     /// The channel's policy is to disconnect.
     Overflowed,
 }
@@ -44,7 +48,9 @@ pub(super) enum Pull {
 #[derive(Debug)]
 pub(super) struct Subscription {
     feed: Arc<Feed>,
-    key: usize,
+    key: Key,
+    /// What of the channel's events it is for.
+    pub(super) interest: Interest,
     stage: Stage,
     pending: Pending,
     /// The client's cursor was none of these channels: to be told before anything else.
@@ -60,15 +66,25 @@ impl Subscription {
         resume: &Resume,
         cursor: Option<&Result<Marks, CursorError>>,
         index: usize,
+        interest: Interest,
     ) -> Self {
         let start = match (resume, cursor) {
             (Resume::Earliest, _) => Start::Replay(Replay::earliest()),
             (_, Some(Ok(marks))) => Start::Replay(Replay::from_mark(marks[index])),
             _ => Start::Live,
         };
-        let (feed, key) = hub.join(channel, signal);
+        let (feed, key) = hub.join(channel, signal, &interest);
         let pending = (hub.options.pending)(channel);
-        Self { feed, key, stage: Stage::Opening(start), pending, cursor_unknown: matches!(cursor, Some(Err(_))) }
+        let most = PassedBy::most(hub.options.ring);
+        let pending = if interest.filter.is_some() { most.beside(pending) } else { pending };
+        Self {
+            feed,
+            key,
+            interest,
+            stage: Stage::Opening(start),
+            pending,
+            cursor_unknown: matches!(cursor, Some(Err(_))),
+        }
     }
 
     pub(super) fn leave(&mut self) {
@@ -126,7 +142,8 @@ impl Subscription {
                         steps.push(unknown_cursor(&self.feed.channel, walker.position()));
                     }
                     match reel.pull(walker, &self.pending, room, steps) {
-                        Pulled::CaughtUp | Pulled::More => return Pull::Done,
+                        Pulled::CaughtUp => return Pull::Done,
+                        Pulled::More => return Pull::More,
                         Pulled::Overflowed => return Pull::Overflowed,
                         Pulled::NeedsPage => {
                             let replay = Replay::from_mark(Mark::At(walker.mark()));
@@ -157,7 +174,7 @@ impl Subscription {
                             let before = *replay;
                             replay.take(&self.feed.channel, &page, room, steps);
                             if !steps.is_empty() {
-                                return Pull::Done;
+                                return Pull::More;
                             }
                             if *replay == before {
                                 // The backlog had no more, but the reel isn't there yet, or has left since: whichever

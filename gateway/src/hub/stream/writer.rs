@@ -6,21 +6,26 @@ use bytes::{Bytes, BytesMut};
 use events_gateway_core::Timestamp;
 use events_gateway_core::cursor::{ChannelSet, Mark, Marks};
 use events_gateway_core::join::Step;
-use events_gateway_core::sse::{self, Format};
+use events_gateway_core::sse::Format;
 
 use super::super::HubCounters;
+use super::super::interest::Interest;
+use super::wire::Wire;
 use crate::clock;
 use crate::ingest::address::TRACEPARENT;
 
 pub(super) struct Writer<'a> {
     counters: &'a HubCounters,
     set: &'a ChannelSet,
+    wire: &'a Wire,
     format: Format,
     told: &'a mut Marks,
     /// Filled by a subscription's pull, emptied by [`Self::write`].
     pub(super) steps: Vec<Step>,
     chunk: Chunk,
     delivered: u64,
+    /// Whether anything was passed over.
+    pub(super) passed_over: bool,
     now: Option<Timestamp>,
 }
 
@@ -32,8 +37,15 @@ enum Chunk {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(counters: &'a HubCounters, set: &'a ChannelSet, format: Format, told: &'a mut Marks) -> Self {
-        Self { counters, set, format, told, steps: Vec::new(), chunk: Chunk::Empty, delivered: 0, now: None }
+    pub(super) fn new(
+        counters: &'a HubCounters,
+        set: &'a ChannelSet,
+        wire: &'a Wire,
+        format: Format,
+        told: &'a mut Marks,
+    ) -> Self {
+        let (steps, chunk, delivered, passed_over, now) = (Vec::new(), Chunk::Empty, 0, false, None);
+        Self { counters, set, wire, format, told, steps, chunk, delivered, passed_over, now }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -44,12 +56,16 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes the steps of the subscription at `index`.
-    pub(super) fn write(&mut self, index: usize) {
+    /// Writes the steps of the subscription at `index`, as far as it is interested.
+    pub(super) fn write(&mut self, index: usize, interest: &Interest) {
         let mut steps = std::mem::take(&mut self.steps);
         for step in steps.drain(..) {
             match step {
                 Step::Event { entry, mark } => {
+                    let Some(seen) = interest.of(&entry, self.counters) else {
+                        self.passed_over = true;
+                        continue;
+                    };
                     self.told[index] = Mark::At(mark);
                     self.delivered += 1;
                     let now = *self.now.get_or_insert_with(clock::now);
@@ -60,16 +76,18 @@ impl<'a> Writer<'a> {
                     }
                     let is_alone =
                         self.format == Format::Data && self.set.as_slice().len() == 1 && mark == entry.position;
-                    if is_alone {
-                        self.put(entry.alone(self.set));
+                    if is_alone && matches!(self.wire, Wire::EventStream) {
+                        self.put(seen.alone(self.set));
                     } else {
-                        self.put_with_id(entry.body(self.format));
+                        let (cursor, wire, format) = (self.set.cursor(self.told), self.wire, self.format);
+                        wire.put_event(self.own(), &cursor, &seen, format);
                     }
                 }
                 Step::Gap { gap, mark } => {
                     self.told[index] = Mark::At(mark);
                     self.counters.told_gap(gap.reason);
-                    self.put_with_id(&sse::own("gateway.gap", &gap));
+                    let (cursor, wire) = (self.set.cursor(self.told), self.wire);
+                    wire.put_gap(self.own(), &cursor, &gap);
                 }
             }
         }
@@ -81,13 +99,6 @@ impl<'a> Writer<'a> {
             Chunk::Empty => self.chunk = Chunk::Shared(block.clone()),
             Chunk::Shared(_) | Chunk::Own(_) => self.own().extend_from_slice(block),
         }
-    }
-
-    fn put_with_id(&mut self, body: &Bytes) {
-        let cursor = self.set.cursor(self.told);
-        let buffer = self.own();
-        sse::put_id(buffer, &cursor);
-        buffer.extend_from_slice(body);
     }
 
     fn own(&mut self) -> &mut BytesMut {

@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::Timestamp;
+use crate::expression::MAX_EXPRESSION_BYTES;
 use crate::record::Record;
 
 const HEADERS: &[(&str, Option<&[u8]>)] =
@@ -111,22 +112,11 @@ fn conditions_that_may_not_be_are_refused_before_the_first_record() {
         let problem = Condition::parse(condition).map(|_| ()).expect_err(condition);
         assert!(problem.contains(named), "{condition}: {problem}");
     }
-    let long = format!("key == '{}'", "x".repeat(MAX_CONDITION_BYTES));
+    let long = format!("key == '{}'", "x".repeat(MAX_EXPRESSION_BYTES));
     assert!(Condition::parse(&long).unwrap_err().contains("at most 1024 bytes"));
     assert!(Condition::parse("key == 'a) ] \\' \" }' && key != \"'(\"").is_ok(), "brackets in strings are text");
     let chain = vec!["key == 'a'"; 70].join("||");
     assert!(Condition::parse(&chain).is_ok(), "a long flat chain is fine");
-}
-
-/// The text of cel-rust#306, for which version 0.14 of the parser needed gigabytes.
-#[test]
-fn the_text_on_which_the_parser_ran_out_of_memory_never_reaches_it() {
-    for times in 1..30 {
-        let text = format!("{}1", "!!(!!!!!!(!!!!(((((!!(!!(!!!!((".repeat(times));
-        assert!(bounds::check(&text).is_err());
-        let opened = text.matches('(').count();
-        assert!(bounds::check(&format!("{text}{}", ")".repeat(opened))).is_err(), "closed as well");
-    }
 }
 
 /// What passes the bounds is parsed in bounded time: the constructs over which the grammar must look ahead, as long and
@@ -135,7 +125,7 @@ fn the_text_on_which_the_parser_ran_out_of_memory_never_reaches_it() {
 fn whatever_passes_the_bounds_is_parsed_in_bounded_time() {
     let started = Instant::now();
     let fill =
-        |unit: &str, last: &str| format!("{}{last}", unit.repeat((MAX_CONDITION_BYTES - last.len()) / unit.len()));
+        |unit: &str, last: &str| format!("{}{last}", unit.repeat((MAX_EXPRESSION_BYTES - last.len()) / unit.len()));
     let nested = |open: &str, close: &str| format!("{}key{}", open.repeat(8), close.repeat(8));
     let mut texts = vec![
         fill("!!(a) && ", "a"),
@@ -272,12 +262,6 @@ fn dear_value(elements: usize, length: usize) -> String {
         let _ = write!(list, "{}{{\"k\":\"{at}\"}}", if at == 0 { "" } else { "," });
     }
     format!(r#"{{"s":"{}","l":[{list}]}}"#, "x".repeat(length))
-}
-
-#[test]
-fn a_panic_of_the_interpreter_is_an_error() {
-    assert_eq!(guarded(|| 1), Ok(1));
-    assert_eq!(guarded(|| -> u8 { std::panic::resume_unwind(Box::new("planted")) }), Err(()));
 }
 
 mod properties {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use events_gateway_core::Timestamp;
-use events_gateway_core::disconnect::Closing;
+use events_gateway_core::disconnect::{Closing, DisconnectReason};
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -25,6 +25,7 @@ use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
 use crate::http::stats::Stats;
+use crate::http::websocket::{self, Sockets};
 use crate::http::{Open, Opened};
 use crate::hub::{self, Hub, HubListener, Subscribe};
 use crate::replica::Replica;
@@ -53,7 +54,7 @@ impl FakeHub {
         let hub = self.clone();
         Arc::new(move |request| {
             if hub.is_full.load(Ordering::SeqCst) {
-                return None;
+                return Err(DisconnectReason::ChannelLimit);
             }
             hub.asked.lock().push(request);
             hub.alive.fetch_add(1, Ordering::SeqCst);
@@ -66,7 +67,7 @@ impl FakeHub {
                 Bytes::from(format!(": {}\n\n", closing.unwrap().reason.as_str()))
             };
             let head = futures_util::stream::iter([Bytes::from_static(b"retry: 1000\n\n"), then.clone()]);
-            Some(Opened {
+            Ok(Opened {
                 chunks: Box::pin(head.chain(futures_util::stream::once(end))),
                 close: Arc::new(move |closing| {
                     sender.send_replace(Some(closing));
@@ -101,6 +102,12 @@ pub(super) fn stats() -> Stats {
     let backlog = Arc::new(Store::default().connect(memory::Options::default(), listener));
     let hub = Hub::new(backlog, hub::Options::default(), "r1");
     Stats::new(hub.clone(), Pulse::new(hub, Arc::default()), one_empty())
+}
+
+/// WebSockets that beat every second.
+pub(super) fn sockets() -> Sockets {
+    let (second, none) = (Duration::from_secs(1), Duration::ZERO);
+    Sockets::new(websocket::Options { heartbeat: second, expiring: none, retry: (second, none), max_age: None })
 }
 
 pub(super) struct Gateway {
@@ -147,11 +154,12 @@ impl Gateway {
             open: hub.open(wanted.then),
             replica: replica.clone(),
             soft_limit: wanted.soft.map(soft_limit),
-            rules: Rules { default_channels: None, max_channels: 12, credentials: Vec::new() },
+            rules: Rules { default_channels: None, max_channels: 12, filters: Vec::new(), credentials: Vec::new() },
             credentials: None,
             trusted_proxies: crate::http::client_address::TrustedProxies::default(),
             policy: Policy::default(),
             publishing: wanted.publishing,
+            sockets: sockets(),
             stats: stats(),
             cors: wanted.cors,
             refusals: Refusals::new(1),

@@ -1,7 +1,7 @@
-//! Bounds of a condition's text, checked before the parser sees it.
+//! Bounds of an expression's text, checked before the parser sees it.
 
-/// Longest condition, in bytes.
-pub const MAX_CONDITION_BYTES: usize = 1024;
+/// Longest expression, in bytes.
+pub(crate) const MAX_EXPRESSION_BYTES: usize = 1024;
 
 /// Deepest nesting of brackets.
 const MAX_NESTING: usize = 8;
@@ -12,8 +12,8 @@ const MAX_NESTING: usize = 8;
 /// (cel-rust#306): open brackets and prefix operators that are never closed. So brackets must be balanced and shallow,
 /// and a prefix operator stands alone.
 pub(super) fn check(text: &str) -> Result<(), String> {
-    if text.len() > MAX_CONDITION_BYTES {
-        return Err(format!("a condition has at most {MAX_CONDITION_BYTES} bytes, this one has {}", text.len()));
+    if text.len() > MAX_EXPRESSION_BYTES {
+        return Err(format!("an expression has at most {MAX_EXPRESSION_BYTES} bytes, this one has {}", text.len()));
     }
     let bytes = text.as_bytes();
     let mut open = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
                 at = after_string(bytes, at - 1)?;
             }
             b'/' if bytes.get(at) == Some(&b'/') => {
-                return Err("comments are not taken: the route's name says what it is for".into());
+                return Err("comments are not taken: the name beside it says what it is for".into());
             }
             b'(' | b'[' | b'{' => {
                 prefixes = 0;

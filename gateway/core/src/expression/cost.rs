@@ -1,12 +1,12 @@
-//! What a run of a condition costs at most, known before it begins.
+//! What a run of an expression costs at most, known before it begins.
 
 use super::value::Budget;
 
-/// Most nanoseconds that the conditions of all routes may be estimated at for one record. The estimate is an upper bound,
+/// Most nanoseconds that all expressions of a kind together may be estimated at for one record or event. The estimate is an upper bound,
 /// several times what is measured.
 pub(crate) const MAX_NANOSECONDS: usize = 1_000_000;
 
-/// The parts of a condition by what they cost.
+/// The parts of an expression by what they cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Parts {
     /// Nodes: each takes a constant time.
@@ -38,7 +38,7 @@ impl Parts {
 impl Cost {
     /// What a run over that much may take.
     pub(super) fn nanoseconds(&self, budget: &Budget) -> usize {
-        // A list to go through stands in the input or, element by element, in the condition.
+        // A list to go through stands in the input or, element by element, in the expression.
         let rounds = budget.widest.max(self.once.nodes);
         self.once.nanoseconds(budget) + rounds * self.each.nanoseconds(budget)
     }

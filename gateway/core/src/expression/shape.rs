@@ -1,12 +1,9 @@
-//! What a condition may consist of, checked once it is parsed.
+//! What an expression may consist of, checked once it is parsed.
 
 use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr};
 
 use super::cost::{Cost, Parts};
 use crate::envelope::quoted;
-
-/// The variables of a condition.
-const VARIABLES: [&str; 4] = ["key", "headers", "value", "topic"];
 
 /// Deepest expression tree: the interpreter is recursive.
 const MAX_DEPTH: usize = 96;
@@ -22,7 +19,7 @@ enum Weight {
     Search,
 }
 
-/// The operators and functions that a condition may use: what compares. Joining strings and lists (`+`) is missing on
+/// The operators and functions that an expression may use: what compares. Joining strings and lists (`+`) is missing on
 /// purpose, because results could grow with each use; regular expressions because their cost can't be told beforehand.
 fn weight(name: &str, member: bool, arguments: usize) -> Option<Weight> {
     Some(match (name, member, arguments) {
@@ -39,14 +36,15 @@ fn weight(name: &str, member: bool, arguments: usize) -> Option<Weight> {
     })
 }
 
-/// Checks the whole tree and tells its cost.
-pub(super) fn check(expression: &IdedExpr) -> Result<Cost, String> {
-    let mut walk = Walk { cost: Cost::default(), in_macro: None };
+/// Checks the whole tree, with these variables, and tells its cost.
+pub(super) fn check(expression: &IdedExpr, variables: &'static [&'static str]) -> Result<Cost, String> {
+    let mut walk = Walk { variables, cost: Cost::default(), in_macro: None };
     walk.visit(expression, 0)?;
     Ok(walk.cost)
 }
 
 struct Walk<'e> {
+    variables: &'static [&'static str],
     cost: Cost,
     in_macro: Option<&'e ComprehensionExpr>,
 }
@@ -101,7 +99,7 @@ impl<'e> Walk<'e> {
         }
     }
 
-    /// Counts an operator that reads all of an operand: nothing if that stands in the condition, once for the whole
+    /// Counts an operator that reads all of an operand: nothing if that stands in the expression, once for the whole
     /// input if it is part of the macro's element (each element is visited once), else in each round.
     fn reads(&mut self, operand: Option<&IdedExpr>, count: impl Fn(&mut Parts)) {
         match operand {
@@ -129,10 +127,10 @@ impl<'e> Walk<'e> {
                 || comprehension.accu_var == name
                 || comprehension.iter_var2.as_deref() == Some(name)
         });
-        if of_macro || VARIABLES.contains(&name) {
+        if of_macro || self.variables.contains(&name) {
             return Ok(());
         }
-        Err(format!("unknown variable {}; known are {}", quoted(name), VARIABLES.join(", ")))
+        Err(format!("unknown variable {}; known are {}", quoted(name), self.variables.join(", ")))
     }
 
     /// Whether this is the `+ 1` by which the macro `exists_one` counts.
@@ -162,7 +160,7 @@ impl<'e> Walk<'e> {
     }
 }
 
-/// Whether the condition itself holds the whole value, so that comparing with it costs no more than it is long.
+/// Whether the expression itself holds the whole value, so that comparing with it costs no more than it is long.
 fn is_constant(expression: &IdedExpr) -> bool {
     match &expression.expr {
         Expr::Literal(_) => true,
@@ -173,7 +171,7 @@ fn is_constant(expression: &IdedExpr) -> bool {
 
 fn refused(function: &str) -> String {
     match function {
-        "_+_" => "'+' is not taken: conditions compare, they don't build".into(),
+        "_+_" => "'+' is not taken: expressions compare, they don't build".into(),
         _ => format!(
             "unknown function {} or a wrong number of arguments; known are size, contains, startsWith, endsWith, int, uint, \
              double, string, bool and the macros has, all, exists, exists_one",

@@ -1,18 +1,15 @@
-//! A record's parts as CEL values, counted while they are built.
+//! Texts and JSON as CEL values, counted while they are built.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::{fmt, str};
 
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt};
-use cel::common::value::{CowVal, Val};
-use cel::context::VariableResolver;
+use cel::common::value::Val;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::envelope::{Reason, Rejection, Text, value_text};
-use crate::record::Record;
+use crate::envelope::{Reason, Rejection, Text};
 
-/// Most bytes that a condition may look at.
+/// Most bytes that an expression may look at.
 const MAX_INPUT_BYTES: usize = 64 * 1024;
 /// Most values that it may look at: members, elements and scalars.
 const MAX_INPUT_ELEMENTS: usize = 1000;
@@ -21,7 +18,7 @@ const MAX_DEPTH: usize = 32;
 
 /// What was built so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     pub(super) bytes: usize,
     pub(super) elements: usize,
     /// Bytes of the longest string.
@@ -30,12 +27,12 @@ pub(super) struct Budget {
     pub(super) widest: usize,
 }
 
-fn too_large() -> Rejection {
+pub(super) fn too_large() -> Rejection {
     Rejection::new(
         Reason::Expression,
         format!(
-            "when: a condition looks at no more than {MAX_INPUT_BYTES} bytes, {MAX_INPUT_ELEMENTS} elements, {MAX_DEPTH} levels; \
-             this record has more"
+            "an expression looks at no more than {MAX_INPUT_BYTES} bytes, {MAX_INPUT_ELEMENTS} elements, {MAX_DEPTH} levels; here \
+             are more"
         ),
     )
 }
@@ -48,12 +45,12 @@ impl Budget {
         if self.fits() { Ok(()) } else { Err(TooLarge) }
     }
 
-    fn fits(&self) -> bool {
+    pub(super) fn fits(&self) -> bool {
         self.bytes <= MAX_INPUT_BYTES && self.elements <= MAX_INPUT_ELEMENTS
     }
 
     /// Both together.
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         Self {
             bytes: self.bytes + other.bytes,
             elements: self.elements + other.elements,
@@ -63,117 +60,45 @@ impl Budget {
     }
 }
 
-type Boxed<'a> = Box<dyn Val + 'a>;
-type Built<'a> = OnceCell<Result<(Boxed<'a>, Budget), Rejection>>;
+/// A value of an expression.
+pub(crate) type Boxed<'a> = Box<dyn Val + 'a>;
 
-/// The variables of one record. Each is built when the first condition asks for it, and borrows from the record where it
-/// can; the conditions of all routes share it.
-#[derive(Debug, Default)]
-pub(crate) struct Variables<'a> {
-    key: Built<'a>,
-    headers: Built<'a>,
-    value: Built<'a>,
-    topic: Built<'a>,
+/// Nothing.
+pub(crate) fn null<'a>() -> Boxed<'a> {
+    Box::new(CelNull)
 }
 
-/// The variables that a condition reads.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Uses {
-    pub(super) key: bool,
-    pub(super) headers: bool,
-    pub(super) value: bool,
-    pub(super) topic: bool,
-}
-
-/// The variables as the interpreter asks for them.
-#[derive(Default)]
-pub(super) struct Scope<'s> {
-    key: Option<&'s (dyn Val + 's)>,
-    headers: Option<&'s (dyn Val + 's)>,
-    value: Option<&'s (dyn Val + 's)>,
-    topic: Option<&'s (dyn Val + 's)>,
-}
-
-impl VariableResolver for Scope<'_> {
-    fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
-        let value = match name {
-            "key" => self.key,
-            "headers" => self.headers,
-            "value" => self.value,
-            "topic" => self.topic,
-            _ => None,
-        };
-        value.map(CowVal::Borrowed)
-    }
-}
-
-impl<'a> Variables<'a> {
-    /// What a condition reads, and how much that is.
-    pub(super) fn scope(&self, uses: Uses, record: &Record<'a>) -> Result<(Scope<'_>, Budget), Rejection> {
-        let mut total = Budget::default();
-        let mut read = |used: bool, built, build: &dyn Fn(&mut Budget) -> Result<Boxed<'a>, Rejection>| {
-            if !used {
-                return Ok(None);
-            }
-            let (value, budget) = once(built, build)?;
-            total = total.and(budget);
-            Ok(Some(value))
-        };
-        let scope = Scope {
-            topic: read(uses.topic, &self.topic, &|budget| text(record.topic, budget))?,
-            key: read(uses.key, &self.key, &|budget| binary(record.key, budget))?,
-            headers: read(uses.headers, &self.headers, &|budget| headers(record, budget))?,
-            value: read(uses.value, &self.value, &|budget| match value_text(record)? {
-                None => Ok(Box::new(CelNull)),
-                Some(text) => json(text, budget),
-            })?,
-        };
-        if total.fits() { Ok((scope, total)) } else { Err(too_large()) }
-    }
-}
-
-fn once<'s, 'a>(
-    built: &'s Built<'a>,
-    build: &dyn Fn(&mut Budget) -> Result<Boxed<'a>, Rejection>,
-) -> Result<(&'s (dyn Val + 's), Budget), Rejection> {
-    let built = built.get_or_init(|| {
-        let mut budget = Budget::default();
-        build(&mut budget).map(|value| (value, budget))
-    });
-    match built {
-        Ok((value, budget)) => Ok((value.as_ref(), *budget)),
-        Err(rejection) => Err(rejection.clone()),
-    }
-}
-
-fn text<'a>(text: &'a str, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> {
+/// A text.
+pub(crate) fn text<'a>(text: &'a str, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> {
     budget.count(text.len()).map_err(|TooLarge| too_large())?;
     Ok(Box::new(CelString::from(text)))
 }
 
 /// Bytes as text where they are UTF-8, else null: binary keys and headers (schema ids, say) are common, and no reason to
 /// refuse a condition on something else.
-fn binary<'a>(bytes: Option<&'a [u8]>, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> {
+pub(crate) fn binary<'a>(bytes: Option<&'a [u8]>, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> {
     match bytes.map(str::from_utf8) {
         Some(Ok(utf8)) => text(utf8, budget),
         None | Some(Err(_)) => Ok(Box::new(CelNull)),
     }
 }
 
-/// The headers by name, the last of each.
-fn headers<'a>(record: &Record<'a>, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> {
-    let last: BTreeMap<&'a str, Option<&'a [u8]>> = record.headers.iter().copied().collect();
-    budget.widest = last.len();
-    let mut map: HashMap<CelMapKey<'a>, Boxed<'a>> = HashMap::with_capacity(last.len().min(MAX_INPUT_ELEMENTS));
-    for (name, value) in last {
+/// A map of texts to values.
+pub(crate) fn map<'a>(
+    members: impl ExactSizeIterator<Item = (&'a str, Option<&'a [u8]>)>,
+    budget: &mut Budget,
+) -> Result<Boxed<'a>, Rejection> {
+    budget.widest = members.len();
+    let mut map: HashMap<CelMapKey<'a>, Boxed<'a>> = HashMap::with_capacity(members.len().min(MAX_INPUT_ELEMENTS));
+    for (name, value) in members {
         budget.count(name.len()).map_err(|TooLarge| too_large())?;
         map.insert(CelMapKey::from(name), binary(value, budget)?);
     }
     Ok(Box::new(CelMap::from(map)))
 }
 
-/// Reads JSON. A whole number becomes an int (or, above 2^63, a uint), any other a double.
-fn json<'a>(text: &'a str, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> {
+/// Reads JSON; `name` is told where it is none. A whole number becomes an int (or, above 2^63, a uint), any other a double.
+pub(crate) fn json<'a>(name: &str, text: &'a str, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> {
     if text.len() > MAX_INPUT_BYTES {
         return Err(too_large());
     }
@@ -184,7 +109,7 @@ fn json<'a>(text: &'a str, budget: &mut Budget) -> Result<Boxed<'a>, Rejection> 
         Ok(value) => Ok(value),
         Err(_) if full => Err(too_large()),
         Err(error) => Err(Rejection::undecodable(format!(
-            "value: a condition reads it, and it is not JSON that can be compared (line {}, column {}): no duplicate members, \
+            "{name}: an expression reads it, and it is not JSON that can be compared (line {}, column {}): no duplicate members, \
              no numbers beyond double precision's range",
             error.line(),
             error.column()
