@@ -94,11 +94,10 @@ impl Pages {
         serde_json::from_value(noted).expect("a list")
     }
 
-    /// The roles of all tabs.
-    async fn roles(&self) -> Vec<String> {
+    async fn roles(&self, tabs: &[usize]) -> Vec<String> {
         let mut roles = Vec::new();
-        for tab in 0..self.tabs.len() {
-            self.show(tab).await;
+        for tab in tabs {
+            self.show(*tab).await;
             let role = self.browser.run("return subscription.state.role").await.expect("the page answers");
             roles.push(role.as_str().expect("a text").to_owned());
         }
@@ -106,10 +105,16 @@ impl Pages {
     }
 
     async fn leader(&self) -> usize {
+        let all: Vec<usize> = (0..self.tabs.len()).collect();
+        self.leader_among(&all).await
+    }
+
+    /// The one of these tabs that leads; others aren't asked, who may not be able to answer.
+    async fn leader_among(&self, tabs: &[usize]) -> usize {
         wait::until("one leader", BOUND, || async {
-            let roles = self.roles().await;
-            let leaders: Vec<usize> = (0..roles.len()).filter(|tab| roles[*tab] == "leader").collect();
-            Ok(if leaders.len() == 1 { Some(leaders[0]) } else { None })
+            let roles = self.roles(tabs).await;
+            let leaders: Vec<usize> = (0..tabs.len()).filter(|at| roles[*at] == "leader").collect();
+            Ok(if leaders.len() == 1 { Some(tabs[leaders[0]]) } else { None })
         })
         .await
         .expect("one of them leads")
@@ -359,4 +364,49 @@ async fn a_token_is_renewed_on_a_websocket_and_a_refusal_ends_one_subscription_o
     assert_eq!(states, json!(["open"]), "it never came back, since it never went");
     let sockets = "return second.state.connection === subscription.state.connection";
     assert_eq!(pages.browser.run(sockets).await.expect("the page answers"), true, "both are on one socket");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tab_that_freezes_or_hangs_hands_over_and_gets_what_it_missed() {
+    let _turn = turn::share().await;
+    let plan = Plan { replicas: 1, ..Plan::default() };
+    let mut platform = Platform::start("client", &plan).await.expect("the platform starts");
+    let pages = Pages::open(&platform, 3, script("{ identity: 'alice' }", &CHANNELS)).await;
+    let (stop, traffic) = traffic(&platform);
+
+    let frozen = pages.leader().await;
+    let others: Vec<usize> = (0..3).filter(|tab| *tab != frozen).collect();
+    pages.show(frozen).await;
+    let lifecycle = async |state: &str| {
+        let state = json!({ "state": state });
+        pages.browser.devtools("Page.setWebLifecycleState", &state).await.expect("a state of the page");
+    };
+    lifecycle("frozen").await;
+    let next = pages.leader_among(&others).await;
+    wait_for_one_connection(&mut platform).await;
+    pages.show(frozen).await;
+    lifecycle("active").await;
+    pages.wait_for("subscription.state.state === 'open'").await;
+
+    // It answers nobody for so long that it is deposed, and finds that out when it is back.
+    pages.show(next).await;
+    let hang =
+        "setTimeout(() => { const end = Date.now() + 30_000; while (Date.now() < end); window.hung = true; }, 50)";
+    pages.browser.run(hang).await.expect("it hangs");
+    let others: Vec<usize> = (0..3).filter(|tab| *tab != next).collect();
+    pages.leader_among(&others).await;
+    pages.show(next).await;
+    pages
+        .wait_for("window.hung && subscription.state.role === 'follower' && subscription.state.state === 'open'")
+        .await;
+
+    stop.send_replace(true);
+    let produced = traffic.await.expect("the traffic ends well");
+    for tab in 0..3 {
+        pages.show(tab).await;
+        pages.wait_for(&format!("JSON.parse(sessionStorage.seen ?? '[]').length >= {produced}")).await;
+        check(&pages.noted("seen").await, produced, &format!("tab {tab}"));
+        assert!(pages.noted("gaps").await.is_empty());
+    }
+    wait_for_one_connection(&mut platform).await;
 }
