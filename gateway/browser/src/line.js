@@ -160,7 +160,8 @@ export class Line {
 
   /** Takes a step that continues the last one. */
   take(step) {
-    this.steps.add(step);
+    if (this.options.share) this.steps.add(step);
+    else this.steps = new Steps(step);
     this.memory.write(step.cursor);
     if (step.kind === "event") this.call("onEvent", () => eventOf(step));
     if (step.kind === "gap") this.call("onGap", () => ({ ...JSON.parse(step.text), cursor: step.cursor }));

@@ -65,8 +65,9 @@ export class Tabs {
         if (this.hasLeft || (waiting.signal.aborted && !isDeposing)) return undefined;
         return new Promise((release) => this.#lead(release));
       });
-    } catch {
-      // Aborted by ourselves, or deposed.
+    } catch (error) {
+      // Aborted by ourselves, or deposed; or locks are forbidden here, as in a sandboxed frame.
+      if (error?.name !== "AbortError" && !this.hasLeft) return this.#giveUp();
     }
     if (this.hasLeft || this.waiting !== waiting || this.line.role !== "leader") return;
     this.release = undefined;
@@ -76,10 +77,19 @@ export class Tabs {
     this.#join();
   }
 
+  #giveUp() {
+    this.leave();
+    this.line.tabs = undefined;
+    if (this.line.role === "alone") return;
+    this.line.become("alone");
+    this.line.connect();
+  }
+
   #lead(release) {
     this.release = release;
     const hasConnection = this.line.role === "alone";
     for (const timer of [this.watch, this.deadline, this.catchUp]) this.world.clearTimeout(timer);
+    this.deadline = undefined;
     this.line.role = "leader";
     if (hasConnection) this.line.become("leader");
     else this.line.tell({ state: "connecting" });

@@ -98,7 +98,7 @@ export class Origin {
   }
 
   #fire(end) {
-    const due = this.#timers.filter((timer) => timer.at <= end).sort((one, other) => one.at - other.at)[0];
+    const due = this.#timers.filter((timer) => timer.at <= end && !timer.tab.isFrozen).sort((one, other) => one.at - other.at)[0];
     if (!due) return false;
     this.clear(due);
     this.now = Math.max(this.now, due.at);
@@ -120,8 +120,9 @@ export class Origin {
     });
     let isOpen = false;
     this.source({
-      isReady: () => stream.readyState !== 2 && (!isOpen || channels.some((channel, at) => marks[at] < this.#log(channel).length)),
+      isReady: () => stream.readyState !== 2 && !stream.tab.isFrozen && (stream.isBroken || !isOpen || channels.some((channel, at) => marks[at] < this.#log(channel).length)),
       act: () => {
+        if (stream.isBroken) return stream.fail(0);
         if (!isOpen) {
           const refused = this.refuse("GET", stream.url);
           if (refused) return stream.fail(2);
@@ -141,12 +142,17 @@ export class Origin {
 
   /** The network or a replica fails under all streams, or under one. */
   drop(streams = this.#streams) {
-    for (const stream of [...streams]) if (stream.readyState === 1) stream.fail(0);
+    for (const stream of [...streams]) {
+      if (stream.readyState !== 1) continue;
+      // A tab that is frozen finds out later.
+      if (stream.tab.isFrozen) stream.isBroken = true;
+      else stream.fail(0);
+    }
   }
 
   /** The gateway says something of its own on every stream. */
   tell(kind, data) {
-    for (const stream of this.streams) stream.dispatch(kind, JSON.stringify(data), stream.lastEventId);
+    for (const stream of this.streams) if (!stream.tab.isFrozen) stream.dispatch(kind, JSON.stringify(data), stream.lastEventId);
   }
 
   async answer(url, options) {
@@ -244,6 +250,7 @@ class Tab {
     this.EventSource = class extends Stream {
       constructor(url, options) {
         super(url, options);
+        this.tab = tab;
         tab.#streams.add(this);
         origin.open(this);
       }
@@ -326,6 +333,7 @@ class Stream {
   }
 
   fail(readyState) {
+    this.isBroken = false;
     this.readyState = readyState;
     this.onerror?.({});
   }

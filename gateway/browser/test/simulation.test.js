@@ -5,7 +5,7 @@ import { Reader } from "./reader.js";
 
 const CHANNELS = ["a", "b"];
 const SHARED = { identity: "alice" };
-const RUNS = Number(process.env.EVENTS_GATEWAY_CLIENT_RUNS ?? 300);
+const RUNS = Number(process.env.EVENTS_GATEWAY_CLIENT_RUNS ?? 200);
 
 /** One user of several tabs: what the pages of a tab, one after another, have seen. */
 class Person {

@@ -69,6 +69,34 @@ test("without Web Locks or BroadcastChannel each tab has its own", async () => {
   }
 });
 
+test("where locks are forbidden each tab has its own", async () => {
+  const origin = new Origin();
+  for (let number = 0; number < 2; number++) {
+    const tab = origin.tab();
+    tab.navigator.locks.request = async () => {
+      throw new DOMException("not here", "SecurityError");
+    };
+    new Reader(tab, ["a"], SHARED);
+  }
+  await origin.run(60_000);
+  assert.equal(origin.streams.length, 2);
+});
+
+test("a leader that was deposed deposes the next one, if that doesn't answer either", async () => {
+  const origin = new Origin();
+  const all = await readers(origin, 2);
+  const first = leader(all);
+  first.tab.isFrozen = true;
+  await origin.run(23_000);
+  first.tab.isFrozen = false;
+  await origin.run(1_000);
+  const second = leader(all);
+  assert.notEqual(second, first);
+  second.tab.isFrozen = true;
+  await origin.run(23_000);
+  assert.equal(first.state.role, "leader");
+});
+
 test("the leader's end, however it comes, costs no event and repeats none", async () => {
   for (const ends of [(one) => one.tab.kill(), (one) => one.tab.leave(), (one) => one.subscription.close(), (one) => one.tab.emit("pagehide")]) {
     const origin = new Origin();
