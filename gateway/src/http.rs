@@ -7,6 +7,7 @@ pub mod access;
 pub mod admin;
 pub mod alias;
 pub mod body;
+pub mod browser;
 pub mod client_address;
 pub mod content;
 pub mod cors;

@@ -1,10 +1,11 @@
-//! The page itself and what it is made of, embedded in the program.
+//! The page itself and what it is made of, embedded in the program; beside it the browser client's demo.
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
+use crate::http::browser::MODULE;
 use crate::http::problem::Kind;
 
 /// Nothing but this origin's own files and endpoints; no inline script or style, no frame, no HTML made from text.
@@ -17,7 +18,7 @@ const METHODS: &str = "GET, HEAD";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// (path, media type, content)
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 13] = [
     ("/", "text/html; charset=utf-8", include_str!("index.html")),
     ("/console/console.css", "text/css; charset=utf-8", include_str!("console.css")),
     ("/console/console.js", JAVASCRIPT, include_str!("console.js")),
@@ -27,13 +28,21 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/console/list.js", JAVASCRIPT, include_str!("list.js")),
     ("/console/sender.js", JAVASCRIPT, include_str!("sender.js")),
     ("/console/icon.svg", "image/svg+xml", include_str!("icon.svg")),
+    // The browser client's demo.
+    ("/demo/", "text/html; charset=utf-8", include_str!("../../browser/demo/index.html")),
+    ("/demo/demo.css", "text/css; charset=utf-8", include_str!("../../browser/demo/demo.css")),
+    ("/demo/demo.js", JAVASCRIPT, include_str!("../../browser/demo/demo.js")),
+    ("/demo/presence.js", JAVASCRIPT, include_str!("../../browser/demo/presence.js")),
 ];
 
 pub(super) fn mount(services: &mut ServiceConfig) {
-    for (path, media_type, content) in FILES {
+    // As the gateway serves it too, but never from a cache.
+    let client = ("/demo/events-gateway.js", JAVASCRIPT, MODULE.as_str());
+    for (path, media_type, content) in FILES.into_iter().chain([client]) {
         let answer = move |request: HttpRequest| async move { file(&request, media_type, content) };
         services.service(web::resource(path).to(answer));
     }
+    services.service(web::redirect("/demo", "/demo/"));
 }
 
 fn file(request: &HttpRequest, media_type: &'static str, content: &'static str) -> HttpResponse {

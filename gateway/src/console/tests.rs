@@ -118,8 +118,14 @@ async fn the_page_and_its_files_come_with_a_strict_policy_and_name_nothing_forei
     assert_eq!(index.header("content-type"), Some("text/html; charset=utf-8"));
     let mut files =
         vec!["/".to_owned(), "/console/dom.js".into(), "/console/feed.js".into(), "/console/list.js".into()];
-    files.extend(index.body.split('"').filter(|text| text.starts_with("/console/")).map(str::to_owned));
-    assert!(files.len() >= 7, "{files:?}");
+    let demo = page.ask("GET", "/demo/", "", b"").await;
+    for page in [&index, &demo] {
+        let is_own = |text: &&str| text.starts_with("/console/") || text.starts_with("/demo/");
+        files.extend(page.body.split('"').filter(is_own).map(str::to_owned));
+        assert!(!page.body.contains(" style=") && !page.body.contains(" onclick="), "the policy would refuse it");
+    }
+    files.extend(["/demo/events-gateway.js".to_owned(), "/demo/presence.js".into()]);
+    assert!(files.len() >= 12, "{files:?}");
     for file in files {
         let answer = page.ask("GET", &file, "", b"").await;
         assert_eq!(answer.status, 200, "{file}");
@@ -135,7 +141,6 @@ async fn the_page_and_its_files_come_with_a_strict_policy_and_name_nothing_forei
         let refused = page.ask("DELETE", &file, "", b"").await;
         assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")), "{file}");
     }
-    assert!(!index.body.contains(" style=") && !index.body.contains(" onclick="), "the policy would refuse it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

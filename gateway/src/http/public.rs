@@ -60,6 +60,7 @@ pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> i
             .service(web::resource(format!("{path_prefix}/tickets")).to(tickets::serve))
             .service(web::resource(format!("{path_prefix}/events/stats")).to(stats::serve))
             .service(web::resource(format!("{path_prefix}/events/broadcast")).to(publish::serve_broadcast))
+            .configure(|services| super::browser::mount(services, &path_prefix))
             .configure(|services| {
                 if let Some(extra) = &extra {
                     extra(services);

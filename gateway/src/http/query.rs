@@ -114,7 +114,9 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
 /// A format by its name.
 pub(super) fn format(name: &str) -> Result<Format, Problem> {
     let known = Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some(format));
-    known.ok_or_else(|| Kind::InvalidParameter.because("format is one of data, envelope, cloudevents").about("format"))
+    known.ok_or_else(|| {
+        Kind::InvalidParameter.because("format is one of data, envelope, cloudevents, message").about("format")
+    })
 }
 
 /// Where a text says that a client stands in these channels, which it named itself or didn't.

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use fantoccini::wd::WindowHandle;
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
@@ -29,6 +30,10 @@ pub struct Browser {
     chromium: Process,
     _directory: Directory,
 }
+
+/// One of a browser's tabs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tab(WindowHandle);
 
 impl Browser {
     /// Starts Chromium and its driver.
@@ -92,6 +97,49 @@ impl Browser {
     /// When it throws.
     pub async fn run(&self, script: &str) -> Result<Value> {
         self.client.execute(script, Vec::new()).await.with_context(|| format!("failed to run {script}"))
+    }
+
+    /// The tab that is shown: pages are opened and scripts run in it.
+    ///
+    /// # Errors
+    /// When the driver doesn't say.
+    pub async fn tab(&self) -> Result<Tab> {
+        Ok(Tab(self.client.window().await.context("failed to ask for the tab")?))
+    }
+
+    /// Opens another tab and shows it; the one before goes on hidden.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn new_tab(&self) -> Result<Tab> {
+        let made = self.client.new_window(true).await.context("failed to open a tab")?;
+        let tab = Tab(made.handle);
+        self.show(&tab).await?;
+        Ok(tab)
+    }
+
+    /// Shows a tab.
+    ///
+    /// # Errors
+    /// When it is closed.
+    pub async fn show(&self, tab: &Tab) -> Result<()> {
+        self.client.switch_to_window(tab.0.clone()).await.context("failed to show a tab")
+    }
+
+    /// Closes the tab that is shown, as its user does. Another one has to be shown next.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn close_tab(&self) -> Result<()> {
+        self.client.close_window().await.context("failed to close a tab")
+    }
+
+    /// Loads the page that is shown again.
+    ///
+    /// # Errors
+    /// When it can't be loaded.
+    pub async fn reload(&self) -> Result<()> {
+        self.client.refresh().await.context("failed to load the page again")
     }
 
     /// Waits until a JavaScript expression is true.

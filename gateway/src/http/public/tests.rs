@@ -473,3 +473,29 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
     let text = metrics.text();
     assert!(text.contains("events_gateway_delivered_events_total 3\n"), "{text}");
 }
+
+#[tokio::test]
+async fn the_browser_client_is_served_and_asked_for_again_only_when_it_has_changed() {
+    let gateway = Gateway::start(Wanted::default());
+    let (_, answer) = gateway.get("/api/v1/client.js", CLOSE, NEVER).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(body, crate::http::browser::MODULE.as_str());
+    for field in [
+        "content-type: text/javascript; charset=utf-8",
+        "cache-control: public, max-age=3600",
+        "x-content-type-options: nosniff",
+    ] {
+        assert!(head.to_lowercase().contains(field), "{head}");
+    }
+    let etag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    for known in [etag, "*", &format!("\"other\", W/{etag}")] {
+        let fields = format!("{CLOSE}If-None-Match: {known}\r\n");
+        let (_, answer) = gateway.get("/api/v1/client.js", &fields, NEVER).await;
+        assert!(answer.starts_with("HTTP/1.1 304") && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+    let (_, answer) = gateway.get("/api/v1/client.js", &format!("{CLOSE}If-None-Match: \"other\"\r\n"), NEVER).await;
+    assert!(answer.starts_with("HTTP/1.1 200"));
+    let (_, types) = gateway.get("/api/v1/client.d.ts", CLOSE, NEVER).await;
+    assert!(types.contains("content-type: text/plain; charset=utf-8") && types.contains("export class EventsGateway"));
+}
