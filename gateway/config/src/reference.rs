@@ -8,8 +8,8 @@ use serde_json::Value;
 
 /// The order in which the sections are told; every one must be here.
 const SECTIONS: &[&str] = &[
-    "listen", "admin", "kafka", "redis", "routes", "publish", "identity", "access", "channels", "streams", "drain",
-    "limits", "log", "replica",
+    "listen", "admin", "kafka", "redis", "routes", "publish", "identity", "access", "views", "filters", "aliases",
+    "channels", "streams", "drain", "limits", "log", "replica",
 ];
 
 const INTRODUCTION: &str = include_str!("reference.md");

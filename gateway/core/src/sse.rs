@@ -21,18 +21,12 @@ pub enum Format {
     Envelope,
     /// A structured CloudEvent 1.0.
     CloudEvents,
-    /// As the envelope, but every event is a `message`: a browser's `EventSource` has no listener for all types.
-    Message,
 }
 
 impl Format {
     /// All of them, as the query parameter `format` names them.
-    pub const NAMES: [(&'static str, Format); 4] = [
-        ("data", Format::Data),
-        ("envelope", Format::Envelope),
-        ("cloudevents", Format::CloudEvents),
-        ("message", Format::Message),
-    ];
+    pub const NAMES: [(&'static str, Format); 3] =
+        [("data", Format::Data), ("envelope", Format::Envelope), ("cloudevents", Format::CloudEvents)];
 }
 
 /// Why a gap is told.
@@ -98,11 +92,11 @@ pub struct Gap {
 /// The `event:` and `data:` lines and the blank line of an event, to be preceded by an id line.
 #[must_use]
 pub fn body(channel: &Channel, event: &Event, format: Format) -> Bytes {
-    let kind = if format == Format::Message { crate::event::DEFAULT_TYPE } else { &event.kind };
-    block(kind, &data(channel, event, format))
+    block(&event.kind, &data(channel, event, format))
 }
 
-/// The same without the event's type: a page hears it as `message`.
+/// The same without the event's type, so that a page hears it as `message`: a browser's `EventSource` has no listener for all
+/// types.
 #[must_use]
 pub fn unnamed_body(channel: &Channel, event: &Event, format: Format) -> Bytes {
     block(crate::event::DEFAULT_TYPE, &data(channel, event, format))
@@ -113,7 +107,7 @@ pub fn unnamed_body(channel: &Channel, event: &Event, format: Format) -> Bytes {
 pub fn data(channel: &Channel, event: &Event, format: Format) -> Bytes {
     match format {
         Format::Data => event.data.clone(),
-        Format::Envelope | Format::Message => json(&AsEnvelope::of(channel, event)).into(),
+        Format::Envelope => json(&AsEnvelope::of(channel, event)).into(),
         Format::CloudEvents => json(&AsCloudEvent::of(channel, event)).into(),
     }
 }
@@ -329,7 +323,7 @@ mod tests {
             cloud[0].1,
             r#"{"specversion":"1.0","id":"e-1","source":"b/t/0","type":"note","time":"2026-11-21T10:00:00.123Z","channel":"user:42","agent":"a7","datacontenttype":"text/plain","data":"plain €"}"#
         );
-        let message = body(&channel(), &event("note", b"[1]"), Format::Message);
+        let message = unnamed_body(&channel(), &event("note", b"[1]"), Format::Envelope);
         assert_eq!(
             std::str::from_utf8(&message).unwrap(),
             "data: {\"channel\":\"user:42\",\"type\":\"note\",\"time\":1795255200123,\"attributes\":{\"agent\":\"a7\"},\"id\":\"e-1\",\"data\":[1]}\n\n",
@@ -360,7 +354,7 @@ mod tests {
 
         #[test]
         fn json_formats_stay_on_one_line_or_split_safely(data in any::<Vec<u8>>()) {
-            for format in [Format::Envelope, Format::CloudEvents, Format::Message] {
+            for format in [Format::Envelope, Format::CloudEvents] {
                 let events = read(&body(&channel(), &event("note", &data), format));
                 prop_assert_eq!(events.len(), 1);
                 prop_assert!(serde_json::from_str::<serde_json::Value>(&events[0].1).is_ok());

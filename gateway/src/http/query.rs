@@ -16,6 +16,9 @@ use crate::hub::Resume;
 /// The text that asks for everything that is retained.
 const EARLIEST: &str = "earliest";
 
+/// The format whose events are all a `message`, and say their types themselves.
+const MESSAGE: &str = "message";
+
 /// What the names of parameters begin with that ask for attributes.
 const ATTRIBUTE: &str = "attribute.";
 
@@ -99,7 +102,8 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
             .clone()
             .ok_or_else(|| Kind::MissingChannels.because("say which channels: ?channels=a,b").about("channels"))?,
     };
-    let format = parameters.format.as_deref().map(format).transpose()?.unwrap_or_default();
+    let asked = parameters.format.as_deref().map(format).transpose()?;
+    let (format, bears_types) = asked.unwrap_or((Format::default(), true));
     let filter = filter(&parameters, &rules.filters)?;
     let view = parameters.view.as_deref().map(str::to_owned);
     let header = last_event_id.filter(|value| !value.is_empty()).map(String::from_utf8_lossy);
@@ -108,12 +112,15 @@ pub fn read(query: &str, last_event_id: Option<&[u8]>, rules: &Rules) -> Result<
         None => Resume::Live,
         Some(text) => resume(&text, &channels, named.is_some()).map_err(|problem| problem.about("last_event_id"))?,
     };
-    Ok(Asked { channels, resume, format, named: true, view, filter })
+    Ok(Asked { channels, resume, format, named: bears_types, view, filter })
 }
 
-/// A format by its name.
-pub(super) fn format(name: &str) -> Result<Format, Problem> {
-    let known = Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some(format));
+/// A format by its name, and whether events bear their types in an event stream.
+pub(super) fn format(name: &str) -> Result<(Format, bool), Problem> {
+    if name == MESSAGE {
+        return Ok((Format::Envelope, false));
+    }
+    let known = Format::NAMES.into_iter().find_map(|(known, format)| (known == name).then_some((format, true)));
     known.ok_or_else(|| {
         Kind::InvalidParameter.because("format is one of data, envelope, cloudevents, message").about("format")
     })

@@ -374,7 +374,7 @@ async fn a_websocket_ends_with_the_token_by_which_it_was_proven_last() {
     let (ends, mut renewed) = (sockets.remove(0), sockets.remove(0));
     renewed.send(&json!({ "type": "renew", "token": new })).await.expect("it is sent");
     renewed.next_of("renewed").await.expect("it is renewed");
-    assert_eq!(revoke(&platform, 2, &json!({ "token": "t-1" })).await.0, 200);
+    assert_eq!(revoke(&platform, 2, &json!({ "token_id": "t-1" })).await.0, 200);
     let end = ends.end().await.expect("it ends");
     let closing = end.messages.last().expect("why");
     assert_eq!((end.code, &closing["reason"], &closing["retryable"]), (Some(1008), &json!("revoked"), &json!(false)));
