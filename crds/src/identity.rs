@@ -76,7 +76,7 @@ pub struct Issuer<F: Form = OnDisk> {
 }
 
 /// How tokens are signed (RFC 7518, section 3.1; RFC 8037). There is no `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TokenAlgorithm {
     /// HMAC with SHA-256.
@@ -104,6 +104,24 @@ pub enum TokenAlgorithm {
     /// Ed25519.
     #[serde(rename = "EdDSA")]
     EdDsa,
+}
+
+impl TokenAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
 }
 
 fn expiring() -> Duration<0, { 10 * MINUTE }> {

@@ -4,7 +4,7 @@
 //! alone, nothing that an unverified token says is followed, and what can be read in two ways isn't read. No runtime, client or
 //! clock: time and keys come in as arguments.
 
-pub mod algorithm;
+mod algorithm;
 mod claims;
 mod der;
 mod jws;
@@ -12,7 +12,6 @@ pub mod keys;
 mod strict;
 pub mod token;
 
-pub use algorithm::Algorithm;
 pub use keys::{KeySet, KeysError};
 pub use token::{Expectations, Identity, TokenError};
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use actix_web::web;
 use events_gateway_core::cursor::ChannelSet;
-use events_gateway_identity::{Algorithm, Expectations};
+use events_gateway_identity::Expectations;
 
 use super::GatewayError;
 use super::files::secret;
 use crate::backlog;
-use crate::config::identity::{Keys, TokenAlgorithm};
+use crate::config::identity::Keys;
 use crate::config::listen::Origins;
 use crate::config::{self, Config, Place, Problems, Publish};
 use crate::http::access::Policy;
@@ -122,7 +122,7 @@ fn identities(identity: &config::Identity, tasks: &Tasks) -> Identities {
         let expectations = Expectations {
             issuer: issuer.issuer.clone(),
             audiences: issuer.audiences.clone(),
-            algorithms: issuer.algorithms.iter().map(|algorithm| token_algorithm(*algorithm)).collect(),
+            algorithms: issuer.algorithms.clone(),
             leeway: issuer.leeway.as_secs(),
         };
         let source = match issuer.keys.clone() {
@@ -135,23 +135,6 @@ fn identities(identity: &config::Identity, tasks: &Tasks) -> Identities {
         issuer
     });
     Identities::new(issuers.collect())
-}
-
-fn token_algorithm(algorithm: TokenAlgorithm) -> Algorithm {
-    match algorithm {
-        TokenAlgorithm::Hs256 => Algorithm::Hs256,
-        TokenAlgorithm::Hs384 => Algorithm::Hs384,
-        TokenAlgorithm::Hs512 => Algorithm::Hs512,
-        TokenAlgorithm::Rs256 => Algorithm::Rs256,
-        TokenAlgorithm::Rs384 => Algorithm::Rs384,
-        TokenAlgorithm::Rs512 => Algorithm::Rs512,
-        TokenAlgorithm::Ps256 => Algorithm::Ps256,
-        TokenAlgorithm::Ps384 => Algorithm::Ps384,
-        TokenAlgorithm::Ps512 => Algorithm::Ps512,
-        TokenAlgorithm::Es256 => Algorithm::Es256,
-        TokenAlgorithm::Es384 => Algorithm::Es384,
-        TokenAlgorithm::EdDsa => Algorithm::EdDsa,
-    }
 }
 
 fn publishing(config: &Config, publish: &Publish, counters: Arc<Counters>) -> Result<Publishing, GatewayError> {
