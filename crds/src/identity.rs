@@ -5,21 +5,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, MINUTE, SECOND};
 use crate::form::{Form, OnDisk, Translate};
+use crate::forward_auth::ForwardAuth;
 use crate::rule::{Rule, rule};
 use crate::text::{ClaimText, CookieName, ParameterName, Url};
+
+const IDENTITY_RULES: &[Rule] = &[rule(
+    "(has(self.issuers) && size(self.issuers) > 0) || has(self.forwardAuth)",
+    "nobody could say who they are: name issuers, or forwardAuth",
+)];
 
 /// Who clients are: JSON Web Tokens (RFC 7519) in the field `Authorization: Bearer …`, in a cookie, or where it can't be helped in
 /// the query. With it, nothing is granted but by `access`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, bound = "")]
-#[schemars(bound = "")]
+#[schemars(bound = "", extend("x-kubernetes-validations" = IDENTITY_RULES))]
 pub struct Identity<F: Form = OnDisk> {
     /// Whose tokens are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
-        length(min = 1, max = 16),
+        length(max = 16),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["issuer"])
     )]
     pub issuers: Vec<Issuer<F>>,
+    /// A service that knows session cookies and opaque tokens. Absent: none are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_auth: Option<ForwardAuth<F>>,
     /// The cookie that may hold a token. It counts only in requests of the gateway's own pages and of those of
     /// `listen.cors.origins`: a browser sends it with requests of any page. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,6 +161,7 @@ impl<F: Form> Identity<F> {
         };
         Identity {
             issuers: self.issuers.iter().map(issuer).collect(),
+            forward_auth: self.forward_auth.as_ref().map(|service| service.translate(leaves)),
             cookie: self.cookie.clone(),
             query_parameter: self.query_parameter.clone(),
             ticket_lifetime: self.ticket_lifetime,

@@ -12,6 +12,7 @@ pub mod channels;
 pub mod drain;
 pub mod duration;
 pub mod form;
+pub mod forward_auth;
 pub mod gateway;
 pub mod identity;
 pub mod kafka;

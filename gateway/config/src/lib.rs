@@ -11,6 +11,7 @@ pub mod dev;
 pub mod document;
 pub mod effective;
 mod files;
+pub mod forward_auth;
 pub mod identity;
 pub mod kafka;
 pub mod listen;

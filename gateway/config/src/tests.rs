@@ -271,6 +271,33 @@ fn identity_and_access_agree_and_every_pattern_is_one() {
 }
 
 #[test]
+fn a_service_that_knows_sessions_is_asked_about_something_and_is_no_issuer() {
+    let with =
+        |more: &str| format!("{MINIMAL}identity: {{forwardAuth: {{url: 'https://shop.example/session', {more}}}}}");
+    let config = proven(&with("issuer: shop, cookies: [sid]"));
+    let service = config.identity.unwrap().forward_auth.unwrap();
+    assert_eq!((service.timeout, service.cache), (Duration::from_secs(2), Duration::from_secs(5)));
+    assert_eq!(problems(&format!("{MINIMAL}identity: {{}}")), "identity: needs issuers, or forwardAuth");
+    assert_eq!(
+        problems(&with("issuer: shop, headers: [cookie, host, transfer-encoding]")),
+        "identity.forwardAuth: would never be asked: name cookies, or authorization among headers\n\
+         identity.forwardAuth.headers[0]: is not sent on as a whole: name the cookies in cookies\n\
+         identity.forwardAuth.headers[1]: is not a field that can be sent on\n\
+         identity.forwardAuth.headers[2]: is not a field that can be sent on"
+    );
+    let issuers = "issuers: [{issuer: i, audiences: [a], jwksUrl: 'https://id.example'}], cookie: token";
+    let service = "forwardAuth: {url: 'http://shop.example/session', issuer: i, cookies: [token]}";
+    assert_eq!(
+        problems(&format!("{MINIMAL}identity: {{{issuers}, {service}}}")),
+        "identity.forwardAuth.cookies[0]: holds tokens already: it is identity.cookie\n\
+         identity.forwardAuth.issuer: must be none of identity.issuers: its subjects would be theirs\n\
+         identity.forwardAuth.url: must be https: whoever could read what is sent could be anybody"
+    );
+    let rule = "access: {rules: [{issuer: shop, subscribe: ['user:{sub}']}]}";
+    proven(&format!("{}\n{rule}", with("issuer: shop, headers: [authorization]")));
+}
+
+#[test]
 fn the_environment_overrides_and_a_wrong_value_names_its_variable() {
     let config = parse(
         MINIMAL,

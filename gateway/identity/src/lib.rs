@@ -5,6 +5,7 @@
 //! clock: time and keys come in as arguments.
 
 mod algorithm;
+pub mod asserted;
 mod claims;
 mod der;
 mod jws;

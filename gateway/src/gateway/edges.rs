@@ -18,7 +18,7 @@ use crate::http::access::Policy;
 use crate::http::admin::token::Token;
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::Cors;
-use crate::http::credentials::{Credentials, TICKET};
+use crate::http::credentials::{Credentials, Forwarded, TICKET};
 use crate::http::events::{Edge, ProblemCounts};
 use crate::http::listener::{self, Connections, Listening};
 use crate::http::public::Extra;
@@ -31,6 +31,7 @@ use crate::http::tls::Certificate;
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::identity::Identities;
+use crate::identity::forward_auth::{self, ForwardAuth};
 use crate::identity::issuer::{Issuer, Published, Source};
 use crate::identity::tickets::Tickets;
 use crate::publish::counters::Counters;
@@ -84,6 +85,7 @@ pub(super) fn edge(
     };
     let credentials = config.identity.as_ref().map(|identity| Credentials {
         identities: Arc::new(identities(identity, tasks)),
+        forwarded: identity.forward_auth.as_ref().map(forwarded),
         tickets: Tickets::new(tickets, identity.ticket_lifetime),
         cookie: identity.cookie.clone(),
         parameter: identity.query_parameter.clone(),
@@ -135,6 +137,18 @@ fn identities(identity: &config::Identity, tasks: &Tasks) -> Identities {
         issuer
     });
     Identities::new(issuers.collect())
+}
+
+fn forwarded(asked: &config::forward_auth::ForwardAuth) -> Forwarded {
+    let options = forward_auth::Options {
+        url: asked.url.clone(),
+        ca_file: asked.ca_file.clone(),
+        issuer: asked.issuer.clone(),
+        timeout: asked.timeout,
+        cache: asked.cache,
+        lifetime: asked.lifetime,
+    };
+    Forwarded { service: ForwardAuth::new(options), headers: asked.headers.clone(), cookies: asked.cookies.clone() }
 }
 
 fn publishing(config: &Config, publish: &Publish, counters: Arc<Counters>) -> Result<Publishing, GatewayError> {

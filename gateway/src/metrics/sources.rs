@@ -81,6 +81,11 @@ pub fn edge(edge: web::Data<Edge>) -> Source {
                 }
             }
         }
+        if let Some(forwarded) = edge.credentials.as_ref().and_then(|credentials| credentials.forwarded.as_ref()) {
+            for (outcome, count) in forwarded.service.counts() {
+                sheet.count(&FORWARD_AUTH, &[outcome.as_str()], count);
+            }
+        }
         let Some(publishing) = &edge.publishing else { return };
         let counters = publishing.publisher.counters();
         sheet.count(&PUBLISH_PENDING, &[], publishing.publisher.pending_bytes() as u64);

@@ -90,6 +90,8 @@ table! {
         "Requests by what came of asking who sent them.";
     KEYS_AGE = Gauge "events_gateway_issuer_keys_age_seconds" ["issuer"]
         "How old an issuer's keys are; absent while none are known.";
+    FORWARD_AUTH = Counter "events_gateway_forward_auth_questions_total" ["outcome"]
+        "Questions whose a session or token is, by what came of them; remembered ones didn't reach the service.";
     PUBLISHED = Counter "events_gateway_published_events_total" ["outcome"]
         "Events that were published over HTTP, by what became of them.";
     PUBLISH_PENDING = Gauge "events_gateway_publish_pending_bytes" []

@@ -132,6 +132,11 @@ pub(crate) fn rules() -> Vec<Refused> {
             )],
             "caFile goes only with jwksUrl",
         ),
+        refused(&[("/spec/identity", json!({}))], "nobody could say who they are: name issuers, or forwardAuth"),
+        refused(
+            &[("/spec/identity", json!({ "forwardAuth": { "url": "https://a.example/s", "issuer": "s" } }))],
+            "nothing would be asked about: name cookies, or authorization among headers",
+        ),
         refused(
             &[("/spec/access", json!({ "rules": [{ "to": "everyone", "issuer": "i", "subscribe": ["a"] }] }))],
             "issuer and claims go only with to: subjects",
