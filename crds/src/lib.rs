@@ -20,6 +20,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod publish;
+pub mod rate;
 pub mod redis;
 pub mod reference;
 pub mod replica;

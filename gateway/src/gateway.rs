@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backlog::memory::Store;
-use crate::backlog::{Backlog, Directory, KnownBreaks, Tickets, Watermarks, memory};
+use crate::backlog::{Backlog, Directory, KnownBreaks, Quotas, Tickets, Watermarks, memory};
 use crate::clock;
 use crate::config::redis::Mode;
 use crate::config::{Config, Problems};
@@ -78,11 +78,19 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// What opens a stream once.
     pub tickets: Arc<dyn Tickets>,
+    /// How much each subject holds.
+    pub quotas: Arc<dyn Quotas>,
 }
 
 impl Ports {
-    fn of<T: Backlog + Watermarks + Directory + Tickets>(shared: Arc<T>) -> Self {
-        Self { backlog: shared.clone(), watermarks: shared.clone(), directory: shared.clone(), tickets: shared }
+    fn of<T: Backlog + Watermarks + Directory + Tickets + Quotas>(shared: Arc<T>) -> Self {
+        Self {
+            backlog: shared.clone(),
+            watermarks: shared.clone(),
+            directory: shared.clone(),
+            tickets: shared.clone(),
+            quotas: shared,
+        }
     }
 }
 
@@ -172,7 +180,7 @@ impl Gateway {
         let is_ready = ready.clone();
         metrics.add(sources::replica(replica.clone(), &keeper, Arc::new(move || is_ready().is_ok())));
 
-        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, ports.tickets.clone(), &tasks)?;
+        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, &ports, &tasks)?;
         metrics.add(sources::edge(edge.clone()));
         let extra = extra.map(|make| make(admin_address));
         let public = edges::public(config, edge, public_socket, extra, &tasks)?;

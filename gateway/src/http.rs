@@ -5,12 +5,15 @@
 
 pub mod access;
 pub mod admin;
+pub mod admission;
 pub mod body;
 pub mod client_address;
 pub mod content;
 pub mod cors;
 pub mod credentials;
+pub mod door;
 pub mod events;
+mod heads;
 pub mod intake;
 pub mod listener;
 pub mod problem;

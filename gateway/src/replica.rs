@@ -10,6 +10,8 @@ pub mod pulse;
 pub mod ready;
 pub mod registry;
 pub mod soft_limit;
+pub mod subjects;
+pub mod tally;
 
 use std::sync::Arc;
 

@@ -18,6 +18,7 @@ pub mod listen;
 pub mod overrides;
 pub mod problem;
 pub mod publish;
+pub mod rate;
 pub mod redis;
 pub mod reference;
 pub mod replica;

@@ -156,6 +156,10 @@ fn sections_that_contradict_each_other_are_told() {
         ("streams: {maxAge: 10m}", "streams.maxAgeJitter: must be less than maxAge"),
         ("limits: {streams: 10001}", "limits.streams: must be at most listen.maxConnections"),
         ("limits: {softStreams: 9900}", "limits.softStreams: must be below streams"),
+        (
+            "limits: {streamRate: {perSecond: 5, burst: 4}}",
+            "limits.streamRate.burst: must be at least perSecond: a second's may come at once",
+        ),
         ("admin: {port: 8080}", "admin.port: is the public listener's port: the admin listener needs one of its own"),
         ("admin: {token: {value: short}}", "admin.token: needs at least 16 bytes"),
         (
@@ -233,7 +237,7 @@ fn what_is_published_has_to_be_read_as_it_is_written() {
     assert_eq!(told("routed", ""), "publish.topic: is read by a route: what is published is in the default envelope");
     assert_eq!(
         told("events", ", maxPendingBytes: 1048576, addressRate: {perSecond: 5, burst: 4}"),
-        "publish.addressRate.burst: must be at least perSecond: a second's events may come at once\n\
+        "publish.addressRate.burst: must be at least perSecond: a second's may come at once\n\
          publish.maxPendingBytes: must be at least maxBodyBytes"
     );
 }

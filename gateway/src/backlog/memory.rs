@@ -4,6 +4,7 @@
 //! its clients can be cut off, so that whatever recovers from such things can be tried without a server.
 
 mod channel;
+mod quotas;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -86,6 +87,7 @@ pub struct Snapshot {
     causes: HashMap<String, String>,
     /// By name: the content until it is taken, and when it lapses.
     tickets: HashMap<String, (Option<String>, Timestamp)>,
+    quotas: quotas::Held,
 }
 
 #[derive(Default)]

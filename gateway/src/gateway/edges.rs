@@ -8,17 +8,18 @@ use actix_web::web;
 use events_gateway_core::cursor::ChannelSet;
 use events_gateway_identity::Expectations;
 
-use super::GatewayError;
 use super::files::secret;
-use crate::backlog;
+use super::{GatewayError, Ports};
 use crate::config::identity::Keys;
 use crate::config::listen::Origins;
 use crate::config::{self, Config, Place, Problems, Publish};
 use crate::http::access::Policy;
 use crate::http::admin::token::Token;
+use crate::http::admission::Admission;
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::Cors;
 use crate::http::credentials::{Credentials, Forwarded, TICKET};
+use crate::http::door::Door;
 use crate::http::events::{Edge, ProblemCounts};
 use crate::http::listener::{self, Connections, Listening};
 use crate::http::public::Extra;
@@ -36,10 +37,13 @@ use crate::identity::issuer::{Issuer, Published, Source};
 use crate::identity::tickets::Tickets;
 use crate::publish::counters::Counters;
 use crate::publish::{self, Publisher};
+use crate::rate::Rates;
 use crate::replica::Replica;
 use crate::replica::lease::Keeper;
 use crate::replica::pulse::Pulse;
 use crate::replica::soft_limit::SoftLimit;
+use crate::replica::subjects::{self, Subjects};
+use crate::replica::tally::Tally;
 use crate::task::Tasks;
 
 pub(super) fn public_connections(config: &Config) -> Connections {
@@ -48,6 +52,7 @@ pub(super) fn public_connections(config: &Config) -> Connections {
     Connections {
         workers,
         most_per_worker: config.listen.max_connections.get().div_ceil(workers),
+        door: Arc::default(),
         head_timeout: config.listen.head_timeout,
         keep_alive: config.listen.keep_alive,
         peer_timeout: config.streams.peer_timeout,
@@ -72,7 +77,7 @@ pub(super) fn edge(
     hub: Arc<Hub>,
     replica: Arc<Replica>,
     keeper: &Keeper,
-    tickets: Arc<dyn backlog::Tickets>,
+    ports: &Ports,
     tasks: &Tasks,
 ) -> Result<web::Data<Edge>, GatewayError> {
     let published = Arc::new(Counters::default());
@@ -86,16 +91,20 @@ pub(super) fn edge(
     let credentials = config.identity.as_ref().map(|identity| Credentials {
         identities: Arc::new(identities(identity, tasks)),
         forwarded: identity.forward_auth.as_ref().map(forwarded),
-        tickets: Tickets::new(tickets, identity.ticket_lifetime),
+        tickets: Tickets::new(ports.tickets.clone(), identity.ticket_lifetime),
         cookie: identity.cookie.clone(),
         parameter: identity.query_parameter.clone(),
         origins: origins.clone(),
     });
     let soft_limit = |most: NonZeroUsize| SoftLimit::new(most.get(), replica.clone(), keeper.reach(), keeper.leases());
+    let trusted_proxies = TrustedProxies(config.listen.trusted_proxies.clone());
+    let limits = &config.limits;
     Ok(web::Data::new(Edge {
         stats: Stats::new(hub.clone(), pulse, keeper.leases()),
         open: open_on(hub),
         soft_limit: config.limits.soft_streams.map(soft_limit),
+        admission: admission(config, &replica, keeper, ports, tasks),
+        door: Door::new(limits.address_connections, trusted_proxies.clone()),
         replica,
         rules: Rules {
             // The configuration bounds their number; none at all means that a request has to name its channels.
@@ -104,13 +113,31 @@ pub(super) fn edge(
             credentials: config.identity.iter().flat_map(parameters).collect(),
         },
         credentials,
-        trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
+        trusted_proxies,
         policy: Policy { serve_all: config.channels.all, rules: config.access.clone().map(Arc::new) },
         publishing: config.publish.as_ref().map(|publish| publishing(config, publish, published)).transpose()?,
         cors: Cors::new(origins, cors.credentials, cors.max_age)?,
         refusals: Refusals::new(config.limits.held_refusals),
         problems: ProblemCounts::default(),
     }))
+}
+
+/// The bounds of streams by who opens them and where.
+fn admission(config: &Config, replica: &Arc<Replica>, keeper: &Keeper, ports: &Ports, tasks: &Tasks) -> Admission {
+    let limits = &config.limits;
+    let subjects = limits.subject_streams.filter(|_| config.identity.is_some()).map(|most| {
+        let options =
+            subjects::Options { most: most.get(), lease: config.replica.lease, longest: config.streams.max_age };
+        let subjects = Subjects::new(options, ports.quotas.clone(), replica.clone(), keeper.reach(), keeper.leases());
+        tasks.spawn("subjects", subjects.clone().keep());
+        subjects
+    });
+    Admission {
+        rate: limits.stream_rate.map(Rates::new),
+        address_rate: limits.address_stream_rate.map(Rates::new),
+        addresses: limits.address_streams.map(|most| Tally::new(most.get())),
+        subjects,
+    }
 }
 
 /// Parameters of the query that say who asks.
@@ -183,7 +210,7 @@ pub(super) fn public(
     };
     let options = public::Options {
         path_prefix: config.listen.path_prefix.clone(),
-        connections: public_connections(config),
+        connections: Connections { door: edge.door.clone(), ..public_connections(config) },
         hosts: hosts(extra.is_some()),
         tls,
         extra,

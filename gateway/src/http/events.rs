@@ -13,10 +13,12 @@ use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_identity::Identity;
 
 use super::access::Policy;
+use super::admission::Admission;
 use super::body::{NoBody, StreamBody, stream_response};
 use super::client_address::TrustedProxies;
 use super::cors::Cors;
 use super::credentials::{Credentials, Unproven};
+use super::door::Door;
 use super::intake::Intake;
 use super::problem::{Kind, Problem};
 use super::publish::{self, Publishing};
@@ -42,6 +44,10 @@ const MAX_AGENT: usize = 200;
 pub struct Edge {
     /// Opens streams.
     pub open: Open,
+    /// Who may connect.
+    pub door: Arc<Door>,
+    /// Whether there is room for one more stream.
+    pub admission: Admission,
     /// Counts and holds them.
     pub replica: Arc<Replica>,
     /// Sends clients on to emptier replicas.
@@ -135,7 +141,7 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
         (&Method::OPTIONS, _) => HttpResponse::NoContent().insert_header((ALLOW, edge.methods())).finish(),
         (&Method::GET | &Method::HEAD, _) => {
             let asker = edge.asker(&request).await;
-            subscribe(&request, &edge, asker).unwrap_or_else(|problem| edge.problems.answer(&problem))
+            subscribe(&request, &edge, asker).await.unwrap_or_else(|problem| edge.problems.answer(&problem))
         }
         (&Method::POST, Some(publishing)) => {
             let answer = publish::events(&request, content, &edge, publishing).await;
@@ -149,7 +155,11 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
 }
 
 /// Terminal problems are answered before anything is held; of what is well asked, the replica's state decides.
-fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>) -> Result<HttpResponse, Problem> {
+async fn subscribe(
+    request: &HttpRequest,
+    edge: &Edge,
+    asker: Result<Asker, Unproven>,
+) -> Result<HttpResponse, Problem> {
     let asker = match asker {
         Ok(asker) => Ok(asker),
         Err(Unproven::Refused(problem)) => return Err(problem),
@@ -166,7 +176,8 @@ fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>)
                     .because("the ticket is for other channels, and is spent")
                     .about("channels"));
             }
-            Ok((edge.policy.authorise(who.as_ref(), asked)?, only.is_some()))
+            let scope = who.as_ref().map(Identity::scope);
+            Ok((edge.policy.authorise(who.as_ref(), asked)?, only.is_some(), scope))
         }
         Err(reason) => Err(reason),
     };
@@ -182,7 +193,7 @@ fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>)
                 .closing());
         }
     }
-    let (grant, by_ticket) = match grant {
+    let (grant, by_ticket, scope) = match grant {
         Ok(grant) => grant,
         Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
     };
@@ -199,6 +210,10 @@ fn subscribe(request: &HttpRequest, edge: &Edge, asker: Result<Asker, Unproven>)
         return Err(Kind::NotAcceptable.because("this resource is a text/event-stream"));
     }
 
+    match edge.admission.admit(edge.trusted_proxies.client(request), scope.as_deref()).await {
+        Ok(admitted) => place.hold(admitted),
+        Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
+    }
     let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
     let opened = now();
     let channels = grant.asked.channels.as_slice().to_vec();

@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::heads::Head;
+
 /// Bytes handed to the HTTP codec before what they hold is served.
 const TURN: usize = 8 << 10;
 /// Requests in one turn from which on a stream among them is refused. (Two: the end of one before it may be there too.)
@@ -39,6 +41,8 @@ struct State {
     closed: Cell<bool>,
     /// A handler reads content.
     is_content: Cell<bool>,
+    /// Whether it gives way to others.
+    head: Option<Head>,
 }
 
 /// What is read is the content of a request, as long as this lives.
@@ -62,6 +66,9 @@ impl Intake {
     /// What was read has become a request.
     pub fn begin(&self) {
         self.0.began.set(true);
+        if let Some(head) = &self.0.head {
+            head.begin();
+        }
     }
 
     /// What is read from now on is the content of a request, and the handler that reads it sees to it that it doesn't take for
@@ -92,6 +99,12 @@ pub struct Guarded<T> {
 }
 
 impl<T> Guarded<T> {
+    /// Gives way as this says, as long as it hasn't sent a request.
+    pub(super) fn among(mut self, head: Head) -> Self {
+        self.intake = Intake(Rc::new(State { head: Some(head), ..State::default() }));
+        self
+    }
+
     /// Guards this connection, on which bytes have to become a request within `patience`.
     pub fn new(io: T, patience: Duration) -> Self {
         Self { io, intake: Intake::default(), given: 0, behind: 0, patience, deadline: None }
@@ -121,6 +134,11 @@ impl<T: AsyncRead + Unpin> Guarded<T> {
     fn poll_turn(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(late) = self.poll_deadline(cx) {
             return Poll::Ready(Err(late));
+        }
+        if self.intake.0.head.as_ref().is_some_and(|head| head.gives_way(cx)) {
+            return Poll::Ready(Err(io::Error::other(
+                "the connection gives way to one that may have something to say",
+            )));
         }
         if self.given == TURN {
             self.end_turn();

@@ -68,6 +68,12 @@ pub fn edge(edge: web::Data<Edge>) -> Source {
         for (reason, count) in edge.refusals.counts() {
             sheet.count(&REFUSALS, &[reason.as_str()], count);
         }
+        for (reason, count) in [("address", edge.door.refused()), ("no-request", edge.door.gave_way())] {
+            sheet.count(&CONNECTIONS_CLOSED, &[reason], count);
+        }
+        if let Some(subjects) = &edge.admission.subjects {
+            sheet.count(&SUBJECTS_ALONE, &[], subjects.decided_alone());
+        }
         for (kind, count) in edge.problems.counts() {
             sheet.count(&PROBLEMS, &[kind.as_str()], count);
         }

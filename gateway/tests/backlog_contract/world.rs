@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events_gateway::backlog::redis::{Mode, RedisBacklog};
-use events_gateway::backlog::{Announcement, Backlog, Directory, Listener, Tickets, Watermarks, memory, redis};
+use events_gateway::backlog::{Announcement, Backlog, Directory, Listener, Quotas, Tickets, Watermarks, memory, redis};
 use events_gateway_core::{Channel, Event, Position, Timestamp};
 use parking_lot::Mutex;
 
 use crate::servers::Server;
 
 /// All ports of one client.
-pub(crate) trait Ports: Backlog + Watermarks + Directory + Tickets {}
-impl<T: Backlog + Watermarks + Directory + Tickets> Ports for T {}
+pub(crate) trait Ports: Backlog + Watermarks + Directory + Tickets + Quotas {}
+impl<T: Backlog + Watermarks + Directory + Tickets + Quotas> Ports for T {}
 
 /// Retention that a test wants.
 #[derive(Clone, Copy)]

@@ -109,6 +109,10 @@ pub(crate) fn rules() -> Vec<Refused> {
             "limits.streams must be at most listen.maxConnections",
         ),
         refused(
+            &[("/spec/limits", json!({ "addressStreamRate": { "perSecond": 2, "burst": 1 } }))],
+            "burst must be at least perSecond",
+        ),
+        refused(
             &[("/spec/limits", json!({ "streams": 5_000, "softStreams": 5_000 }))],
             "softStreams must be below streams",
         ),
