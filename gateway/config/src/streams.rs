@@ -30,6 +30,8 @@ pub struct Streams {
     pub max_pending_events: NonZeroUsize,
     /// Most bytes that wait for a client; at least the largest record.
     pub max_pending_bytes: NonZeroUsize,
+    /// Most bytes that the kernel is to hold unsent for a client.
+    pub max_unsent_bytes: NonZeroU32,
 }
 
 /// How a replica hands over.
@@ -82,6 +84,7 @@ impl Streams {
         let max_channels = text::count(raw.max_channels, place.key("maxChannels"), problems);
         let max_pending_events = text::count(raw.max_pending_events, place.key("maxPendingEvents"), problems);
         let max_pending_bytes = text::count(raw.max_pending_bytes, place.key("maxPendingBytes"), problems);
+        let max_unsent_bytes = text::rate(raw.max_unsent_bytes, place.key("maxUnsentBytes"), problems);
         if raw.max_pending_bytes < kafka.max_record_bytes {
             problems.add(place.key("maxPendingBytes"), "must be at least kafka.maxRecordBytes");
         }
@@ -98,6 +101,7 @@ impl Streams {
             max_channels: max_channels?,
             max_pending_events: max_pending_events?,
             max_pending_bytes: max_pending_bytes?,
+            max_unsent_bytes: max_unsent_bytes?,
         })
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn public_connections(config: &Config) -> Connections {
         head_timeout: config.listen.head_timeout,
         keep_alive: config.listen.keep_alive,
         peer_timeout: config.streams.peer_timeout,
+        most_unsent: config.streams.max_unsent_bytes.get(),
     }
 }
 

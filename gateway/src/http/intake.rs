@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::heads::Head;
+use super::problem::Kind;
 
 /// Bytes handed to the HTTP codec before what they hold is served.
 const TURN: usize = 8 << 10;
@@ -38,6 +39,8 @@ pub struct Intake(Rc<State>);
 struct State {
     requests: Cell<u32>,
     began: Cell<bool>,
+    /// There was a request.
+    has_begun: Cell<bool>,
     closed: Cell<bool>,
     /// A handler reads content.
     is_content: Cell<bool>,
@@ -66,6 +69,7 @@ impl Intake {
     /// What was read has become a request.
     pub fn begin(&self) {
         self.0.began.set(true);
+        self.0.has_begun.set(true);
         if let Some(head) = &self.0.head {
             head.begin();
         }
@@ -117,7 +121,7 @@ impl<T> Guarded<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> Guarded<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> Guarded<T> {
     fn end_turn(&mut self) {
         self.given = 0;
     }
@@ -131,8 +135,20 @@ impl<T: AsyncRead + Unpin> Guarded<T> {
         deadline.as_mut().poll(cx).map(|()| io::Error::new(io::ErrorKind::TimedOut, "no request in time"))
     }
 
+    /// Says so to whoever is late with its first request, before which nothing was written. It fits any socket's buffer; where it
+    /// doesn't, nobody listens.
+    fn tell_late(&mut self, cx: &mut Context<'_>) {
+        let problem = Kind::RequestTimeout.because("the head of the request took too long");
+        if let Poll::Ready(Ok(_)) = Pin::new(&mut self.io).poll_write(cx, &problem.last_words()) {
+            let _ = Pin::new(&mut self.io).poll_flush(cx);
+        }
+    }
+
     fn poll_turn(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(late) = self.poll_deadline(cx) {
+            if !self.intake.0.has_begun.get() {
+                self.tell_late(cx);
+            }
             return Poll::Ready(Err(late));
         }
         if self.intake.0.head.as_ref().is_some_and(|head| head.gives_way(cx)) {
@@ -185,7 +201,7 @@ impl<T: AsyncRead + Unpin> Guarded<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.intake.0.closed.get() {
@@ -227,17 +243,20 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
 mod tests {
     use super::*;
     use std::task::Waker;
+    use tokio::io::{Join, Sink, join, sink};
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    fn guard(bytes: &[u8]) -> Guarded<&[u8]> {
-        Guarded::new(bytes, PATIENCE)
+    type Played<'a> = Join<&'a [u8], Sink>;
+
+    fn guard(bytes: &[u8]) -> Guarded<Played<'_>> {
+        Guarded::new(join(bytes, sink()), PATIENCE)
     }
 
     /// What one poll gives; `None`: it has to wait.
-    fn poll(guarded: &mut Guarded<&[u8]>) -> Option<io::Result<usize>> {
+    fn poll(guarded: &mut Guarded<Played<'_>>) -> Option<io::Result<usize>> {
         let mut bytes = [0; 32 << 10];
         let mut buffer = ReadBuf::new(&mut bytes);
         match Pin::new(guarded).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {

@@ -43,6 +43,9 @@ pub struct Connections {
     /// How long written bytes may stay unacknowledged, or the peer's window closed, before the peer counts as gone
     /// (TCP_USER_TIMEOUT, RFC 5482). Silent peers are noticed within the heartbeat's interval and this together.
     pub peer_timeout: Duration,
+    /// Most bytes that the kernel takes for a peer before it has sent the ones before (TCP_NOTSENT_LOWAT): it would hold some MiB for
+    /// one that doesn't read (measured: 2.2 MB each).
+    pub most_unsent: u32,
 }
 
 impl Default for Connections {
@@ -54,6 +57,7 @@ impl Default for Connections {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(5),
             peer_timeout: Duration::from_secs(12),
+            most_unsent: 128 << 10,
         }
     }
 }
@@ -64,8 +68,8 @@ const WAITING: i32 = 4_096;
 /// How long a connection may take to close after its last answer.
 const DISCONNECT: Duration = Duration::from_secs(1);
 
-/// Binds. Accepted sockets inherit what is set here (Linux clones the listening socket), so `peer_timeout` holds for plain
-/// and TLS connections alike.
+/// Binds. Accepted sockets inherit what is set here (Linux clones the listening socket), so `peer_timeout` and
+/// `most_unsent` hold for plain and TLS connections alike.
 pub fn bind(address: SocketAddr, connections: &Connections) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -73,6 +77,7 @@ pub fn bind(address: SocketAddr, connections: &Connections) -> io::Result<TcpLis
         socket.set_only_v6(false)?;
     }
     SockRef::from(&socket).set_tcp_user_timeout(Some(connections.peer_timeout))?;
+    SockRef::from(&socket).set_tcp_notsent_lowat(connections.most_unsent)?;
     socket.bind(&address.into())?;
     socket.listen(WAITING)?;
     Ok(socket.into())
@@ -117,8 +122,7 @@ where
         .shutdown_timeout(1)
         .disable_signals();
     let (name, connections) = (address.to_string(), connections.clone());
-    // The first head's time-out is answered with a 408 first.
-    let patience = connections.head_timeout + Duration::from_secs(1);
+    let patience = connections.head_timeout;
     let builder = match tls {
         None => builder.listen(name, socket, move || {
             let (door, heads) = (connections.door.clone(), connections.door.heads(connections.most_per_worker));
@@ -187,7 +191,8 @@ where
     let app = app.into_factory().map_err(|error| error.into().error_response());
     HttpService::build()
         .keep_alive(connections.keep_alive)
-        .client_request_timeout(connections.head_timeout)
+        // Whoever has sent something is told by us, before.
+        .client_request_timeout(connections.head_timeout + Duration::from_secs(1))
         .client_disconnect_timeout(DISCONNECT)
         // A half-closed EventSource is a closed one: actix-web's default holds it until the next write fails.
         .h1_allow_half_closed(false)

@@ -83,6 +83,16 @@ async fn gateway_serves_again(gateway: &Gateway) {
 }
 
 #[tokio::test]
+async fn who_sends_half_a_head_is_told_that_it_took_too_long() {
+    let mut options = connections(50, Arc::default());
+    options.connections.head_timeout = Duration::from_millis(300);
+    let gateway = Gateway::start(Wanted { options, ..Wanted::default() });
+    let (_, answer) = gateway.exchange("GET /api/v1/events HTTP/1.1\r\nHost: a\r\nX: ", "}").await;
+    let (status, body) = problem(&answer);
+    assert_eq!((status, body["type"].as_str()), (408, Some("https://eventsgateway.dev/problems/request-timeout")));
+}
+
+#[tokio::test]
 async fn connections_that_send_half_a_head_keep_nobody_out_and_streams_stay() {
     let door: Arc<Door> = Arc::default();
     let gateway = Gateway::start(Wanted { options: connections(50, door.clone()), ..Wanted::default() });
@@ -103,4 +113,22 @@ async fn connections_that_send_half_a_head_keep_nobody_out_and_streams_stay() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(gateway.replica.connections().open(), 30, "no stream gave way");
     assert!(door.gave_way() >= 150, "{}", door.gave_way());
+}
+
+#[tokio::test]
+async fn the_kernel_holds_little_for_a_peer_that_does_not_read() {
+    let listener = bind("127.0.0.1:0".parse().unwrap(), &Connections::default()).unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let _peer = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let mut taken = 0;
+    while let Ok(count) = std::io::Write::write(&mut (&stream), &[0; 64 << 10]) {
+        taken += count;
+        assert!(taken <= 1 << 20, "{taken} bytes, and more");
+        // The kernel may find room for what it sends meanwhile.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(taken >= 64 << 10, "{taken}");
 }
