@@ -5,22 +5,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, HOUR, MINUTE, SECOND};
 use crate::form::{Form, OnDisk, Translate};
+use crate::forward_auth::ForwardAuth;
 use crate::revocation::Revocation;
 use crate::rule::{Rule, rule};
 use crate::text::{ClaimText, CookieName, ParameterName, Url};
+
+const IDENTITY_RULES: &[Rule] = &[rule(
+    "(has(self.issuers) && size(self.issuers) > 0) || has(self.forwardAuth)",
+    "nobody could say who they are: name issuers, or forwardAuth",
+)];
 
 /// Who clients are: JSON Web Tokens (RFC 7519) in the field `Authorization: Bearer …`, in a cookie, or where it can't be helped in
 /// the query. With it, nothing is granted but by `access`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, bound = "")]
-#[schemars(bound = "")]
+#[schemars(bound = "", extend("x-kubernetes-validations" = IDENTITY_RULES))]
 pub struct Identity<F: Form = OnDisk> {
     /// Whose tokens are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
-        length(min = 1, max = 16),
+        length(max = 16),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["issuer"])
     )]
     pub issuers: Vec<Issuer<F>>,
+    /// A service that knows session cookies and opaque tokens. Absent: none are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward_auth: Option<ForwardAuth<F>>,
     /// The cookie that may hold a token. It counts only in requests of the gateway's own pages and of those of
     /// `listen.cors.origins`: a browser sends it with requests of any page. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +94,7 @@ pub struct Issuer<F: Form = OnDisk> {
 }
 
 /// How tokens are signed (RFC 7518, section 3.1; RFC 8037). There is no `none`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TokenAlgorithm {
     /// HMAC with SHA-256.
@@ -112,6 +122,24 @@ pub enum TokenAlgorithm {
     /// Ed25519.
     #[serde(rename = "EdDSA")]
     EdDsa,
+}
+
+impl TokenAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
 }
 
 fn expiring() -> Duration<0, { 10 * MINUTE }> {
@@ -145,6 +173,7 @@ impl<F: Form> Identity<F> {
         };
         Identity {
             issuers: self.issuers.iter().map(issuer).collect(),
+            forward_auth: self.forward_auth.as_ref().map(|service| service.translate(leaves)),
             cookie: self.cookie.clone(),
             query_parameter: self.query_parameter.clone(),
             ticket_lifetime: self.ticket_lifetime,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{Duration, MINUTE, SECOND};
+use crate::rate::Rate;
 use crate::rule::{Rule, rule};
 use crate::text::Topic;
 
@@ -38,28 +39,13 @@ pub struct Publish {
     /// How long Kafka may take to have an event; then the answer is 503, and nobody knows whether Kafka has it.
     #[serde(default = "timeout")]
     pub timeout: Duration<SECOND, { 5 * MINUTE }>,
-    /// How fast one address may publish, to each replica by itself. Behind an ingress see `listen.trustedProxies`.
+    /// How fast one address may publish, to each replica by itself. Whoever is over it gets 429 and `Retry-After`.
+    /// Behind an ingress see `listen.trustedProxies`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address_rate: Option<Rate>,
     /// How fast one subject may publish, to each replica by itself. Those who haven't said who they are have `addressRate` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publisher_rate: Option<Rate>,
-}
-
-const RATE_RULES: &[Rule] =
-    &[rule("self.burst >= self.perSecond", "burst must be at least perSecond: a second's events may come at once")];
-
-/// How often something may happen. Whoever is over it gets 429 and Retry-After.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-validations" = RATE_RULES))]
-pub struct Rate {
-    /// Events a second in the long run.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub per_second: i32,
-    /// Events at once.
-    #[schemars(range(min = 1, max = 10_000_000))]
-    pub burst: i32,
 }
 
 fn max_body_bytes() -> i32 {

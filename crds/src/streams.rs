@@ -36,6 +36,10 @@ pub struct Streams {
     /// Most bytes that wait for one slow client; at least the largest record.
     #[schemars(range(min = 65_536, max = 1_073_741_824))]
     pub max_pending_bytes: i32,
+    /// Most bytes that the kernel is given for a client before it has sent the ones before (Linux' TCP_NOTSENT_LOWAT). Without it, one
+    /// that doesn't read has the kernel hold some MiB. What is on its way to a client that reads isn't counted.
+    #[schemars(range(min = 16_384, max = 16_777_216))]
+    pub max_unsent_bytes: i32,
 }
 
 impl Default for Streams {
@@ -50,6 +54,7 @@ impl Default for Streams {
             max_channels: 12,
             max_pending_events: 1_024,
             max_pending_bytes: 4 << 20,
+            max_unsent_bytes: 128 << 10,
         }
     }
 }

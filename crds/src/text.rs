@@ -125,6 +125,10 @@ text!(
     CookieName, "cookie", 100, r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$", "the name of a cookie such as __Host-session"
 );
 text!(
+    /// The name of a field of a request's head (RFC 9110, section 5.1), in small letters.
+    FieldName, "field", 100, r"^[a-z0-9!#$%&'*+.^_`|~-]{1,100}$", "the name of a field in small letters, such as authorization"
+);
+text!(
     /// The name of a parameter of the query.
     ParameterName, "parameter", 50, r"^[a-z][a-z0-9_]{0,49}$", "a name of small letters, digits and '_'"
 );

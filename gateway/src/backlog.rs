@@ -3,6 +3,7 @@
 
 mod breaks;
 pub mod memory;
+mod quotas;
 pub mod redis;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
 use events_gateway_identity::Proof;
 
 pub use breaks::{Breaks, KnownBreaks};
+pub use quotas::{Hold, Quotas};
 
 /// Most events of one channel in one [`Batch`].
 pub const MAX_BATCH_EVENTS: usize = 500;

@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backlog::memory::Store;
-use crate::backlog::{Backlog, Confirmations, Directory, KnownBreaks, Tickets, Watermarks, memory};
+use crate::backlog::{Backlog, Confirmations, Directory, KnownBreaks, Quotas, Tickets, Watermarks, memory};
 use crate::clock;
 use crate::config::redis::Mode;
 use crate::config::{Config, Problems};
@@ -81,16 +81,19 @@ pub struct Ports {
     pub tickets: Arc<dyn Tickets>,
     /// Who has applied which revocations.
     pub confirmations: Arc<dyn Confirmations>,
+    /// How much each subject holds.
+    pub quotas: Arc<dyn Quotas>,
 }
 
 impl Ports {
-    fn of<T: Backlog + Watermarks + Directory + Tickets + Confirmations>(shared: Arc<T>) -> Self {
+    fn of<T: Backlog + Watermarks + Directory + Tickets + Confirmations + Quotas>(shared: Arc<T>) -> Self {
         Self {
             backlog: shared.clone(),
             watermarks: shared.clone(),
             directory: shared.clone(),
             tickets: shared.clone(),
-            confirmations: shared,
+            confirmations: shared.clone(),
+            quotas: shared,
         }
     }
 }
@@ -183,7 +186,7 @@ impl Gateway {
 
         let revoking = revocations::revoking(config, &replica, &ports, &tasks)?;
         let known = revoking.as_ref().map(|revoking| revoking.revocations.clone());
-        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, ports.tickets.clone(), known, &tasks)?;
+        let edge = edges::edge(config, hub.clone(), replica.clone(), &keeper, &ports, known, &tasks)?;
         metrics.add(sources::edge(edge.clone()));
         let extra = extra.map(|make| make(admin_address));
         let public = edges::public(config, edge, public_socket, extra, &tasks)?;

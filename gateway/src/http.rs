@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod admission;
 pub mod alias;
 pub mod body;
 pub mod browser;
@@ -12,7 +13,9 @@ pub mod client_address;
 pub mod content;
 pub mod cors;
 pub mod credentials;
+pub mod door;
 pub mod events;
+mod heads;
 pub mod intake;
 pub mod listener;
 pub mod problem;

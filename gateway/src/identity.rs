@@ -1,5 +1,6 @@
-//! Who clients are: tokens of the issuers that are configured, with keys that are kept fresh.
+//! Who clients are: tokens of the issuers that are configured, with keys that are kept fresh, and sessions that another service knows.
 
+pub mod forward_auth;
 pub mod issuer;
 mod published;
 pub mod recheck;
@@ -30,9 +31,9 @@ pub enum Outcome {
     Anonymous,
     /// It is who its token says.
     Proven,
-    /// Its token proves nothing.
+    /// Its token proves nothing, or nobody knows its session.
     Refused,
-    /// The keys of its issuer, or which tokens are revoked, aren't known now.
+    /// The keys of its issuer, or which tokens are revoked, aren't known now, or who knows its session doesn't answer.
     Unavailable,
 }
 
@@ -117,12 +118,14 @@ impl Identities {
         self.revocations.as_ref()
     }
 
-    /// Counts a client that brought no token.
-    pub fn count_anonymous(&self) {
-        self.count(Outcome::Anonymous);
+    /// Whether this is the name of an issuer.
+    #[must_use]
+    pub fn knows(&self, issuer: &str) -> bool {
+        self.issuers.iter().any(|known| known.expectations.issuer == issuer)
     }
 
-    fn count(&self, outcome: Outcome) {
+    /// Counts what came of asking who a client is, where it wasn't [proven here](Self::prove).
+    pub fn count(&self, outcome: Outcome) {
         self.counts[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 

@@ -12,7 +12,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-pub use crate::config::publish::Rate;
+pub use crate::config::rate::Rate;
 
 /// Calls between two clean-ups: those whose allowance is whole again are forgotten, since they are as good as new.
 const CLEAN_EVERY: u32 = 1_000;

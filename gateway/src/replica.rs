@@ -11,6 +11,8 @@ pub mod ready;
 pub mod reconnect;
 pub mod registry;
 pub mod soft_limit;
+pub mod subjects;
+pub mod tally;
 
 use std::sync::Arc;
 

@@ -53,6 +53,7 @@ fn prove_rule(
         (_, Some(identity)) => {
             if let Some(issuer) = &raw.issuer
                 && !identity.issuers.iter().any(|known| known.issuer == *issuer)
+                && identity.forward_auth.as_ref().is_none_or(|service| service.issuer != *issuer)
             {
                 problems.add(place.key("issuer"), "is none of identity.issuers");
             }

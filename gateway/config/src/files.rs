@@ -61,6 +61,10 @@ pub(super) fn unreadable(config: &Config) -> Problems {
             Keys::Secret(shared) => secret(Some(shared), at.key("secret"), &mut problems),
         }
     }
+    let forward_auth = config.identity.iter().filter_map(|identity| identity.forward_auth.as_ref());
+    if let Some(path) = forward_auth.filter_map(|service| service.ca_file.as_ref()).next() {
+        file(path, root.key("identity").key("forwardAuth").key("caFile"), &mut problems);
+    }
     problems
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use events_gateway_crds as raw;
-pub use raw::identity::TokenAlgorithm;
+use raw::identity::TokenAlgorithm;
 
+use super::forward_auth::ForwardAuth;
 use super::kafka::security::is_this_machine;
 use super::overrides::Environment;
 use super::problem::{Place, Problems};
@@ -16,8 +17,10 @@ use super::text;
 /// Who clients are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
-    /// At least one, names distinct.
+    /// Names distinct; none only where there is a service to ask.
     pub issuers: Vec<Issuer>,
+    /// Who knows sessions and opaque tokens.
+    pub forward_auth: Option<ForwardAuth>,
     /// The cookie that may hold a token.
     pub cookie: Option<String>,
     /// The parameter of the query that may; none of the resource's own.
@@ -78,6 +81,12 @@ impl Identity {
         let each = || raw.issuers.iter().enumerate().map(|(index, issuer)| (at.index(index), issuer));
         text::distinct(each().map(|(at, issuer)| (at.key("issuer"), &*issuer.issuer)), "the issuer", problems);
         let issuers: Vec<_> = each().map(|(at, issuer)| Issuer::prove(issuer, environment, &at, problems)).collect();
+        let forward_auth = raw.forward_auth.as_ref();
+        let forward_auth =
+            forward_auth.map(|asked| ForwardAuth::prove(asked, raw, &place.key("forwardAuth"), problems));
+        if raw.issuers.is_empty() && forward_auth.is_none() {
+            problems.add(place.clone(), "needs issuers, or forwardAuth");
+        }
         if raw.query_parameter.as_ref().is_some_and(|name| PARAMETERS.contains(&&**name)) {
             problems.add(place.key("queryParameter"), "is a parameter that subscriptions have already");
         }
@@ -87,6 +96,7 @@ impl Identity {
             .map(|revocation| Revocation::prove(revocation, kafka, &place.key("revocation"), problems));
         Some(Self {
             issuers: issuers.into_iter().collect::<Option<_>>()?,
+            forward_auth,
             cookie: raw.cookie.as_ref().map(|name| name.0.clone()),
             query_parameter: raw.query_parameter.as_ref().map(|name| name.0.clone()),
             ticket_lifetime: raw.ticket_lifetime.get(),

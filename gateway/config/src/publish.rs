@@ -1,12 +1,13 @@
 //! Publishing over HTTP.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use events_gateway_crds as raw;
 use raw::kafka::Kind;
 
 use super::problem::{Place, Problems};
+use super::rate::Rate;
 use super::text;
 
 /// Publishing over HTTP.
@@ -28,15 +29,6 @@ pub struct Publish {
     pub address_rate: Option<Rate>,
     /// How fast one subject may.
     pub publisher_rate: Option<Rate>,
-}
-
-/// How often something may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// In the long run.
-    pub per_second: NonZeroU32,
-    /// At once; at least what comes in a second.
-    pub burst: NonZeroU32,
 }
 
 impl Publish {
@@ -66,12 +58,8 @@ impl Publish {
         let max_events = text::count(raw.max_events, place.key("maxEvents"), problems);
         let max_channels = text::count(raw.max_channels, place.key("maxChannels"), problems);
         let max_pending_bytes = text::count(raw.max_pending_bytes, place.key("maxPendingBytes"), problems);
-        let mut rate = |raw: &Option<raw::publish::Rate>, key: &str| match raw {
-            None => Some(None),
-            Some(rate) => Rate::prove(rate, &place.key(key), problems).map(Some),
-        };
-        let address_rate = rate(&raw.address_rate, "addressRate");
-        let publisher_rate = rate(&raw.publisher_rate, "publisherRate");
+        let address_rate = Rate::prove(raw.address_rate.as_ref(), &place.key("addressRate"), problems);
+        let publisher_rate = Rate::prove(raw.publisher_rate.as_ref(), &place.key("publisherRate"), problems);
         Some(Self {
             topic: raw.topic.0.clone(),
             max_body_bytes: max_body_bytes?,
@@ -82,16 +70,5 @@ impl Publish {
             address_rate: address_rate?,
             publisher_rate: publisher_rate?,
         })
-    }
-}
-
-impl Rate {
-    fn prove(raw: &raw::publish::Rate, place: &Place, problems: &mut Problems) -> Option<Self> {
-        if raw.burst < raw.per_second {
-            problems.add(place.key("burst"), "must be at least perSecond: a second's events may come at once");
-        }
-        let per_second = text::rate(raw.per_second, place.key("perSecond"), problems);
-        let burst = text::rate(raw.burst, place.key("burst"), problems);
-        Some(Self { per_second: per_second?, burst: burst? })
     }
 }

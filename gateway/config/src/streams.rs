@@ -6,6 +6,7 @@ use std::time::Duration;
 use events_gateway_crds as raw;
 
 use super::problem::{Place, Problems};
+use super::rate::Rate;
 use super::text;
 
 /// What holds for each stream.
@@ -29,6 +30,8 @@ pub struct Streams {
     pub max_pending_events: NonZeroUsize,
     /// Most bytes that wait for a client; at least the largest record.
     pub max_pending_bytes: NonZeroUsize,
+    /// Most bytes that the kernel is to hold unsent for a client.
+    pub max_unsent_bytes: NonZeroU32,
 }
 
 /// How a replica hands over.
@@ -51,6 +54,16 @@ pub struct Limits {
     pub streams: NonZeroUsize,
     /// From how many on streams are sent to other replicas that have fewer; less than `streams`.
     pub soft_streams: Option<NonZeroUsize>,
+    /// Most streams of a subject, over all replicas.
+    pub subject_streams: Option<NonZeroU32>,
+    /// Most streams of a client's address.
+    pub address_streams: Option<NonZeroUsize>,
+    /// Most connections of a peer's address.
+    pub address_connections: Option<NonZeroUsize>,
+    /// How fast streams may be opened.
+    pub stream_rate: Option<Rate>,
+    /// How fast by one client's address.
+    pub address_stream_rate: Option<Rate>,
     /// Most channels owned.
     pub channels: NonZeroUsize,
     /// Most memory for events of all channels.
@@ -73,6 +86,7 @@ impl Streams {
         let max_channels = text::count(raw.max_channels, place.key("maxChannels"), problems);
         let max_pending_events = text::count(raw.max_pending_events, place.key("maxPendingEvents"), problems);
         let max_pending_bytes = text::count(raw.max_pending_bytes, place.key("maxPendingBytes"), problems);
+        let max_unsent_bytes = text::rate(raw.max_unsent_bytes, place.key("maxUnsentBytes"), problems);
         if raw.max_pending_bytes < kafka.max_record_bytes {
             problems.add(place.key("maxPendingBytes"), "must be at least kafka.maxRecordBytes");
         }
@@ -89,6 +103,7 @@ impl Streams {
             max_channels: max_channels?,
             max_pending_events: max_pending_events?,
             max_pending_bytes: max_pending_bytes?,
+            max_unsent_bytes: max_unsent_bytes?,
         })
     }
 }
@@ -122,8 +137,17 @@ impl Limits {
         if raw.soft_streams >= raw.streams {
             problems.add(place.key("softStreams"), "must be below streams");
         }
-        let soft_streams = usize::try_from(raw.soft_streams).map(NonZeroUsize::new).map_err(|_| "must be at least 0");
-        let soft_streams = problems.take(place.key("softStreams"), soft_streams);
+        let mut none_for_0 = |number: i32, key: &str| {
+            let number = usize::try_from(number).map(NonZeroUsize::new).map_err(|_| "must be at least 0");
+            problems.take(place.key(key), number)
+        };
+        let soft_streams = none_for_0(raw.soft_streams, "softStreams");
+        let subject_streams = none_for_0(raw.subject_streams, "subjectStreams");
+        let address_streams = none_for_0(raw.address_streams, "addressStreams");
+        let address_connections = none_for_0(raw.address_connections, "addressConnections");
+        let stream_rate = Rate::prove(raw.stream_rate.as_ref(), &place.key("streamRate"), problems);
+        let address_stream_rate =
+            Rate::prove(raw.address_stream_rate.as_ref(), &place.key("addressStreamRate"), problems);
         let channels = text::count(raw.channels, place.key("channels"), problems);
         let ring_bytes = text::count(raw.ring_bytes, place.key("ringBytes"), problems);
         let backlog_reads = text::count(raw.backlog_reads, place.key("backlogReads"), problems);
@@ -132,6 +156,12 @@ impl Limits {
         Some(Self {
             streams: streams?,
             soft_streams: soft_streams?,
+            // Its bound lies far below.
+            subject_streams: subject_streams?.and_then(|most| NonZeroU32::try_from(most).ok()),
+            address_streams: address_streams?,
+            address_connections: address_connections?,
+            stream_rate: stream_rate?,
+            address_stream_rate: address_stream_rate?,
             channels: channels?,
             ring_bytes: ring_bytes?,
             // The schema bounds it.

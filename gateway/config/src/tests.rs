@@ -157,6 +157,10 @@ fn sections_that_contradict_each_other_are_told() {
         ("streams: {maxAge: 10m}", "streams.maxAgeJitter: must be less than maxAge"),
         ("limits: {streams: 10001}", "limits.streams: must be at most listen.maxConnections"),
         ("limits: {softStreams: 9900}", "limits.softStreams: must be below streams"),
+        (
+            "limits: {streamRate: {perSecond: 5, burst: 4}}",
+            "limits.streamRate.burst: must be at least perSecond: a second's may come at once",
+        ),
         ("admin: {port: 8080}", "admin.port: is the public listener's port: the admin listener needs one of its own"),
         ("admin: {token: {value: short}}", "admin.token: needs at least 16 bytes"),
         (
@@ -234,7 +238,7 @@ fn what_is_published_has_to_be_read_as_it_is_written() {
     assert_eq!(told("routed", ""), "publish.topic: is read by a route: what is published is in the default envelope");
     assert_eq!(
         told("events", ", maxPendingBytes: 1048576, addressRate: {perSecond: 5, burst: 4}"),
-        "publish.addressRate.burst: must be at least perSecond: a second's events may come at once\n\
+        "publish.addressRate.burst: must be at least perSecond: a second's may come at once\n\
          publish.maxPendingBytes: must be at least maxBodyBytes"
     );
 }
@@ -293,6 +297,33 @@ fn identity_and_access_agree_and_every_pattern_is_one() {
         "access.rules[0].claims.roles: is no JSON pointer: expected one such as /realm_access/roles\n\
          access.rules[0].issuer: is none of identity.issuers"
     );
+}
+
+#[test]
+fn a_service_that_knows_sessions_is_asked_about_something_and_is_no_issuer() {
+    let with =
+        |more: &str| format!("{MINIMAL}identity: {{forwardAuth: {{url: 'https://shop.example/session', {more}}}}}");
+    let config = proven(&with("issuer: shop, cookies: [sid]"));
+    let service = config.identity.unwrap().forward_auth.unwrap();
+    assert_eq!((service.timeout, service.cache), (Duration::from_secs(2), Duration::from_secs(5)));
+    assert_eq!(problems(&format!("{MINIMAL}identity: {{}}")), "identity: needs issuers, or forwardAuth");
+    assert_eq!(
+        problems(&with("issuer: shop, headers: [cookie, host, transfer-encoding]")),
+        "identity.forwardAuth: would never be asked: name cookies, or authorization among headers\n\
+         identity.forwardAuth.headers[0]: is not sent on as a whole: name the cookies in cookies\n\
+         identity.forwardAuth.headers[1]: is not a field that can be sent on\n\
+         identity.forwardAuth.headers[2]: is not a field that can be sent on"
+    );
+    let issuers = "issuers: [{issuer: i, audiences: [a], jwksUrl: 'https://id.example'}], cookie: token";
+    let service = "forwardAuth: {url: 'http://shop.example/session', issuer: i, cookies: [token]}";
+    assert_eq!(
+        problems(&format!("{MINIMAL}identity: {{{issuers}, {service}}}")),
+        "identity.forwardAuth.cookies[0]: holds tokens already: it is identity.cookie\n\
+         identity.forwardAuth.issuer: must be none of identity.issuers: its subjects would be theirs\n\
+         identity.forwardAuth.url: must be https: whoever could read what is sent could be anybody"
+    );
+    let rule = "access: {rules: [{issuer: shop, subscribe: ['user:{sub}']}]}";
+    proven(&format!("{}\n{rule}", with("issuer: shop, headers: [authorization]")));
 }
 
 #[test]

@@ -26,6 +26,14 @@ pub enum DisconnectReason {
     IdentityUnavailable,
     /// Refused: this replica holds as many connections as it may.
     ConnectionLimit,
+    /// Refused: the subject holds as many connections as it may.
+    SubjectLimit,
+    /// Refused: the address holds as many connections as it may.
+    AddressLimit,
+    /// Refused: the address opens streams too fast.
+    AddressRate,
+    /// Refused: streams are opened too fast.
+    AcceptRate,
     /// Refused: another replica has fewer connections than this one, which has reached its soft limit.
     Crowded,
     /// Refused: this replica holds as many channels as it may.
@@ -38,7 +46,7 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Drain,
         Self::MaxAge,
         Self::Overflow,
@@ -49,6 +57,10 @@ impl DisconnectReason {
         Self::Idle,
         Self::IdentityUnavailable,
         Self::ConnectionLimit,
+        Self::SubjectLimit,
+        Self::AddressLimit,
+        Self::AddressRate,
+        Self::AcceptRate,
         Self::Crowded,
         Self::ChannelLimit,
         Self::FilterLimit,
@@ -69,6 +81,10 @@ impl DisconnectReason {
             Self::Idle => "idle",
             Self::IdentityUnavailable => "identity-unavailable",
             Self::ConnectionLimit => "connection-limit",
+            Self::SubjectLimit => "subject-limit",
+            Self::AddressLimit => "address-limit",
+            Self::AddressRate => "address-rate",
+            Self::AcceptRate => "accept-rate",
             Self::Crowded => "crowded",
             Self::ChannelLimit => "channel-limit",
             Self::FilterLimit => "filter-limit",

@@ -33,6 +33,28 @@ impl<'a> Registered<'a> {
     }
 }
 
+/// Those of them that count where a trusted service tells who somebody is.
+pub(crate) struct Asserted<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) expires: Option<f64>,
+    pub(crate) not_before: Option<f64>,
+    pub(crate) issued: Option<f64>,
+    pub(crate) id: Option<&'a str>,
+}
+
+impl<'a> Asserted<'a> {
+    /// As [`Registered::read`].
+    pub(crate) fn read(claims: &'a Map<String, Value>) -> Result<Self, &'static str> {
+        Ok(Self {
+            subject: text(claims, "sub", MAX_NAME_BYTES)?.ok_or("sub")?,
+            expires: date(claims, "exp")?,
+            not_before: date(claims, "nbf")?,
+            issued: date(claims, "iat")?,
+            id: text(claims, "jti", MAX_ID_BYTES)?,
+        })
+    }
+}
+
 fn text<'a>(claims: &'a Map<String, Value>, name: &'static str, most: usize) -> Result<Option<&'a str>, &'static str> {
     match claims.get(name) {
         None => Ok(None),

@@ -1,8 +1,9 @@
 //! A signed text, taken apart (RFC 7515, section 7.1). Nothing of it is proven yet.
 
+use events_gateway_crds::identity::TokenAlgorithm;
 use serde_json::Value;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm;
 use crate::strict;
 
 /// Longest token, in bytes.
@@ -11,7 +12,7 @@ pub(crate) const MAX_TOKEN_BYTES: usize = 8 << 10;
 pub(crate) const MAX_KID_BYTES: usize = 256;
 
 pub(crate) struct Jws<'a> {
-    pub(crate) algorithm: Algorithm,
+    pub(crate) algorithm: TokenAlgorithm,
     pub(crate) kid: Option<String>,
     pub(crate) payload: Vec<u8>,
     /// What is signed.
@@ -48,7 +49,7 @@ impl<'a> Jws<'a> {
             Some(_) => return Err(Malformed::Form),
         };
         Ok(Self {
-            algorithm: Algorithm::named(algorithm).ok_or(Malformed::Algorithm)?,
+            algorithm: algorithm::named(algorithm).ok_or(Malformed::Algorithm)?,
             kid,
             payload: decoded(payload)?,
             signed,

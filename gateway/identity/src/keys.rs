@@ -1,12 +1,13 @@
 //! The keys of one issuer.
 
+use events_gateway_crds::identity::TokenAlgorithm;
 use ring::hmac;
 use ring::signature::{RsaPublicKeyComponents, UnparsedPublicKey};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Map, Value};
 
-use crate::algorithm::{Algorithm, Verification};
+use crate::algorithm::{self, Verification};
 use crate::jws::MAX_KID_BYTES;
 use crate::proof::Digest;
 use crate::{der, strict};
@@ -42,7 +43,7 @@ struct Key {
     /// Absent: it is tried whatever name a token has.
     kid: Option<String>,
     /// Absent: all of its type.
-    algorithm: Option<Algorithm>,
+    algorithm: Option<TokenAlgorithm>,
     material: Material,
     /// Names the material, whatever the set calls it.
     digest: Digest,
@@ -131,7 +132,13 @@ impl KeySet {
         self.0.is_empty()
     }
 
-    pub(crate) fn verify(&self, algorithm: Algorithm, kid: Option<&str>, signed: &[u8], signature: &[u8]) -> Verified {
+    pub(crate) fn verify(
+        &self,
+        algorithm: TokenAlgorithm,
+        kid: Option<&str>,
+        signed: &[u8],
+        signature: &[u8],
+    ) -> Verified {
         let named = self.0.iter().filter(|key| match (&key.kid, kid) {
             (Some(known), Some(kid)) => known == kid,
             _ => true,
@@ -162,12 +169,12 @@ impl std::fmt::Debug for KeySet {
 }
 
 impl Key {
-    fn new(kid: Option<String>, algorithm: Option<Algorithm>, material: Material) -> Self {
+    fn new(kid: Option<String>, algorithm: Option<TokenAlgorithm>, material: Material) -> Self {
         let digest = material.digest();
         Self { kid, algorithm, material, digest }
     }
 
-    fn is_for(&self, algorithm: Algorithm) -> bool {
+    fn is_for(&self, algorithm: TokenAlgorithm) -> bool {
         self.algorithm.is_none_or(|only| only == algorithm) && self.material.is_for(algorithm)
     }
 
@@ -188,7 +195,7 @@ impl Key {
         }
         let algorithm = match text("alg")? {
             None => None,
-            Some(name) => Some(Algorithm::named(name).ok_or("a key is for an unknown algorithm")?),
+            Some(name) => Some(algorithm::named(name).ok_or("a key is for an unknown algorithm")?),
         };
         let kid = text("kid")?.map(str::to_owned);
         if kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES) {
@@ -266,8 +273,8 @@ impl Material {
         }
     }
 
-    fn is_for(&self, algorithm: Algorithm) -> bool {
-        use Algorithm::{EdDsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    fn is_for(&self, algorithm: TokenAlgorithm) -> bool {
+        use TokenAlgorithm::{EdDsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
         match self {
             Self::Rsa { .. } => matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512),
             Self::P256(_) => algorithm == Es256,
@@ -277,8 +284,8 @@ impl Material {
         }
     }
 
-    fn verifies(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> bool {
-        match (self, algorithm.verification()) {
+    fn verifies(&self, algorithm: TokenAlgorithm, signed: &[u8], signature: &[u8]) -> bool {
+        match (self, algorithm::verification(algorithm)) {
             (Self::Secret(secret), Verification::Hmac(algorithm)) => {
                 hmac::verify(&hmac::Key::new(algorithm, secret), signed, signature).is_ok()
             }

@@ -4,7 +4,8 @@
 //! alone, nothing that an unverified token says is followed, and what can be read in two ways isn't read. No runtime, client or
 //! clock: time and keys come in as arguments.
 
-pub mod algorithm;
+mod algorithm;
+pub mod asserted;
 mod claims;
 mod der;
 mod jws;
@@ -14,7 +15,6 @@ pub mod revocation;
 mod strict;
 pub mod token;
 
-pub use algorithm::Algorithm;
 pub use keys::{KeySet, KeysError};
 pub use proof::{Digest, Proof};
 pub use token::{Expectations, Identity, TokenError};

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rdkafka::client::OAuthToken;
 use ureq::http::Uri;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::https;
 
 /// The whole call, connecting included. It runs on the client's polling thread, which can't rebalance meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -56,8 +57,8 @@ pub enum OAuthError {
     #[error("failed to read the token endpoint's answer")]
     Read(#[from] serde_json::Error),
     /// The certificate authorities aren't PEM.
-    #[error("failed to read the token endpoint's certificate authorities")]
-    Authorities,
+    #[error(transparent)]
+    Authorities(#[from] https::NoAuthorities),
 }
 
 #[derive(serde::Deserialize)]
@@ -86,23 +87,7 @@ impl OAuth {
         if !self.is_secure() {
             return Err(OAuthError::Insecure);
         }
-        let mut config = ureq::Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false);
-        if let Some(authorities) = &self.authorities {
-            let certificates = ureq::tls::parse_pem(authorities.as_bytes()).filter_map(|item| match item {
-                Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            });
-            let certificates: Vec<Certificate<'static>> = certificates.collect();
-            if certificates.is_empty() {
-                return Err(OAuthError::Authorities);
-            }
-            config = config.tls_config(TlsConfig::builder().root_certs(RootCerts::from(certificates)).build());
-        }
-        let agent = config.build().new_agent();
+        let agent = https::agent(TIMEOUT, self.authorities.as_deref().map(str::as_bytes))?;
         // RFC 6749, section 2.3.1: both parts are form-encoded before they are joined.
         let login = format!("{}:{}", encoded(&self.client_id), encoded(&self.client_secret));
         let mut form = vec![("grant_type", "client_credentials")];

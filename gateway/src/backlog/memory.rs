@@ -4,6 +4,7 @@
 //! its clients can be cut off, so that whatever recovers from such things can be tried without a server.
 
 mod channel;
+mod quotas;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -88,6 +89,7 @@ pub struct Snapshot {
     tickets: HashMap<String, (Option<String>, Timestamp)>,
     /// Replica -> up to where it has applied the revocations, and until when that is told.
     confirmed: HashMap<String, (Applied, Timestamp)>,
+    quotas: quotas::Held,
 }
 
 #[derive(Default)]

@@ -10,6 +10,7 @@ mod entry;
 mod keys;
 mod link;
 mod options;
+mod quotas;
 mod script;
 mod servers;
 mod subscriptions;

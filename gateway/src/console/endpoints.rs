@@ -1,7 +1,7 @@
 //! `/console/…`: what the page asks and what it orders.
 
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -119,11 +119,7 @@ fn only(request: &HttpRequest, methods: &[Method]) -> Result<(), Problem> {
 async fn json(request: &HttpRequest, content: Payload) -> Result<Bytes, Problem> {
     only(request, &[Method::POST])?;
     check_origin(request.headers())?;
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Kind::UnsupportedMediaType.because("send content-type: application/json"));
-    }
+    content::require_json(request.headers())?;
     content::read(request, content, MAX_CONTENT, |_| true).await
 }
 

@@ -6,19 +6,20 @@ use std::sync::Arc;
 
 use actix_web::web;
 use events_gateway_core::cursor::ChannelSet;
-use events_gateway_identity::{Algorithm, Expectations};
+use events_gateway_identity::Expectations;
 
-use super::GatewayError;
 use super::files::secret;
-use crate::backlog;
-use crate::config::identity::{Keys, TokenAlgorithm};
+use super::{GatewayError, Ports};
+use crate::config::identity::Keys;
 use crate::config::listen::Origins;
 use crate::config::{self, Config, Place, Problems, Publish};
 use crate::http::access::Policy;
 use crate::http::admin::token::Token;
+use crate::http::admission::Admission;
 use crate::http::client_address::TrustedProxies;
 use crate::http::cors::Cors;
-use crate::http::credentials::{Credentials, TICKET};
+use crate::http::credentials::{Credentials, Forwarded, TICKET};
+use crate::http::door::Door;
 use crate::http::events::{Edge, ProblemCounts};
 use crate::http::listener::{self, Connections, Listening};
 use crate::http::public::Extra;
@@ -32,15 +33,19 @@ use crate::http::websocket::{self, Sockets};
 use crate::http::{admin, open_on, public};
 use crate::hub::Hub;
 use crate::identity::Identities;
+use crate::identity::forward_auth::{self, ForwardAuth};
 use crate::identity::issuer::{Issuer, Published, Source};
 use crate::identity::recheck::recheck;
 use crate::identity::tickets::Tickets;
 use crate::publish::counters::Counters;
 use crate::publish::{self, Publisher};
+use crate::rate::Rates;
 use crate::replica::Replica;
 use crate::replica::lease::Keeper;
 use crate::replica::pulse::Pulse;
 use crate::replica::soft_limit::SoftLimit;
+use crate::replica::subjects::{self, Subjects};
+use crate::replica::tally::Tally;
 use crate::revocation::Revocations;
 use crate::task::Tasks;
 
@@ -50,9 +55,11 @@ pub(super) fn public_connections(config: &Config) -> Connections {
     Connections {
         workers,
         most_per_worker: config.listen.max_connections.get().div_ceil(workers),
+        door: Arc::default(),
         head_timeout: config.listen.head_timeout,
         keep_alive: config.listen.keep_alive,
         peer_timeout: config.streams.peer_timeout,
+        most_unsent: config.streams.max_unsent_bytes.get(),
     }
 }
 
@@ -74,7 +81,7 @@ pub(super) fn edge(
     hub: Arc<Hub>,
     replica: Arc<Replica>,
     keeper: &Keeper,
-    tickets: Arc<dyn backlog::Tickets>,
+    ports: &Ports,
     revocations: Option<Arc<Revocations>>,
     tasks: &Tasks,
 ) -> Result<web::Data<Edge>, GatewayError> {
@@ -93,17 +100,22 @@ pub(super) fn edge(
         tasks.spawn("recheck", recheck(identities.clone(), connections, identity.recheck, reconnect));
         Credentials {
             identities,
-            tickets: Tickets::new(tickets, identity.ticket_lifetime),
+            forwarded: identity.forward_auth.as_ref().map(forwarded),
+            tickets: Tickets::new(ports.tickets.clone(), identity.ticket_lifetime),
             cookie: identity.cookie.clone(),
             parameter: identity.query_parameter.clone(),
             origins: origins.clone(),
         }
     });
     let soft_limit = |most: NonZeroUsize| SoftLimit::new(most.get(), replica.clone(), keeper.reach(), keeper.leases());
+    let trusted_proxies = TrustedProxies(config.listen.trusted_proxies.clone());
+    let limits = &config.limits;
     Ok(web::Data::new(Edge {
         stats: Stats::new(hub.clone(), pulse, keeper.leases()),
         open: open_on(hub),
         soft_limit: config.limits.soft_streams.map(soft_limit),
+        admission: admission(config, &replica, keeper, ports, tasks),
+        door: Door::new(limits.address_connections, trusted_proxies.clone()),
         replica,
         rules: Rules {
             // The configuration bounds their number; none at all means that a request has to name its channels.
@@ -115,7 +127,7 @@ pub(super) fn edge(
         aliases: config.aliases.clone(),
         sockets: sockets(config),
         credentials,
-        trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
+        trusted_proxies,
         policy: Policy {
             serve_all: config.channels.all,
             rules: config.access.clone().map(Arc::new),
@@ -138,6 +150,24 @@ fn sockets(config: &Config) -> Sockets {
     })
 }
 
+/// The bounds of streams by who opens them and where.
+fn admission(config: &Config, replica: &Arc<Replica>, keeper: &Keeper, ports: &Ports, tasks: &Tasks) -> Admission {
+    let limits = &config.limits;
+    let subjects = limits.subject_streams.filter(|_| config.identity.is_some()).map(|most| {
+        let options =
+            subjects::Options { most: most.get(), lease: config.replica.lease, longest: config.streams.max_age };
+        let subjects = Subjects::new(options, ports.quotas.clone(), replica.clone(), keeper.reach(), keeper.leases());
+        tasks.spawn("subjects", subjects.clone().keep());
+        subjects
+    });
+    Admission {
+        rate: limits.stream_rate.map(Rates::new),
+        address_rate: limits.address_stream_rate.map(Rates::new),
+        addresses: limits.address_streams.map(|most| Tally::new(most.get())),
+        subjects,
+    }
+}
+
 /// Parameters of the query that say who asks.
 fn parameters(identity: &config::Identity) -> impl Iterator<Item = String> {
     identity.query_parameter.clone().into_iter().chain([TICKET.to_owned()])
@@ -149,7 +179,7 @@ fn identities(identity: &config::Identity, tasks: &Tasks) -> Identities {
         let expectations = Expectations {
             issuer: issuer.issuer.clone(),
             audiences: issuer.audiences.clone(),
-            algorithms: issuer.algorithms.iter().map(|algorithm| token_algorithm(*algorithm)).collect(),
+            algorithms: issuer.algorithms.clone(),
             leeway: issuer.leeway.as_secs(),
         };
         let source = match issuer.keys.clone() {
@@ -164,21 +194,16 @@ fn identities(identity: &config::Identity, tasks: &Tasks) -> Identities {
     Identities::new(issuers.collect())
 }
 
-fn token_algorithm(algorithm: TokenAlgorithm) -> Algorithm {
-    match algorithm {
-        TokenAlgorithm::Hs256 => Algorithm::Hs256,
-        TokenAlgorithm::Hs384 => Algorithm::Hs384,
-        TokenAlgorithm::Hs512 => Algorithm::Hs512,
-        TokenAlgorithm::Rs256 => Algorithm::Rs256,
-        TokenAlgorithm::Rs384 => Algorithm::Rs384,
-        TokenAlgorithm::Rs512 => Algorithm::Rs512,
-        TokenAlgorithm::Ps256 => Algorithm::Ps256,
-        TokenAlgorithm::Ps384 => Algorithm::Ps384,
-        TokenAlgorithm::Ps512 => Algorithm::Ps512,
-        TokenAlgorithm::Es256 => Algorithm::Es256,
-        TokenAlgorithm::Es384 => Algorithm::Es384,
-        TokenAlgorithm::EdDsa => Algorithm::EdDsa,
-    }
+fn forwarded(asked: &config::forward_auth::ForwardAuth) -> Forwarded {
+    let options = forward_auth::Options {
+        url: asked.url.clone(),
+        ca_file: asked.ca_file.clone(),
+        issuer: asked.issuer.clone(),
+        timeout: asked.timeout,
+        cache: asked.cache,
+        lifetime: asked.lifetime,
+    };
+    Forwarded { service: ForwardAuth::new(options), headers: asked.headers.clone(), cookies: asked.cookies.clone() }
 }
 
 fn publishing(config: &Config, publish: &Publish, counters: Arc<Counters>) -> Result<Publishing, GatewayError> {
@@ -213,7 +238,7 @@ pub(super) fn public(
     };
     let options = public::Options {
         path_prefix: config.listen.path_prefix.clone(),
-        connections: public_connections(config),
+        connections: Connections { door: edge.door.clone(), ..public_connections(config) },
         hosts: hosts(extra.is_some()),
         tls,
         extra,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderValue};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use actix_web::web::Payload;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -14,6 +14,23 @@ use super::problem::{Kind, Problem};
 
 /// How long a client may take to send its content.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Checks that it is JSON by its media type, which no page of another origin can send without being allowed to (Fetch standard,
+/// CORS-safelisted request-header). Nothing is read: a refusal ends the connection.
+///
+/// # Errors
+/// When it is of another type, or of none.
+pub fn require_json(fields: &HeaderMap) -> Result<(), Problem> {
+    let mut types = fields.get_all(CONTENT_TYPE).map(HeaderValue::to_str);
+    let essence = match (types.next(), types.next()) {
+        (Some(Ok(media_type)), None) => media_type.split(';').next().unwrap_or_default().trim(),
+        _ => "",
+    };
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing())
+}
 
 /// Reads it: at most `most` bytes, for each part of which `has_room` is asked first. What isn't read ends the connection.
 ///
@@ -53,4 +70,34 @@ pub async fn read(
     let late =
         || Kind::RequestTimeout.because(format!("the content took longer than {} s", PATIENCE.as_secs())).closing();
     timeout(PATIENCE, reading).await.unwrap_or_else(|_| Err(late()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_what_one_field_says_and_nothing_that_a_form_can_send() {
+        let check = |values: &[&'static str]| {
+            let mut fields = HeaderMap::new();
+            for value in values {
+                fields.append(CONTENT_TYPE, HeaderValue::from_static(value));
+            }
+            require_json(&fields).is_ok()
+        };
+        assert!(check(&["application/json"]) && check(&["Application/JSON ; charset=utf-8"]));
+        for bad in [
+            &[][..],
+            &[""],
+            &["text/plain"],
+            &["application/x-www-form-urlencoded"],
+            &["multipart/form-data; boundary=application/json"],
+            &["text/plain; application/json"],
+            &["application/json-seq"],
+            &["application/json", "text/plain"],
+            &["text/plain", "application/json"],
+        ] {
+            assert!(!check(bad), "{bad:?}");
+        }
+    }
 }

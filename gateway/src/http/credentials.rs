@@ -3,23 +3,30 @@
 //! A browser sends cookies with requests of any page (cross-site request forgery): one counts only where the browser itself says
 //! that the request is of this origin's page, or of one that is listed.
 
+mod forwarded;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
+use events_gateway_identity::token::is_of;
 use events_gateway_identity::{Identity, TokenError};
 
 use super::problem::{Kind, Problem};
 use super::query::pairs;
-use crate::identity::Identities;
+use crate::identity::forward_auth::{Answer, Question};
 use crate::identity::tickets::{Bound, RedeemError, Tickets};
+use crate::identity::{Identities, Outcome};
+pub use forwarded::Forwarded;
 
 /// How clients say who they are.
 #[derive(Debug)]
 pub struct Credentials {
     /// Who proves it.
     pub identities: Arc<Identities>,
+    /// Who knows sessions and opaque tokens.
+    pub forwarded: Option<Forwarded>,
     /// What opens one stream each.
     pub tickets: Tickets,
     /// The cookie that may hold a token.
@@ -33,12 +40,20 @@ pub struct Credentials {
 /// The parameter of the query that holds a ticket.
 pub const TICKET: &str = "ticket";
 
+/// What a request brings to prove who sent it.
+enum Proof<'a> {
+    /// A token of an issuer.
+    Token(Cow<'a, str>),
+    /// Something that another service knows.
+    Foreign(&'a Forwarded, Question),
+}
+
 /// Why it isn't known who a client is.
 #[derive(Debug)]
 pub enum Unproven {
     /// It has to do something about it.
     Refused(Problem),
-    /// It may come again: the issuer's keys, or which tokens are revoked, aren't known now.
+    /// It may come again: the issuer's keys, or which tokens are revoked, aren't known now, or who knows its session doesn't answer.
     Unavailable,
 }
 
@@ -46,9 +61,7 @@ impl From<Unproven> for Problem {
     fn from(unproven: Unproven) -> Problem {
         match unproven {
             Unproven::Refused(problem) => problem,
-            Unproven::Unavailable => Kind::Unavailable
-                .because("the keys that prove tokens, or which are revoked, aren't known now")
-                .after_seconds(5),
+            Unproven::Unavailable => Kind::Unavailable.because("who you are can't be proven now").after_seconds(5),
         }
     }
 }
@@ -67,19 +80,38 @@ impl Credentials {
     /// # Errors
     /// When it brings something that proves nothing: a token that is wrong is never taken for none.
     pub async fn identify(&self, request: &HttpRequest) -> Result<Option<Identity>, Unproven> {
-        let Some(token) = self.token(request).map_err(Unproven::Refused)? else {
-            self.identities.count_anonymous();
-            return Ok(None);
+        let token = match self.proof(request).map_err(Unproven::Refused)? {
+            None => {
+                self.identities.count(Outcome::Anonymous);
+                return Ok(None);
+            }
+            Some(Proof::Foreign(forwarded, question)) => return self.ask(forwarded, question).await.map(Some),
+            Some(Proof::Token(token)) => token,
         };
-        self.prove(&token).await.map(Some)
+        self.identities.prove(&token).await.map(Some).map_err(unproven)
     }
 
-    /// Whose token it is.
+    /// Whose token it is that a client says by itself, as if it stood in `Authorization`.
     ///
     /// # Errors
     /// When it proves nothing.
     pub async fn prove(&self, token: &str) -> Result<Identity, Unproven> {
-        self.identities.prove(token).await.map_err(unproven)
+        match self.who_knows(token) {
+            None => self.identities.prove(token).await.map_err(unproven),
+            Some(forwarded) => {
+                let field = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+                    Unproven::Refused(Kind::InvalidToken.because("the token can't stand in a field of a request"))
+                })?;
+                let fields: HeaderMap = [(AUTHORIZATION, field)].into_iter().collect();
+                self.ask(forwarded, forwarded.about_token(&fields)).await
+            }
+        }
+    }
+
+    /// Who is to be asked about a bearer token, unless an issuer of ours can prove it: that is nobody else's to see.
+    fn who_knows(&self, token: &str) -> Option<&Forwarded> {
+        let forwarded = self.forwarded.as_ref().filter(|forwarded| forwarded.knows_tokens())?;
+        (!is_of(token, |name| self.identities.knows(name))).then_some(forwarded)
     }
 
     /// What the ticket in a request's query stands for, if there is one. It is spent.
@@ -101,10 +133,48 @@ impl Credentials {
         Ok(Some(bound))
     }
 
-    fn token<'a>(&self, request: &'a HttpRequest) -> Result<Option<Cow<'a, str>>, Problem> {
-        if let Some(token) = bearer(request.headers())? {
-            return Ok(Some(token.into()));
+    /// Asks whose a session or an opaque token is.
+    async fn ask(&self, forwarded: &Forwarded, question: Question) -> Result<Identity, Unproven> {
+        let (outcome, told) = match forwarded.service.ask(question).await {
+            // Its subject, or its id, may have been revoked.
+            Answer::Proven(identity) => match self.identities.prove_again(&identity.issuer, &identity.proof()) {
+                Ok(()) => (Outcome::Proven, Ok((*identity).clone())),
+                Err(error) if error.may_pass() => (Outcome::Unavailable, Err(Unproven::Unavailable)),
+                Err(error) => (Outcome::Refused, Err(unproven(error))),
+            },
+            Answer::Unknown => {
+                let problem = Kind::InvalidToken.because("the session or token is unknown, or over");
+                (Outcome::Refused, Err(Unproven::Refused(problem)))
+            }
+            Answer::Forbidden => {
+                let problem = Kind::Forbidden.because("the session or token isn't one for this service");
+                (Outcome::Refused, Err(Unproven::Refused(problem)))
+            }
+            Answer::Unavailable => (Outcome::Unavailable, Err(Unproven::Unavailable)),
+        };
+        self.identities.count(outcome);
+        told
+    }
+
+    fn proof<'a>(&'a self, request: &'a HttpRequest) -> Result<Option<Proof<'a>>, Problem> {
+        let fields = request.headers();
+        if let Some(token) = bearer(fields)? {
+            return Ok(Some(match self.who_knows(token) {
+                Some(forwarded) => Proof::Foreign(forwarded, forwarded.about_token(fields)),
+                None => Proof::Token(token.into()),
+            }));
         }
+        if let Some(token) = self.token(request)? {
+            return Ok(Some(Proof::Token(token)));
+        }
+        let Some(forwarded) = &self.forwarded else { return Ok(None) };
+        let Some(question) = forwarded.about_cookies(fields)? else { return Ok(None) };
+        self.check_page(fields)?;
+        Ok(Some(Proof::Foreign(forwarded, question)))
+    }
+
+    /// A token that stands elsewhere than in `Authorization`.
+    fn token<'a>(&self, request: &'a HttpRequest) -> Result<Option<Cow<'a, str>>, Problem> {
         if let Some(name) = &self.parameter
             && let Some((_, token)) = pairs(request.query_string())?.into_iter().find(|(known, _)| known == name)
         {

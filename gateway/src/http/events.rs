@@ -13,10 +13,12 @@ use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_identity::Identity;
 
 use super::access::Policy;
+use super::admission::Admission;
 use super::body::{NoBody, StreamBody, stream_response};
 use super::client_address::TrustedProxies;
 use super::cors::Cors;
 use super::credentials::{Credentials, Unproven};
+use super::door::Door;
 use super::intake::Intake;
 use super::problem::{Kind, Problem};
 use super::publish::{self, Publishing};
@@ -44,6 +46,10 @@ const MAX_AGENT: usize = 200;
 pub struct Edge {
     /// Opens streams.
     pub open: Open,
+    /// Who may connect.
+    pub door: Arc<Door>,
+    /// Whether there is room for one more stream.
+    pub admission: Admission,
     /// Counts and holds them.
     pub replica: Arc<Replica>,
     /// Sends clients on to emptier replicas.
@@ -182,7 +188,8 @@ pub(super) async fn subscribe(
                     .because("the ticket is for other channels, and is spent")
                     .about("channels"));
             }
-            Ok((edge.policy.authorise(who.as_ref(), asked)?, only.is_some()))
+            let scope = who.as_ref().map(Identity::scope);
+            Ok((edge.policy.authorise(who.as_ref(), asked)?, only.is_some(), scope))
         }
         Err(reason) => Err(reason),
     };
@@ -198,7 +205,7 @@ pub(super) async fn subscribe(
                 .closing());
         }
     }
-    let (grant, by_ticket) = match grant {
+    let (grant, by_ticket, scope) = match grant {
         Ok(grant) => grant,
         Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
     };
@@ -215,6 +222,10 @@ pub(super) async fn subscribe(
         return Err(Kind::NotAcceptable.because("this resource is a text/event-stream"));
     }
 
+    match edge.admission.admit(edge.trusted_proxies.client(request), scope.as_deref()).await {
+        Ok(admitted) => place.hold(admitted),
+        Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
+    }
     let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
     let opened = now();
     let channels = grant.asked.channels.as_slice().to_vec();

@@ -19,6 +19,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::heads::Head;
+use super::problem::Kind;
+
 /// Bytes handed to the HTTP codec before what they hold is served.
 const TURN: usize = 8 << 10;
 /// Requests in one turn from which on a stream among them is refused. (Two: the end of one before it may be there too.)
@@ -36,9 +39,13 @@ pub struct Intake(Rc<State>);
 struct State {
     requests: Cell<u32>,
     began: Cell<bool>,
+    /// There was a request.
+    has_begun: Cell<bool>,
     closed: Cell<bool>,
     /// A handler reads content.
     is_content: Cell<bool>,
+    /// Whether it gives way to others.
+    head: Option<Head>,
 }
 
 /// What is read is the content of a request, as long as this lives.
@@ -62,6 +69,10 @@ impl Intake {
     /// What was read has become a request.
     pub fn begin(&self) {
         self.0.began.set(true);
+        self.0.has_begun.set(true);
+        if let Some(head) = &self.0.head {
+            head.begin();
+        }
     }
 
     /// What is read from now on is the content of a request, and the handler that reads it sees to it that it doesn't take for
@@ -92,6 +103,12 @@ pub struct Guarded<T> {
 }
 
 impl<T> Guarded<T> {
+    /// Gives way as this says, as long as it hasn't sent a request.
+    pub(super) fn among(mut self, head: Head) -> Self {
+        self.intake = Intake(Rc::new(State { head: Some(head), ..State::default() }));
+        self
+    }
+
     /// Guards this connection, on which bytes have to become a request within `patience`.
     pub fn new(io: T, patience: Duration) -> Self {
         Self { io, intake: Intake::default(), given: 0, behind: 0, patience, deadline: None }
@@ -104,7 +121,7 @@ impl<T> Guarded<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> Guarded<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> Guarded<T> {
     fn end_turn(&mut self) {
         self.given = 0;
     }
@@ -118,9 +135,26 @@ impl<T: AsyncRead + Unpin> Guarded<T> {
         deadline.as_mut().poll(cx).map(|()| io::Error::new(io::ErrorKind::TimedOut, "no request in time"))
     }
 
+    /// Says so to whoever is late with its first request, before which nothing was written. It fits any socket's buffer; where it
+    /// doesn't, nobody listens.
+    fn tell_late(&mut self, cx: &mut Context<'_>) {
+        let problem = Kind::RequestTimeout.because("the head of the request took too long");
+        if let Poll::Ready(Ok(_)) = Pin::new(&mut self.io).poll_write(cx, &problem.last_words()) {
+            let _ = Pin::new(&mut self.io).poll_flush(cx);
+        }
+    }
+
     fn poll_turn(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(late) = self.poll_deadline(cx) {
+            if !self.intake.0.has_begun.get() {
+                self.tell_late(cx);
+            }
             return Poll::Ready(Err(late));
+        }
+        if self.intake.0.head.as_ref().is_some_and(|head| head.gives_way(cx)) {
+            return Poll::Ready(Err(io::Error::other(
+                "the connection gives way to one that may have something to say",
+            )));
         }
         if self.given == TURN {
             self.end_turn();
@@ -167,7 +201,7 @@ impl<T: AsyncRead + Unpin> Guarded<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<T> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.intake.0.closed.get() {
@@ -209,17 +243,20 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
 mod tests {
     use super::*;
     use std::task::Waker;
+    use tokio::io::{Join, Sink, join, sink};
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    fn guard(bytes: &[u8]) -> Guarded<&[u8]> {
-        Guarded::new(bytes, PATIENCE)
+    type Played<'a> = Join<&'a [u8], Sink>;
+
+    fn guard(bytes: &[u8]) -> Guarded<Played<'_>> {
+        Guarded::new(join(bytes, sink()), PATIENCE)
     }
 
     /// What one poll gives; `None`: it has to wait.
-    fn poll(guarded: &mut Guarded<&[u8]>) -> Option<io::Result<usize>> {
+    fn poll(guarded: &mut Guarded<Played<'_>>) -> Option<io::Result<usize>> {
         let mut bytes = [0; 32 << 10];
         let mut buffer = ReadBuf::new(&mut bytes);
         match Pin::new(guarded).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {

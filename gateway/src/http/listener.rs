@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
@@ -18,6 +20,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::door::{Door, Entered};
+use super::heads::Heads;
 use super::intake::Guarded;
 #[cfg(doc)]
 use super::intake::Intake;
@@ -30,6 +34,8 @@ pub struct Connections {
     /// Most connections of each worker; further ones wait in the kernel's queue. (actix-web's 25,600 a worker is a silent
     /// end of accepting; the bound on streams is lower and answers.)
     pub most_per_worker: usize,
+    /// Who is let in.
+    pub door: Arc<Door>,
     /// How long a client may take to send its request's head.
     pub head_timeout: Duration,
     /// How long a connection without a request is kept.
@@ -37,6 +43,9 @@ pub struct Connections {
     /// How long written bytes may stay unacknowledged, or the peer's window closed, before the peer counts as gone
     /// (TCP_USER_TIMEOUT, RFC 5482). Silent peers are noticed within the heartbeat's interval and this together.
     pub peer_timeout: Duration,
+    /// Most bytes that the kernel takes for a peer before it has sent the ones before (TCP_NOTSENT_LOWAT): it would hold some MiB for
+    /// one that doesn't read (measured: 2.2 MB each).
+    pub most_unsent: u32,
 }
 
 impl Default for Connections {
@@ -44,9 +53,11 @@ impl Default for Connections {
         Self {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             most_per_worker: 12_000,
+            door: Arc::default(),
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(5),
             peer_timeout: Duration::from_secs(12),
+            most_unsent: 128 << 10,
         }
     }
 }
@@ -57,8 +68,8 @@ const WAITING: i32 = 4_096;
 /// How long a connection may take to close after its last answer.
 const DISCONNECT: Duration = Duration::from_secs(1);
 
-/// Binds. Accepted sockets inherit what is set here (Linux clones the listening socket), so `peer_timeout` holds for plain
-/// and TLS connections alike.
+/// Binds. Accepted sockets inherit what is set here (Linux clones the listening socket), so `peer_timeout` and
+/// `most_unsent` hold for plain and TLS connections alike.
 pub fn bind(address: SocketAddr, connections: &Connections) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -66,6 +77,7 @@ pub fn bind(address: SocketAddr, connections: &Connections) -> io::Result<TcpLis
         socket.set_only_v6(false)?;
     }
     SockRef::from(&socket).set_tcp_user_timeout(Some(connections.peer_timeout))?;
+    SockRef::from(&socket).set_tcp_notsent_lowat(connections.most_unsent)?;
     socket.bind(&address.into())?;
     socket.listen(WAITING)?;
     Ok(socket.into())
@@ -110,20 +122,28 @@ where
         .shutdown_timeout(1)
         .disable_signals();
     let (name, connections) = (address.to_string(), connections.clone());
-    // The first head's time-out is answered with a 408 first.
-    let patience = connections.head_timeout + Duration::from_secs(1);
+    let patience = connections.head_timeout;
     let builder = match tls {
         None => builder.listen(name, socket, move || {
-            fn_service(move |io: TcpStream| ready(Ok::<_, DispatchError>(accepted(io, |io| io, patience))))
-                .and_then(http(&connections, address, app()))
+            let (door, heads) = (connections.door.clone(), connections.door.heads(connections.most_per_worker));
+            let enter = move |io| {
+                door.enter(io).map(|io| accepted(io, |io| &io.socket, patience, &heads)).map_err(DispatchError::Io)
+            };
+            fn_service(move |io: TcpStream| ready(enter(io))).and_then(http(&connections, address, app()))
         })?,
         Some(mut tls) => {
             tls.alpn_protocols = vec![b"http/1.1".to_vec()];
             builder.listen(name, socket, move || {
-                Acceptor::new(tls.clone())
+                let (door, heads) = (connections.door.clone(), connections.door.heads(connections.most_per_worker));
+                let enter = move |io| door.enter(io).map_err(|error| TlsError::Service(DispatchError::Io(error)));
+                let acceptor = Acceptor::new(tls.clone())
                     .map_init_err(|_| unreachable!("an acceptor is always made"))
-                    .map_err(TlsError::into_service_error)
-                    .and_then(move |io: TlsStream<TcpStream>| ready(Ok(accepted(io, |io| io.get_ref().0, patience))))
+                    .map_err(TlsError::into_service_error);
+                fn_service(move |io: TcpStream| ready(enter(io)))
+                    .and_then(acceptor)
+                    .and_then(move |io: TlsStream<Entered>| {
+                        ready(Ok(accepted(io, |io| &io.get_ref().0.socket, patience, &heads)))
+                    })
                     .and_then(http(&connections, address, app()).map_err(TlsError::Service))
             })?
         }
@@ -137,11 +157,12 @@ fn accepted<T>(
     io: T,
     socket: impl Fn(&T) -> &TcpStream,
     patience: Duration,
+    heads: &Rc<Heads>,
 ) -> (Guarded<T>, Protocol, Option<SocketAddr>) {
     // Fails only where the connection is gone already.
     let _ = socket(&io).set_nodelay(true);
     let peer = socket(&io).peer_addr().ok();
-    (Guarded::new(io, patience), Protocol::Http1, peer)
+    (Guarded::new(io, patience).among(heads.enter()), Protocol::Http1, peer)
 }
 
 /// The application on connections of one kind.
@@ -170,7 +191,8 @@ where
     let app = app.into_factory().map_err(|error| error.into().error_response());
     HttpService::build()
         .keep_alive(connections.keep_alive)
-        .client_request_timeout(connections.head_timeout)
+        // Whoever has sent something is told by us, before.
+        .client_request_timeout(connections.head_timeout + Duration::from_secs(1))
         .client_disconnect_timeout(DISCONNECT)
         // A half-closed EventSource is a closed one: actix-web's default holds it until the next write fails.
         .h1_allow_half_closed(false)

@@ -254,6 +254,21 @@ impl Problem {
         self.respond(&members)
     }
 
+    /// The answer as bytes, for where there was no request that could be answered: the connection's last.
+    #[must_use]
+    pub fn last_words(&self) -> Vec<u8> {
+        let content = serde_json::to_vec(&self.document()).expect("texts and numbers always encode");
+        let mut answer = format!(
+            "HTTP/1.1 {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n",
+            self.kind.status(),
+            content.len()
+        )
+        .into_bytes();
+        answer.extend_from_slice(&content);
+        answer
+    }
+
     fn respond(&self, document: &impl Serialize) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.kind.status());
         response

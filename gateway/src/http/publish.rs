@@ -16,7 +16,7 @@ use events_gateway_identity::Identity;
 use super::access::denied;
 use super::content;
 use super::events::Edge;
-use super::problem::{Kind, Problem, quote};
+use super::problem::{Kind, Problem};
 use crate::publish::{By, Publisher, Refused, Reserved, Sender};
 
 /// What `…/broadcast` answers to.
@@ -72,10 +72,7 @@ async fn broadcasts(
     publishing: &Publishing,
 ) -> Result<HttpResponse, Problem> {
     let who = identify(request, edge).await?;
-    let media_type = text_field(request, CONTENT_TYPE.as_str())?.unwrap_or_default();
-    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing());
-    }
+    content::require_json(request.headers())?;
     let received = Received::read(request, content, edge, publishing, who.as_ref()).await?;
     let event = broadcast(&received.body).map_err(|rejection| Kind::InvalidEvent.because(rejection.detail))?;
     let publications = Publications { events: vec![event], is_batch: false };
@@ -109,10 +106,7 @@ impl<'a> Received<'a> {
         publishing: &'a Publishing,
         who: Option<&Identity>,
     ) -> Result<Self, Problem> {
-        if let Some((name, _)) = super::query::pairs(request.query_string())?.first() {
-            let detail = format!("there is no parameter \"{}\" here", quote(name));
-            return Err(Kind::UnknownParameter.because(detail).about(name).closing());
-        }
+        super::query::none(request.query_string(), None).map_err(Problem::closing)?;
         let key = key::read(request)?;
         let publisher = who.map(Identity::scope).unwrap_or_default();
         let sender = Sender { address: edge.trusted_proxies.client(request), publisher };

@@ -205,6 +205,17 @@ pub(super) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Problem> {
         .collect()
 }
 
+/// Refuses every parameter but one, if there is one.
+pub(super) fn none(query: &str, but: Option<&str>) -> Result<(), Problem> {
+    match pairs(query)?.into_iter().find(|(name, _)| Some(&**name) != but) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let detail = format!("there is no parameter \"{}\" here", quote(&name));
+            Err(Kind::UnknownParameter.because(detail).about(&name))
+        }
+    }
+}
+
 impl<'a> Parameters<'a> {
     fn split(query: &'a str, credentials: &[String]) -> Result<Self, Problem> {
         let mut parameters = Self::default();

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::events::Edge;
-use super::problem::{Kind, Problem, quote};
+use super::problem::{Kind, Problem};
 use crate::backlog::{Lease, Rates};
 use crate::hub::Hub;
 use crate::replica::pulse::{Latency, Pulse};
@@ -153,12 +153,7 @@ pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse 
 
 async fn tell(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem> {
     let token = edge.credentials.as_ref().and_then(|credentials| credentials.parameter.as_deref());
-    if let Some((name, _)) =
-        super::query::pairs(request.query_string())?.into_iter().find(|(name, _)| Some(&**name) != token)
-    {
-        let detail = format!("there is no parameter \"{}\" here", quote(&name));
-        return Err(Kind::UnknownParameter.because(detail).about(&name));
-    }
+    super::query::none(request.query_string(), token)?;
     let who = edge.identify(request).await?;
     let who: Option<&Identity> = who.as_ref();
     if !edge.policy.may_any(Right::Stats, who) {

@@ -1,7 +1,7 @@
 //! `POST {prefix}/tickets`: a ticket for one stream.
 
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use events_gateway_core::Channel;
 use events_gateway_core::cursor::ChannelSet;
@@ -46,10 +46,7 @@ async fn issue(
     let Some(who) = who else {
         return Err(Kind::Unauthorized.because("tickets are for those who say who they are").closing());
     };
-    let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing());
-    }
+    content::require_json(request.headers())?;
     let body = content::read(request, content, MAX_CONTENT, |_| true).await?;
     let wanted: Wanted =
         serde_json::from_slice(&body).map_err(|error| Kind::BadRequest.because(format!("content: {error}")))?;

@@ -20,6 +20,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_core::frame;
+use events_gateway_identity::Identity;
 
 use super::credentials::{TICKET, Unproven, is_own};
 use super::events::{Asker, Edge, agent};
@@ -115,10 +116,15 @@ pub(super) async fn connect(
     let refuse = |response: &mut actix_http::ResponseBuilder, reason| {
         answer(response, edge.refusals.refuse_socket(reason, frame::close(socket::code_of(reason))))
     };
-    let (Asker { who, only }, place) = match admitted {
+    let (Asker { who, only }, mut place) = match admitted {
         Ok(admitted) => admitted,
         Err(reason) => return refuse(&mut response, reason),
     };
+    let scope = who.as_ref().map(Identity::scope);
+    match edge.admission.admit(edge.trusted_proxies.client(request), scope.as_deref()).await {
+        Ok(admitted) => place.hold(admitted),
+        Err(reason) => return refuse(&mut response, reason),
+    }
     if only.is_some() {
         response.insert_header((REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
     }

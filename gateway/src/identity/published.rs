@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use events_gateway_identity::keys::MAX_BYTES;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use events_gateway_kafka_client::https;
 
 /// How long fetching may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,33 +41,16 @@ pub enum PublishedError {
     #[error("failed to read the authorities")]
     Authorities(#[from] std::io::Error),
     /// There are none.
-    #[error("no certificate of an authority in {0}")]
-    NoAuthorities(PathBuf),
+    #[error(transparent)]
+    NoAuthorities(#[from] https::NoAuthorities),
 }
 
 impl Published {
     /// Fetches them, as they are. Blocks for 10 s at most.
     pub(super) fn fetch(&self) -> Result<Vec<u8>, PublishedError> {
-        let mut config = ureq::Agent::config_builder()
-            .timeout_global(Some(PATIENCE))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false);
-        if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path)?;
-            let certificates: Vec<Certificate<'static>> = parse_pem(&pem)
-                .filter_map(|item| match item {
-                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                    _ => None,
-                })
-                .collect();
-            if certificates.is_empty() {
-                return Err(PublishedError::NoAuthorities(path.clone()));
-            }
-            config = config.tls_config(TlsConfig::builder().root_certs(RootCerts::from(certificates)).build());
-        }
+        let authorities = self.ca_file.as_ref().map(std::fs::read).transpose()?;
+        let agent = https::agent(PATIENCE, authorities.as_deref())?;
         let failed = |source| PublishedError::Fetch { url: self.url.clone(), source };
-        let agent = config.build().new_agent();
         let mut answer = agent.get(&self.url).header("Accept", "application/json").call().map_err(failed)?;
         let status = answer.status().as_u16();
         if status != 200 {

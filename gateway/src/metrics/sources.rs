@@ -71,6 +71,12 @@ pub fn edge(edge: web::Data<Edge>) -> Source {
         for (reason, count) in edge.refusals.counts() {
             sheet.count(&REFUSALS, &[reason.as_str()], count);
         }
+        for (reason, count) in [("address", edge.door.refused()), ("no-request", edge.door.gave_way())] {
+            sheet.count(&CONNECTIONS_CLOSED, &[reason], count);
+        }
+        if let Some(subjects) = &edge.admission.subjects {
+            sheet.count(&SUBJECTS_ALONE, &[], subjects.decided_alone());
+        }
         for (kind, count) in edge.problems.counts() {
             sheet.count(&PROBLEMS, &[kind.as_str()], count);
         }
@@ -89,6 +95,11 @@ pub fn edge(edge: web::Data<Edge>) -> Source {
                 for (outcome, count) in revocations.counts() {
                     sheet.count(&REVOCATION_RECORDS, &[outcome.as_str()], count);
                 }
+            }
+        }
+        if let Some(forwarded) = edge.credentials.as_ref().and_then(|credentials| credentials.forwarded.as_ref()) {
+            for (outcome, count) in forwarded.service.counts() {
+                sheet.count(&FORWARD_AUTH, &[outcome.as_str()], count);
             }
         }
         let Some(publishing) = &edge.publishing else { return };

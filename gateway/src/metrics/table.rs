@@ -66,6 +66,10 @@ table! {
         "Requests refused retryably.";
     REFUSALS_HELD = Gauge "events_gateway_refusals_held" []
         "Refused requests that are held open for a moment.";
+    CONNECTIONS_CLOSED = Counter "events_gateway_connections_closed_total" ["reason"]
+        "Connections closed before a request was read: the peer had as many as it may, or gave way for sending none.";
+    SUBJECTS_ALONE = Counter "events_gateway_subject_limit_alone_total" []
+        "Streams opened by this replica's own count of their subject's, because Redis didn't answer in time.";
     PROBLEMS = Counter "events_gateway_problems_total" ["problem"]
         "Requests refused for good, by the row of the problem table.";
     DELIVERED = Counter "events_gateway_delivered_events_total" []
@@ -102,6 +106,8 @@ table! {
         "Time since the topic of revocations was known to its end, or since the start where it never was.";
     REVOCATION_RECORDS = Counter "events_gateway_revocation_records_total" ["outcome"]
         "Records of the topic of revocations, by what they said.";
+    FORWARD_AUTH = Counter "events_gateway_forward_auth_questions_total" ["outcome"]
+        "Questions whose a session or token is, by what came of them; remembered ones didn't reach the service.";
     PUBLISHED = Counter "events_gateway_published_events_total" ["outcome"]
         "Events that were published over HTTP, by what became of them.";
     PUBLISH_PENDING = Gauge "events_gateway_publish_pending_bytes" []

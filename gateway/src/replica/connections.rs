@@ -54,6 +54,8 @@ struct HeldStream {
 pub struct Place {
     connections: Arc<Connections>,
     number: Option<u64>,
+    /// What else the stream holds as long as it is there.
+    held: Option<Box<dyn std::any::Any + Send>>,
 }
 
 /// What the directory is to be told: at most as much as was asked for.
@@ -107,7 +109,7 @@ impl Connections {
                 (admitted < self.most).then_some(admitted + 1)
             })
             .ok()?;
-        Some(Place { connections: self.clone(), number: None })
+        Some(Place { connections: self.clone(), number: None, held: None })
     }
 
     /// How many streams are open.
@@ -290,6 +292,11 @@ impl Held {
 }
 
 impl Place {
+    /// Holds something for as long as the stream is there.
+    pub fn hold(&mut self, held: impl Send + 'static) {
+        self.held = Some(Box::new(held));
+    }
+
     /// The stream is there: lists it, and lets it be closed from here. Answers what it is listed as.
     pub fn fill(&mut self, entry: ConnectionEntry, close: Close) -> Arc<ConnectionEntry> {
         let entry = Arc::new(entry);

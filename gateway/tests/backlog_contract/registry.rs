@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events_gateway::backlog::{Applied, Breaks, ConnectionEntry, Lease, Marked, Offsets, ReplicaState, Taken};
+use events_gateway::backlog::{Applied, Breaks, ConnectionEntry, Hold, Lease, Marked, Offsets, ReplicaState, Taken};
 use events_gateway_core::Timestamp;
 
 use crate::suite::{append, channel, now, token};
@@ -217,4 +217,48 @@ pub(crate) async fn connections_and_control_are_told(world: &dyn World) {
     assert_eq!((control.paused, control.breaks), (true, third + 3));
     ports.set_paused("some group", false).await.unwrap();
     assert!(!ports.control("some group").await.unwrap().paused);
+}
+
+pub(crate) async fn a_quota_counts_what_live_holders_say(world: &dyn World) {
+    let one = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let other = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let live = ["r1".to_owned(), "r2".to_owned()];
+    let (long, brief) = (Duration::from_secs(600), Duration::from_millis(50));
+    let hold = |quota, holder, count, most| Hold { quota, holder, count, most, live: &live, lease: long, expiry: long };
+    assert!(one.hold(hold("a-_1", "r1", 2, 3)).await.unwrap());
+    assert!(other.hold(hold("a-_1", "r2", 1, 3)).await.unwrap());
+    assert!(!other.hold(hold("a-_1", "r2", 2, 3)).await.unwrap(), "four are too many");
+    assert!(one.hold(hold("a-_1", "r1", 2, 3)).await.unwrap(), "the same may be said again");
+    assert!(one.hold(hold("b", "r1", 3, 3)).await.unwrap(), "another quota is another");
+    assert!(one.hold(hold("a-_1", "r1", 1, u32::MAX)).await.unwrap());
+    assert!(other.hold(hold("a-_1", "r2", 2, 3)).await.unwrap(), "one was given back");
+    assert!(one.hold(hold("a-_1", "r1", 9, u32::MAX)).await.unwrap(), "what is so is told");
+    assert!(!other.hold(hold("a-_1", "r2", 2, 3)).await.unwrap());
+    assert!(one.hold(hold("a-_1", "r1", 0, u32::MAX)).await.unwrap());
+    assert!(other.hold(hold("a-_1", "r2", 3, 3)).await.unwrap(), "none are none");
+    assert!(!one.hold(hold("a-_1", "r1", 1, 3)).await.unwrap());
+
+    // Who isn't known to be alive counts for a lease, and then no more.
+    let alone = ["r1".to_owned()];
+    let without = |lease| Hold { live: &alone, lease, ..hold("a-_1", "r1", 1, 3) };
+    assert!(!one.hold(without(long)).await.unwrap());
+    tokio::time::sleep(brief * 2).await;
+    assert!(!one.hold(hold("a-_1", "r1", 1, 3)).await.unwrap(), "who is alive counts however long ago it said so");
+    assert!(one.hold(without(brief)).await.unwrap());
+    assert!(one.hold(hold("a-_1", "r1", 3, 3)).await.unwrap(), "and is forgotten");
+
+    // A quota of which nobody says anything any more is forgotten too.
+    assert!(one.hold(Hold { expiry: brief, ..hold("c", "r1", 3, 3) }).await.unwrap());
+    tokio::time::sleep(brief * 2).await;
+    assert!(other.hold(hold("c", "r2", 3, 3)).await.unwrap());
+
+    // Of many at once exactly as many get in as there is room for.
+    let tries = futures_util::future::join_all((0..20).map(|number| {
+        let holder = ["h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8", "h9"][number % 10];
+        let ports = if number % 2 == 0 { &one } else { &other };
+        ports.hold(hold("d", holder, 1, 4))
+    }));
+    let taken = tries.await.into_iter().filter(|taken| matches!(taken, Ok(true))).count();
+    assert!((4..=8).contains(&taken), "four, and those of them that said it again: {taken}");
+    assert!(!one.hold(hold("d", "late", 1, 4)).await.unwrap());
 }

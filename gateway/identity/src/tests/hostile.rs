@@ -78,14 +78,14 @@ fn cases(signer: &Signer) -> Vec<Case> {
         }
     }
     // The right key under an algorithm of its type that it didn't sign for, and others' keys.
-    for (name, _) in Algorithm::NAMES.into_iter().filter(|(name, _)| *name != "RS256") {
-        add(&format!("signed RS256, says {name}"), signer.headed(&json!({ "alg": name }), &claims()));
+    for name in TokenAlgorithm::ALL.into_iter().filter(|algorithm| *algorithm != TokenAlgorithm::Rs256) {
+        add(&format!("signed RS256, says {name:?}"), signer.headed(&json!({ "alg": name }), &claims()));
     }
-    for (name, algorithm) in Algorithm::NAMES {
-        let other = if algorithm == Algorithm::Rs256 { Signer::rsa(2) } else { Signer::of(algorithm) };
-        if other.kind() != "RSA" || algorithm == Algorithm::Rs256 {
-            add(&format!("another's {name} key"), other.token(&claims()));
-            add(&format!("another's {name} key under our kid"), other.token_of("k", &claims()));
+    for algorithm in TokenAlgorithm::ALL {
+        let other = if algorithm == TokenAlgorithm::Rs256 { Signer::rsa(2) } else { Signer::of(algorithm) };
+        if other.kind() != "RSA" || algorithm == TokenAlgorithm::Rs256 {
+            add(&format!("another's {algorithm:?} key"), other.token(&claims()));
+            add(&format!("another's {algorithm:?} key under our kid"), other.token_of("k", &claims()));
         }
     }
 
@@ -294,7 +294,8 @@ fn mutations() -> usize {
 fn no_mutation_of_a_good_token_is_taken() {
     let seed: u64 = rand::random();
     let mut random = StdRng::seed_from_u64(seed);
-    let signers = [Algorithm::Hs256, Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256].map(Signer::of);
+    let signers =
+        [TokenAlgorithm::Hs256, TokenAlgorithm::Es256, TokenAlgorithm::EdDsa, TokenAlgorithm::Rs256].map(Signer::of);
     let good: Vec<(KeySet, Vec<u8>)> =
         signers.iter().map(|signer| (signer.keys(), signer.token(&claims()).into_bytes())).collect();
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.+/= \0";

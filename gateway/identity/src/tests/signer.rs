@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use events_gateway_crds::identity::TokenAlgorithm;
 use ring::rand::SystemRandom;
 use ring::signature::{
     self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
@@ -10,12 +11,12 @@ use ring::signature::{
 use ring::{hmac, rsa};
 use serde_json::{Value, json};
 
-use crate::{Algorithm, KeySet};
+use crate::KeySet;
 
 pub(super) const SECRET: &[u8; 32] = b"a secret that only we two know!!";
 
 pub(super) struct Signer {
-    algorithm: Algorithm,
+    algorithm: TokenAlgorithm,
     key: Key,
 }
 
@@ -38,10 +39,10 @@ fn rsa_key(number: usize) -> Box<RsaKeyPair> {
 impl Signer {
     /// One for RS256 with the first or second key of these tests.
     pub(super) fn rsa(number: usize) -> Self {
-        Self { algorithm: Algorithm::Rs256, key: Key::Rsa(rsa_key(number), &signature::RSA_PKCS1_SHA256) }
+        Self { algorithm: TokenAlgorithm::Rs256, key: Key::Rsa(rsa_key(number), &signature::RSA_PKCS1_SHA256) }
     }
 
-    pub(super) fn of(algorithm: Algorithm) -> Self {
+    pub(super) fn of(algorithm: TokenAlgorithm) -> Self {
         let random = SystemRandom::new();
         let ec = |parameters: &'static signature::EcdsaSigningAlgorithm| {
             let key = EcdsaKeyPair::generate_pkcs8(parameters, &random).unwrap();
@@ -49,18 +50,18 @@ impl Signer {
         };
         let rsa = |encoding| Key::Rsa(rsa_key(1), encoding);
         let key = match algorithm {
-            Algorithm::Hs256 => Key::Hmac(hmac::HMAC_SHA256),
-            Algorithm::Hs384 => Key::Hmac(hmac::HMAC_SHA384),
-            Algorithm::Hs512 => Key::Hmac(hmac::HMAC_SHA512),
-            Algorithm::Rs256 => rsa(&signature::RSA_PKCS1_SHA256),
-            Algorithm::Rs384 => rsa(&signature::RSA_PKCS1_SHA384),
-            Algorithm::Rs512 => rsa(&signature::RSA_PKCS1_SHA512),
-            Algorithm::Ps256 => rsa(&signature::RSA_PSS_SHA256),
-            Algorithm::Ps384 => rsa(&signature::RSA_PSS_SHA384),
-            Algorithm::Ps512 => rsa(&signature::RSA_PSS_SHA512),
-            Algorithm::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
-            Algorithm::Es384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
-            Algorithm::EdDsa => {
+            TokenAlgorithm::Hs256 => Key::Hmac(hmac::HMAC_SHA256),
+            TokenAlgorithm::Hs384 => Key::Hmac(hmac::HMAC_SHA384),
+            TokenAlgorithm::Hs512 => Key::Hmac(hmac::HMAC_SHA512),
+            TokenAlgorithm::Rs256 => rsa(&signature::RSA_PKCS1_SHA256),
+            TokenAlgorithm::Rs384 => rsa(&signature::RSA_PKCS1_SHA384),
+            TokenAlgorithm::Rs512 => rsa(&signature::RSA_PKCS1_SHA512),
+            TokenAlgorithm::Ps256 => rsa(&signature::RSA_PSS_SHA256),
+            TokenAlgorithm::Ps384 => rsa(&signature::RSA_PSS_SHA384),
+            TokenAlgorithm::Ps512 => rsa(&signature::RSA_PSS_SHA512),
+            TokenAlgorithm::Es256 => ec(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            TokenAlgorithm::Es384 => ec(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            TokenAlgorithm::EdDsa => {
                 let key = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
                 Key::Ed(Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap())
             }
@@ -73,7 +74,7 @@ impl Signer {
         match &self.key {
             Key::Hmac(_) => "oct",
             Key::Rsa(..) => "RSA",
-            Key::Ec(_) if self.algorithm == Algorithm::Es256 => "P-256",
+            Key::Ec(_) if self.algorithm == TokenAlgorithm::Es256 => "P-256",
             Key::Ec(_) => "P-384",
             Key::Ed(_) => "Ed25519",
         }
@@ -127,10 +128,10 @@ impl Signer {
     }
 
     pub(super) fn token(&self, claims: &Value) -> String {
-        self.headed(&json!({ "alg": self.algorithm.as_str(), "typ": "JWT" }), claims)
+        self.headed(&json!({ "alg": self.algorithm, "typ": "JWT" }), claims)
     }
 
     pub(super) fn token_of(&self, kid: &str, claims: &Value) -> String {
-        self.headed(&json!({ "alg": self.algorithm.as_str(), "kid": kid }), claims)
+        self.headed(&json!({ "alg": self.algorithm, "kid": kid }), claims)
     }
 }

@@ -71,6 +71,11 @@ impl Keys {
         Ok(format!("{}ticket:{}", self.prefix, name(ticket)?))
     }
 
+    /// What replicas hold of a quota.
+    pub(super) fn quota(&self, quota: &str) -> Result<String, BacklogError> {
+        Ok(format!("{}quota:{}", self.prefix, name(quota)?))
+    }
+
     /// What a group is to do.
     pub(super) fn control(&self, group: &str) -> Result<String, BacklogError> {
         Ok(format!("{}group:{}:control", self.prefix, name(group)?))

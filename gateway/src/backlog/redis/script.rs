@@ -30,5 +30,6 @@ scripts! {
     CLOSE = "scripts/common.lua" "scripts/close.lua";
     MARK = "scripts/mark.lua";
     REMEMBER = "scripts/remember.lua";
+    HOLD = "scripts/hold.lua";
     RAISE = "scripts/raise.lua";
 }

@@ -32,6 +32,7 @@ async fn credentials() -> Credentials {
     }
     Credentials {
         identities: Arc::new(Identities::new(vec![issuer])),
+        forwarded: None,
         tickets: Tickets::new(store(), Duration::from_secs(30)),
         cookie: Some("session".into()),
         parameter: Some("token".into()),
@@ -155,4 +156,85 @@ fn another_cookie_in_any_bytes_hides_none_of_ours() {
     assert_eq!(read(b"session=\xff"), Err(Kind::InvalidToken));
     assert_eq!(read(b"name=\xff; session=a; session=b"), Err(Kind::InvalidToken));
     assert_eq!(read(b"sessions=\xff"), Ok(None));
+}
+
+/// Credentials of a service that knows sessions and opaque tokens, and what it was sent: names and values, joined.
+async fn with_service() -> (Credentials, Arc<parking_lot::Mutex<Vec<String>>>) {
+    use crate::identity::forward_auth::{ForwardAuth, Options, tests};
+    let seen = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let sent = seen.clone();
+    let (url, _) = tests::server(Arc::new(move |head, socket| {
+        let mut fields: Vec<String> = head.lines().skip(1).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        fields.retain(|field| {
+            let name = field.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            !["host", "accept", "accept-encoding", "user-agent"].contains(&name.as_str())
+        });
+        let is_known = fields.iter().any(|field| field.contains("opaque") || field.contains("sid=ann"));
+        sent.lock().push(fields.join(", "));
+        match is_known {
+            true => tests::answer(socket, "200 OK", br#"{"sub":"ann of the service"}"#),
+            false => tests::answer(socket, "401 Unauthorized", b""),
+        }
+    }));
+    let service = ForwardAuth::new(Options {
+        url,
+        ca_file: None,
+        issuer: "session".into(),
+        timeout: Duration::from_secs(5),
+        cache: Duration::ZERO,
+        lifetime: Duration::from_secs(60),
+    });
+    let forwarded = Forwarded {
+        service,
+        headers: vec!["authorization".into(), "x-tenant".into()],
+        cookies: vec!["sid".into(), "csrf".into()],
+    };
+    (Credentials { forwarded: Some(forwarded), ..credentials().await }, seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_service_is_sent_what_is_listed_of_what_no_issuer_knows_and_nothing_else() {
+    let (credentials, seen) = with_service().await;
+    let own = ("sec-fetch-site", "same-origin");
+    let others = [("x-secret", "s"), ("x-tenant", "shop"), ("cookie", "other=o; sid=ann; csrf=c; session=")];
+    let with = |more: &[(&'static str, &'static str)]| [more, &others, &[own]].concat();
+    assert_eq!(
+        told(&credentials, "/", &with(&[("authorization", "Bearer opaque")])).await,
+        Ok(Some("ann of the service".into()))
+    );
+    assert_eq!(told(&credentials, "/", &with(&[])).await, Ok(Some("ann of the service".into())));
+    assert_eq!(told(&credentials, "/", &with(&[("authorization", "Bearer other")])).await, Err(Kind::InvalidToken));
+    assert_eq!(told(&credentials, "/", &[own, ("cookie", "sid=bob")]).await, Err(Kind::InvalidToken));
+    assert_eq!(told(&credentials, "/", &[own, ("cookie", "other=o")]).await, Ok(None));
+    assert_eq!(
+        *seen.lock(),
+        [
+            "authorization: Bearer opaque, x-tenant: shop",
+            "x-tenant: shop, cookie: sid=ann; csrf=c",
+            "authorization: Bearer other, x-tenant: shop",
+            "cookie: sid=bob",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_an_issuer_is_proven_here_and_a_foreign_page_asks_nothing() {
+    let (credentials, seen) = with_service().await;
+    let bearer = |token: &str| format!("Bearer {token}");
+    assert_eq!(told(&credentials, "/", &[("authorization", &bearer(&token("bob")))]).await, Ok(Some("bob".into())));
+    let mut parts: Vec<String> = token("bob").split('.').map(str::to_owned).collect();
+    parts[2] = "opaque".into();
+    let forged = bearer(&parts.join("."));
+    assert_eq!(told(&credentials, "/", &[("authorization", &forged)]).await, Err(Kind::InvalidToken));
+    let cookie = ("cookie", "sid=ann");
+    for (page, expected) in [
+        (&[("origin", "https://evil.example")][..], Kind::ForeignHost),
+        (&[("sec-fetch-site", "cross-site")], Kind::ForeignHost),
+        (&[], Kind::InvalidToken),
+    ] {
+        assert_eq!(told(&credentials, "/", &[page, &[cookie]].concat()).await, Err(expected), "{page:?}");
+    }
+    let twice = [("sec-fetch-site", "same-origin"), ("cookie", "sid=ann; sid=bob")];
+    assert_eq!(told(&credentials, "/", &twice).await, Err(Kind::InvalidToken));
+    assert!(seen.lock().is_empty(), "{:?}", seen.lock());
 }

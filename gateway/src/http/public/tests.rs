@@ -1,6 +1,7 @@
 //! The public listener with real sockets.
 
 mod fixture;
+mod limits;
 mod publishing;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::backlog::ReplicaState;
 use crate::http::access::Policy;
+use crate::http::admission::Admission;
 use crate::http::cors::Cors;
 use crate::http::events::ProblemCounts;
 use crate::http::listener::bind;
@@ -417,6 +419,8 @@ async fn a_stream_carries_what_is_appended_and_resumes_after_it() {
         credentials: None,
         trusted_proxies: crate::http::client_address::TrustedProxies::default(),
         policy: Policy::default(),
+        door: Arc::default(),
+        admission: Admission::default(),
         publishing: None,
         aliases: Vec::new(),
         sockets: fixture::sockets(),

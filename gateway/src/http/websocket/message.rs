@@ -64,12 +64,12 @@ impl Wanted {
             None | Some("") => Resume::Live,
             Some(text) => query::resume(text, &channels, true).map_err(|problem| problem.about("cursor"))?,
         };
-        let (format, named) =
+        let (format, bears_types) =
             self.format.as_deref().map(query::format).transpose()?.unwrap_or((Default::default(), true));
         let named = self.filter.as_deref().map(|name| query::named_filter(name, &rules.filters)).transpose()?;
         let terms = self.attributes.iter().map(|(name, values)| (vec![name.clone()], values.clone())).collect();
         let filter = query::build_filter(self.types.clone(), terms, named)?;
-        Ok(Asked { channels, resume, format, named, view: self.view.clone(), filter })
+        Ok(Asked { channels, resume, format, named: bears_types, view: self.view.clone(), filter })
     }
 
     fn channels(&self, rules: &Rules) -> Result<ChannelSet, Problem> {

@@ -33,6 +33,7 @@ use crate::http::query::Asked;
 use crate::http::{Close, Opened};
 use crate::hub::{Signal, StreamHandle, Subscribe, Wire};
 use crate::replica::connections::Place;
+use crate::replica::subjects::SubjectStream;
 
 /// Most subscriptions of a connection.
 const MAX_SUBSCRIPTIONS: usize = 16;
@@ -152,7 +153,17 @@ pub(super) fn subscribe(
 /// A token that is being proven.
 struct Proof {
     renews: bool,
-    proof: Pin<Box<dyn Future<Output = Result<Identity, Unproven>>>>,
+    proof: Pin<Box<dyn Future<Output = Result<Proven, NotProven>>>>,
+}
+
+/// Whose a token is, and room for one more of their streams, where that is new.
+type Proven = (Identity, Option<SubjectStream>);
+
+/// Why it isn't known, or of no use.
+enum NotProven {
+    Unproven(Unproven),
+    /// Not now, but perhaps later.
+    Later(DisconnectReason),
 }
 
 /// The body.
@@ -170,6 +181,8 @@ pub(super) struct Socket {
     /// Its client only listens.
     is_plain: bool,
     proof: Option<Proof>,
+    /// Taken once it was known whose it is.
+    room: Option<SubjectStream>,
     signal: Arc<Signal>,
     is_open: bool,
     connection: Arc<str>,
@@ -245,6 +258,7 @@ impl Socket {
             only,
             is_plain,
             proof: None,
+            room: None,
             signal,
             is_open: true,
             connection,
@@ -355,9 +369,6 @@ impl Socket {
 
     fn is_nobody(&mut self) {
         self.who = Who::Nobody;
-        if let Some(credentials) = &self.edge.credentials {
-            credentials.identities.count_anonymous();
-        }
     }
 
     /// Reads what the client sends. Whether there is something to write, or to look at again.
@@ -506,10 +517,16 @@ impl Socket {
     fn prove(&mut self, token: String, renews: bool) {
         let edge = self.edge.clone();
         let proof = Box::pin(async move {
-            match &edge.credentials {
-                Some(credentials) => credentials.prove(&token).await,
-                None => Err(Unproven::Refused(Kind::BadRequest.because("nobody is asked who they are here"))),
-            }
+            let Some(credentials) = &edge.credentials else {
+                let problem = Kind::BadRequest.because("nobody is asked who they are here");
+                return Err(NotProven::Unproven(Unproven::Refused(problem)));
+            };
+            let identity = credentials.prove(&token).await.map_err(NotProven::Unproven)?;
+            let room = match renews {
+                true => None,
+                false => edge.admission.admit_subject(&identity.scope()).await.map_err(NotProven::Later)?,
+            };
+            Ok((identity, room))
         });
         self.proof = Some(Proof { renews, proof });
     }
@@ -520,14 +537,23 @@ impl Socket {
         let (renews, Poll::Ready(proven)) = (*renews, proof.as_mut().poll(cx)) else { return false };
         self.proof = None;
         match proven {
-            Ok(identity) => self.is(identity, renews),
-            Err(Unproven::Refused(problem)) => {
+            Ok((identity, room)) => {
+                self.room = room.or(self.room.take());
+                self.is(identity, renews);
+            }
+            Err(NotProven::Later(reason)) => {
+                let closing = Closing::new(reason, self.edge.refusals.count(reason));
+                self.close(closing);
+            }
+            Err(NotProven::Unproven(Unproven::Refused(problem))) => {
                 self.refuse(None, &problem);
                 self.end(POLICY);
             }
             // Whoever is known stays it, until that ends.
-            Err(Unproven::Unavailable) if renews => self.refuse(None, &Problem::from(Unproven::Unavailable)),
-            Err(Unproven::Unavailable) => self.close_for(DisconnectReason::IdentityUnavailable),
+            Err(NotProven::Unproven(Unproven::Unavailable)) if renews => {
+                self.refuse(None, &Problem::from(Unproven::Unavailable))
+            }
+            Err(NotProven::Unproven(Unproven::Unavailable)) => self.close_for(DisconnectReason::IdentityUnavailable),
         }
         true
     }

@@ -115,6 +115,10 @@ pub(crate) fn rules() -> Vec<Refused> {
             "limits.streams must be at most listen.maxConnections",
         ),
         refused(
+            &[("/spec/limits", json!({ "addressStreamRate": { "perSecond": 2, "burst": 1 } }))],
+            "burst must be at least perSecond",
+        ),
+        refused(
             &[("/spec/limits", json!({ "streams": 5_000, "softStreams": 5_000 }))],
             "softStreams must be below streams",
         ),
@@ -137,6 +141,11 @@ pub(crate) fn rules() -> Vec<Refused> {
                 }] }),
             )],
             "caFile goes only with jwksUrl",
+        ),
+        refused(&[("/spec/identity", json!({}))], "nobody could say who they are: name issuers, or forwardAuth"),
+        refused(
+            &[("/spec/identity", json!({ "forwardAuth": { "url": "https://a.example/s", "issuer": "s" } }))],
+            "nothing would be asked about: name cookies, or authorization among headers",
         ),
         refused(
             &[("/spec/identity", revoking("events"))],

@@ -18,6 +18,7 @@ use super::super::*;
 use crate::backlog::memory::{self, Store};
 use crate::backlog::{Lease, ReplicaState};
 use crate::http::access::Policy;
+use crate::http::admission::Admission;
 use crate::http::cors::Cors;
 use crate::http::events::ProblemCounts;
 use crate::http::listener::bind;
@@ -123,6 +124,7 @@ pub(super) struct Wanted {
     /// The soft limit, with another replica that is empty.
     pub(super) soft: Option<usize>,
     pub(super) publishing: Option<Publishing>,
+    pub(super) admission: Admission,
     pub(super) cors: Cors,
     pub(super) then: Bytes,
     pub(super) options: Options,
@@ -134,6 +136,7 @@ impl Default for Wanted {
             most: 2_000,
             soft: None,
             publishing: None,
+            admission: Admission::default(),
             cors: Cors::default(),
             then: Bytes::from_static(b": hello\n\n"),
             options: Options {
@@ -158,6 +161,8 @@ impl Gateway {
             credentials: None,
             trusted_proxies: crate::http::client_address::TrustedProxies::default(),
             policy: Policy::default(),
+            door: wanted.options.connections.door.clone(),
+            admission: wanted.admission,
             publishing: wanted.publishing,
             aliases: Vec::new(),
             sockets: sockets(),
