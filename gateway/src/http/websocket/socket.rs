@@ -551,7 +551,7 @@ impl Socket {
             }
             // Whoever is known stays it, until that ends.
             Err(NotProven::Unproven(Unproven::Unavailable)) if renews => {
-                self.refuse(None, &Problem::from(Unproven::Unavailable))
+                self.refuse(None, &Problem::from(Unproven::Unavailable));
             }
             Err(NotProven::Unproven(Unproven::Unavailable)) => self.close_for(DisconnectReason::IdentityUnavailable),
         }
