@@ -18,6 +18,8 @@ pub(crate) struct Counts {
     pub(crate) ended: AtomicU64,
     /// Answers with status 202, 408, 429, and others.
     pub(crate) statuses: [AtomicU64; 4],
+    /// Streams that were opened, and those that were refused by a stream.
+    pub(crate) streams: [AtomicU64; 2],
     /// Refusals that are no problem of RFC 9457.
     pub(crate) mute: AtomicU64,
 }
@@ -51,6 +53,8 @@ pub(crate) enum Kind {
     Half,
     /// Streams of a busy channel that nobody reads.
     Stuck,
+    /// Streams with a filter each that nobody else has: whoever gets one stays, whoever is refused asks for another.
+    Filters,
     /// A publisher that doesn't mind its limit: so many requests a second in all.
     Publish(u64),
 }
@@ -118,6 +122,28 @@ async fn once(address: SocketAddr, kind: Kind, many: usize, counts: &Counts) {
             // It is never read; what ends it is the gateway.
             sleep(Duration::from_secs(3_600)).await;
         }
+        Kind::Filters => {
+            let number = counts.connected.load(Ordering::Relaxed) * 10_000 + rand::random_range(0..10_000);
+            let query = format!("channels=filtered&types=kind-{number}&attribute.a={number}");
+            let _ =
+                stream.write_all(format!("GET /api/v1/events?{query} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await;
+            let mut answer = Vec::new();
+            let mut part = [0; 4_096];
+            while !contains(&answer, "event: gateway.open") {
+                match timeout(Duration::from_secs(30), stream.read(&mut part)).await {
+                    Ok(Ok(read)) if read > 0 => answer.extend_from_slice(&part[..read]),
+                    _ => return,
+                }
+                if contains(&answer, "event: gateway.closing") {
+                    counts.streams[1].fetch_add(1, Ordering::Relaxed);
+                    let is_retryable = contains(&answer, "\"reason\":\"filter-limit\",\"retryable\":true");
+                    counts.mute.fetch_add(u64::from(!is_retryable), Ordering::Relaxed);
+                    return;
+                }
+            }
+            counts.streams[0].fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_secs(3_600)).await;
+        }
         Kind::Publish(per_second) => {
             let pace = Duration::from_micros(1_000_000 * many as u64 / per_second);
             let body = r#"{"channels":["noise"],"data":"x"}"#;
@@ -139,6 +165,10 @@ async fn once(address: SocketAddr, kind: Kind, many: usize, counts: &Counts) {
     }
     // Who was ended comes again, a moment later.
     sleep(Duration::from_millis(50)).await;
+}
+
+fn contains(answer: &[u8], text: &str) -> bool {
+    String::from_utf8_lossy(answer).contains(text)
 }
 
 /// Waits for the end, and notes what is said before.

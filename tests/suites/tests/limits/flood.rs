@@ -33,13 +33,15 @@ struct Numbers {
     slow: usize,
     half: usize,
     stuck: usize,
+    /// Distinct filters that there may be.
+    filters: usize,
     seconds: u64,
 }
 
 fn numbers() -> Numbers {
     match std::env::var("EVENTS_GATEWAY_FLOOD").as_deref() {
-        Ok("full") => Numbers { slow: 500, half: 5_000, stuck: 500, seconds: 15 },
-        _ => Numbers { slow: 100, half: 1_500, stuck: 100, seconds: 5 },
+        Ok("full") => Numbers { slow: 500, half: 5_000, stuck: 500, filters: 1_000, seconds: 15 },
+        _ => Numbers { slow: 100, half: 1_500, stuck: 100, filters: 200, seconds: 5 },
     }
 }
 
@@ -51,7 +53,7 @@ async fn whoever_floods_a_replica_holds_up_nobody_else_and_leaves_nothing() {
         "publish": { "addressRate": { "perSecond": PUBLISH_LIMIT, "burst": PUBLISH_LIMIT } },
         "streams": { "peerTimeout": "60s" },
         "listen": { "maxConnections": 6_000 },
-        "limits": { "streams": 5_900 },
+        "limits": { "streams": 5_900, "filters": numbers.filters },
     });
     let plan = Plan { replicas: 1, publish: json!({}), overlay, ..Plan::default() };
     let platform = Platform::start("limits-flood", &plan).await.expect("the platform starts");
@@ -78,6 +80,7 @@ async fn whoever_floods_a_replica_holds_up_nobody_else_and_leaves_nothing() {
         ("heads a byte at a time", Kind::Slow, numbers.slow),
         ("half heads", Kind::Half, numbers.half),
         ("stuck readers", Kind::Stuck, numbers.stuck),
+        ("distinct filters", Kind::Filters, numbers.filters + 20),
         ("a publisher at ten times its limit", Kind::Publish(PUBLISH_LIMIT * 10), 10),
     ] {
         // What a flood does it does each time; what the machine does meanwhile it doesn't.
@@ -145,6 +148,13 @@ async fn attempt(
     }
     if counts.mute.load(Ordering::Relaxed) > 0 {
         failed.push(format!("{what}: refusals that are no problem: {counts:?}"));
+    }
+    if let Kind::Filters = kind {
+        let [opened, refused] = counts.streams.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let most = numbers().filters as u64;
+        if opened != most || refused < most {
+            failed.push(format!("{what}: {opened} of {most} streams, {refused} refused"));
+        }
     }
     if let Kind::Publish(_) = kind {
         let (taken, refused) = (counts.of(202), counts.of(429));
