@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod events;
 pub mod intake;
 pub mod listener;
+pub mod openapi;
 pub mod problem;
 pub mod public;
 pub mod publish;

@@ -17,6 +17,7 @@ use events_gateway_core::publication::Publication;
 use events_gateway_core::record::Record;
 use events_gateway_core::{Channel, Timestamp};
 use futures_util::future::join_all;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ingest::address::{IDEMPOTENCY_KEY, PUBLISHER, once};
@@ -74,7 +75,7 @@ pub struct By<'a> {
 }
 
 /// Where Kafka has an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Place {
     /// The partition that its key chose.
     pub partition: i32,
@@ -141,6 +142,12 @@ impl Publisher {
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.options.topic
+    }
+
+    /// Most channels of an event.
+    #[must_use]
+    pub fn max_channels(&self) -> usize {
+        self.options.max_channels
     }
 
     /// What was counted.

@@ -1,6 +1,7 @@
 //! `POST {prefix}/events` and `POST {prefix}/events/broadcast`: publishing.
 
 mod answer;
+pub(super) mod description;
 mod key;
 
 use actix_web::http::Method;
@@ -16,7 +17,7 @@ use events_gateway_identity::Identity;
 use super::access::denied;
 use super::content;
 use super::events::Edge;
-use super::problem::{Kind, Problem, quote};
+use super::problem::{Kind, Problem};
 use crate::publish::{By, Publisher, Refused, Reserved, Sender};
 
 /// What `…/broadcast` answers to.
@@ -109,10 +110,7 @@ impl<'a> Received<'a> {
         publishing: &'a Publishing,
         who: Option<&Identity>,
     ) -> Result<Self, Problem> {
-        if let Some((name, _)) = super::query::pairs(request.query_string())?.first() {
-            let detail = format!("there is no parameter \"{}\" here", quote(name));
-            return Err(Kind::UnknownParameter.because(detail).about(name).closing());
-        }
+        super::query::only(request, None).map_err(Problem::closing)?;
         let key = key::read(request)?;
         let publisher = who.map(Identity::scope).unwrap_or_default();
         let sender = Sender { address: edge.trusted_proxies.client(request), publisher };
