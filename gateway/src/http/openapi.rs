@@ -22,7 +22,7 @@ use serde_json::json;
 pub(super) use operation::{Answer, Asks, Operation, Parameter};
 pub(super) use schema::Schemas;
 pub use surface::{Bounds, Scheme, Surface};
-pub(super) use text::{ChannelName, attribute_name, channel, event_type, list, list_of, text, token_characters};
+pub(super) use text::{ChannelName, attribute_name, channel, cloud_event_field, event_type, list, list_of, text};
 
 use super::events::Edge;
 use super::problem::{Kind, Problem};

@@ -12,6 +12,7 @@ use events_gateway_identity::Identity;
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -191,6 +192,14 @@ async fn tell(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Proble
 
 fn describe(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
     let document = schemas.written::<Document>();
+    let example = json!({
+        "replica": {
+            "replica": "4b0c9a3e", "connections": 812, "channels": 640, "delivered_per_second": 2_310, "published_per_second": 40,
+            "delivery_latency_ms": { "p50": 1, "p99": 5 },
+        },
+        "cluster": { "replicas": 3, "connections": 2_450, "delivered_per_second": 7_020, "published_per_second": 118 },
+        "channels": [{ "channel": "orders", "connections": 95 }],
+    });
     vec![
         Operation::get("statistics", "How much is going on")
             .tag("Statistics")
@@ -198,7 +207,7 @@ fn describe(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
                 "Of this replica and of all together; rates over the last seconds, latencies over the last minute.",
             )
             .asks(Asks::Token, surface.anonymous.contains(&Right::Stats))
-            .answer(200, Answer::of("Statistics.", "application/json", document).uncached("no-store"))
+            .answer(200, Answer::of("Statistics.", "application/json", document).example(example).uncached("no-store"))
             .problems(&[Kind::UnknownParameter, Kind::InvalidParameter]),
     ]
 }

@@ -98,7 +98,9 @@ fn describe(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
             )
             .asks(Asks::Token, false)
             .content("application/json", json!({ "schema": wanted, "example": { "channels": ["user:42"] } }))
-            .answer(201, Answer::of("A ticket.", "application/json", issued).uncached("no-store"))
+            .answer(201, Answer::of("A ticket.", "application/json", issued)
+                    .example(json!({ "ticket": "x4vS6kZ0b1Qy3mE9tW7uR2pL5nH8cJ0dF6gA1sK4oIc", "expires_in_ms": 30_000 }))
+                    .uncached("no-store"))
             .problems(&[
                 Kind::UnknownParameter,
                 Kind::InvalidParameter,

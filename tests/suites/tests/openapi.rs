@@ -103,4 +103,10 @@ async fn a_gateway_that_asks_who_comes_does_what_it_describes() {
     let platform = platform(overlay).await;
     let token = token("schemathesis", Duration::from_secs(3_600), &json!({}));
     hold_against_its_description(&platform, &[&format!("Authorization: Bearer {token}")]).await;
+    // Without a token, and with wrong ones, requests were refused as such.
+    for kind in ["unauthorized", "invalid-token"] {
+        let label = format!("problem=\"{kind}\"");
+        let told = platform.gateways[0].metric("events_gateway_problems_total", &[&label]).await.expect("metrics");
+        assert!(told >= 1.0, "{kind}");
+    }
 }

@@ -39,6 +39,7 @@ fn subscribe(surface: &Surface, schemas: &mut Schemas) -> Operation {
         operation = operation.parameter(parameter);
     }
     let stream = Answer::of("A stream, described by one of its events.", "text/event-stream", event(schemas))
+        .example(json!({ "id": "1aBcDeFgHiJ", "event": "order.shipped", "data": r#"{"order":7}"# }))
         .uncached("no-store, no-transform")
         .header("X-Accel-Buffering", json!({ "required": true, "schema": { "const": "no" } }))
         .header("Referrer-Policy", json!({ "description": "With a ticket.", "schema": { "const": "no-referrer" } }));

@@ -162,4 +162,13 @@ impl Answer {
     pub(in crate::http) fn uncached(self, how: &str) -> Self {
         self.header("Cache-Control", json!({ "required": true, "schema": { "const": how } }))
     }
+
+    /// What it may look like.
+    pub(in crate::http) fn example(mut self, example: Value) -> Self {
+        let contents = self.0["content"].as_object_mut();
+        if let Some(content) = contents.and_then(|contents| contents.values_mut().next()) {
+            content["example"] = example;
+        }
+        self
+    }
 }

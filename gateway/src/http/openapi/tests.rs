@@ -150,6 +150,42 @@ fn decodes(publication: &events_gateway_core::publication::Publication<'_>) -> b
     Decoder::build(&[], 1 << 20).unwrap().decode(&record).is_ok()
 }
 
+/// Everything that has a schema and an example.
+fn examples<'a>(node: &'a Value, found: &mut Vec<(&'a Value, &'a Value)>) {
+    match node {
+        Value::Object(members) => {
+            if let Some(schema) = members.get("schema") {
+                found.extend(members.get("example").map(|example| (schema, example)));
+                let named = members.get("examples").and_then(Value::as_object).into_iter().flatten();
+                found.extend(named.map(|(_, example)| (schema, &example["value"])));
+            }
+            members.values().for_each(|member| examples(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| examples(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_example_is_what_its_schema_says() {
+    let document = whole();
+    let mut found = Vec::new();
+    examples(&document["paths"], &mut found);
+    assert!(found.len() >= 12, "{}", found.len());
+    for (schema, example) in found {
+        let mut root = document.clone();
+        root["allOf"] = json!([schema]);
+        let validator = jsonschema::validator_for(&root).unwrap();
+        assert!(validator.is_valid(example), "{example} isn't {schema}");
+    }
+    for (path, _, operation) in operations(&document) {
+        let content = operation["requestBody"]["content"].as_object().into_iter().flatten();
+        for (media_type, content) in content {
+            assert!(content.get("example").or(content.get("examples")).is_some(), "{path}: {media_type}");
+        }
+    }
+}
+
 #[test]
 fn an_event_is_described_as_it_is_read() {
     let mut seen = BTreeSet::new();
@@ -217,6 +253,9 @@ fn a_cloud_event_is_described_as_it_is_read() {
         r#""channel":"a","an extension":"x""#,
         r#""channel":"a","data_base64":"YQ==""#,
         r#""channel":"a","data_base64":"YQ""#,
+        r#""channel":"a","data_base64":"YR==""#,
+        r#""channel":"a","data_base64":"YWI=""#,
+        r#""channel":"a","data_base64":"YWJ=""#,
         r#""channel":"a","data_base64":"YQ==","data":1"#,
         r#""channel":"a","time":"2026-11-21T09:00:00Z""#,
         r#""channel":"a","time":"yesterday""#,
@@ -240,6 +279,41 @@ fn a_cloud_event_is_described_as_it_is_read() {
         r#"{"id":"1","source":"/s","type":"paid","channel":"a"}"#,
     ] {
         assert!(!takes("CloudEvent", body) && !delivers("application/cloudevents+json", body), "{body}");
+    }
+}
+
+#[test]
+fn a_field_of_a_cloud_event_is_described_as_it_is_read() {
+    let document = whole();
+    let parameters = document["paths"]["/events"]["post"]["parameters"].as_array().unwrap();
+    let schema = &parameters.iter().find(|parameter| parameter["name"] == "ce-type").unwrap()["schema"];
+    let validator = jsonschema::validator_for(schema).unwrap();
+    for value in [
+        "paid",
+        "a%41",
+        "a%",
+        "a%zz",
+        "%FF",
+        "\"paid\"",
+        "\"pa\\\"id\"",
+        "pa\"id",
+        "\"",
+        "\"paid",
+        "\"pa\"id\"",
+        "gateway.open",
+        "\"gateway.open\"",
+    ] {
+        let value_of = |name: &'static str, text: &'static str| (name, text.as_bytes());
+        let fields = [
+            value_of("ce-specversion", "1.0"),
+            value_of("ce-id", "1"),
+            value_of("ce-source", "/s"),
+            value_of("ce-channel", "a"),
+            value_of("ce-type", value),
+        ];
+        let content = Content { media_type: Some("text/plain"), fields: &fields, body: b"x" };
+        let is_delivered = Publications::read(&content, 1).is_ok_and(|read| read.events.iter().all(decodes));
+        assert_eq!(validator.is_valid(&json!(value)), is_delivered, "{value}");
     }
 }
 

@@ -62,9 +62,12 @@ pub(in crate::http) fn text(least: usize, most: usize) -> Value {
     json!({ "type": "string", "minLength": least, "maxLength": most })
 }
 
-/// Characters that stand in a header field for themselves, and don't begin a quoted string or an escape.
-pub(in crate::http) fn token_characters(most: usize) -> Value {
-    json!({ "type": "string", "pattern": format!("^[!#$&-~]{{1,{most}}}$") })
+/// The value of a CloudEvent's field: printable ASCII, percent-encoded or not, as it is or as a quoted string.
+pub(in crate::http) fn cloud_event_field(most: usize) -> Value {
+    let encoded = "%(2[1-9A-Fa-f]|[3-6][0-9A-Fa-f]|7[0-9A-Ea-e])";
+    let quoted = format!(r#""([!#$&-\[\]-~]|\\[!-$&-~]|{encoded}){{1,{most}}}""#);
+    let plain = format!(r#"([!#$&-~]|{encoded})([!-$&-~]|{encoded}){{0,{}}}"#, most.saturating_sub(1));
+    json!({ "type": "string", "pattern": format!("^({plain}|{quoted})$") })
 }
 
 /// An event's type.

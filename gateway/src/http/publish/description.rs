@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::answer::{Batch, Each, One};
 use crate::http::openapi::{
-    Answer, Asks, Bounds, Operation, Parameter, Resource, Schemas, Surface, attribute_name, channel, event_type, list,
-    text, token_characters,
+    Answer, Asks, Bounds, Operation, Parameter, Resource, Schemas, Surface, attribute_name, channel, cloud_event_field,
+    event_type, list, text,
 };
 use crate::http::problem::Kind;
 use crate::publish::MAX_KEY_BYTES;
@@ -73,9 +73,10 @@ pub(in crate::http) fn events(surface: &Surface, schemas: &mut Schemas) -> Optio
                 answer(
                     "Kafka has all of them.",
                     json!({ "anyOf": [schemas.written::<One<'static>>(), schemas.written::<Batch<'static>>()] }),
-                ),
+                )
+                .example(place()),
             )
-            .answer(207, answer("Kafka has a part of a batch.", schemas.written::<Batch<'static>>()))
+            .answer(207, answer("Kafka has a part of a batch.", schemas.written::<Batch<'static>>()).example(partly()))
             .problem_member("events", of_each),
     )
 }
@@ -100,8 +101,17 @@ fn broadcasts(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
         .describe(format!("At most {} bytes; see publishing for the rest.", bounds.bytes))
         .parameter(idempotency_key())
         .content("application/json", json!({ "schema": broadcast, "example": example }))
-        .answer(202, answer("Kafka has it.", schemas.written::<One<'static>>()));
+        .answer(202, answer("Kafka has it.", schemas.written::<One<'static>>()).example(place()));
     vec![taken(operation, surface)]
+}
+
+fn place() -> Value {
+    json!({ "topic": "events", "partition": 3, "offset": 1_201 })
+}
+
+fn partly() -> Value {
+    let refused = Kind::InvalidEvent.because("channels: expected at least one channel, found none");
+    json!({ "topic": "events", "events": [{ "status": 202, "partition": 3, "offset": 1_202 }, refused.document()] })
 }
 
 /// What all publications have in common.
@@ -140,8 +150,8 @@ fn idempotency_key() -> Parameter {
 
 /// A CloudEvent's attributes in binary mode. No field may be required: the other modes have none.
 fn cloud_event_fields(bounds: &Bounds) -> Vec<Parameter> {
-    let token = || token_characters(MAX_ID_BYTES);
-    let kind = with(token_characters(200), "not", json!({ "pattern": r"^gateway\." }));
+    let token = || cloud_event_field(MAX_ID_BYTES);
+    let kind = with(cloud_event_field(200), "not", json!({ "pattern": r#"^"?gateway\."# }));
     let none = json!({ "pattern": "(^|,)all(,|$)" });
     vec![
         Parameter::header("ce-specversion", json!({ "const": "1.0" }), "Binary mode: the version of CloudEvents."),
@@ -211,7 +221,7 @@ fn cloud_event(bounds: &Bounds) -> Value {
             "data_base64": {
                 "description": "UTF-8 text as base64, instead of `data`.",
                 "type": "string", "contentEncoding": "base64",
-                "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+                "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
             },
         },
         "required": ["specversion", "id", "source", "type"],
