@@ -1,6 +1,6 @@
 //! The description of the public listener (OpenAPI 3.1), and `GET {prefix}/openapi.json`, which serves it.
 //!
-//! It is made from what serves: each [`Resource`] of the listener is a path, its handler and, beside the handler, the operations
+//! It is made from what serves: each resource of the listener is a path, its handler and, beside the handler, the operations
 //! that it has; the listener takes paths and handlers from the same table. Schemas are derived from the types that handlers read
 //! and write, kinds of problems come from their table, bounds and names from the configuration, so a gateway describes what it
 //! does as it is configured.
