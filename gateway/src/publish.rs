@@ -143,6 +143,12 @@ impl Publisher {
         &self.options.topic
     }
 
+    /// Most channels of an event.
+    #[must_use]
+    pub fn max_channels(&self) -> usize {
+        self.options.max_channels
+    }
+
     /// What was counted.
     #[must_use]
     pub fn counters(&self) -> &Counters {

@@ -181,17 +181,20 @@ fn text(body: &[u8]) -> Result<&str, Unreadable> {
 }
 
 /// A field's value as text: without the quotes of a quoted string, percent-decoded (HTTP binding of CloudEvents, section
-/// 3.1.3.2). `None`: what comes out isn't UTF-8.
+/// 3.1.3.2). `None`: it begins a quoted string and is none, or what comes out isn't UTF-8.
 fn unescape(value: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let quoted = value.strip_prefix(b"\"").and_then(|inner| inner.strip_suffix(b"\""));
-    let unquoted: Cow<'_, [u8]> = match quoted {
+    let unquoted: Cow<'_, [u8]> = match value.strip_prefix(b"\"") {
         None => value.into(),
-        Some(inner) if !inner.contains(&b'\\') => inner.into(),
-        Some(inner) => {
+        Some(rest) => {
+            let inner = rest.strip_suffix(b"\"")?;
             let mut plain = Vec::with_capacity(inner.len());
             let mut bytes = inner.iter();
             while let Some(byte) = bytes.next() {
-                plain.push(if *byte == b'\\' { *bytes.next()? } else { *byte });
+                plain.push(match byte {
+                    b'\\' => *bytes.next()?,
+                    b'"' => return None,
+                    byte => *byte,
+                });
             }
             plain.into()
         }

@@ -8,7 +8,7 @@ use crate::config::{effective, reference};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Where `configuration.md` and `configuration.schema.json` are written.
+    /// Where they are written.
     #[arg(long, default_value = "docs", value_name = "DIRECTORY")]
     into: PathBuf,
 }
@@ -18,6 +18,7 @@ pub(super) fn generate(options: &Options) -> ExitCode {
         ("configuration.md", reference::page()),
         ("configuration.schema.json", effective::json_schema()),
         ("metrics.md", crate::metrics::table::reference()),
+        ("openapi.json", crate::http::openapi::reference()),
     ];
     for (name, text) in documents {
         let path = options.into.join(name);

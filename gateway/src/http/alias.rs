@@ -60,10 +60,10 @@ fn read(alias: &Alias, values: &Values, query: &str, cursor: Option<&[u8]>, rule
                 return Err(Kind::UnknownParameter.because(detail).about(&name));
             }
             Some(_) if value.is_empty() => {}
-            Some(Meaning::Types) => types.extend(query::list(&value)),
-            Some(Meaning::Attributes(attributes)) => terms.push((attributes.clone(), query::list(&value))),
+            Some(Meaning::Types) => types.extend(query::list(&value)?),
+            Some(Meaning::Attributes(attributes)) => terms.push((attributes.clone(), query::list(&value)?)),
             Some(Meaning::Channels(template)) => {
-                for value in query::list(&value) {
+                for value in query::list(&value)? {
                     if channels.len() > rules.max_channels {
                         break;
                     }

@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
 
+use super::etag;
 use super::events::Edge;
+use super::openapi::{Answer, Operation, Parameter, Resource, Schemas, Surface};
 use super::problem::Kind;
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
@@ -59,19 +59,48 @@ pub static MODULE: LazyLock<String> = LazyLock::new(|| {
 
 const TYPES: &str = include_str!("../../browser/events-gateway.d.ts");
 
-/// Adds both files below `prefix`.
-pub fn mount(services: &mut ServiceConfig, prefix: &str) {
-    for (name, media_type, content) in [
-        ("client.js", "text/javascript; charset=utf-8", MODULE.as_str()),
-        ("client.d.ts", "text/plain; charset=utf-8", TYPES),
-    ] {
-        let etag = etag(content);
-        let answer = move |request: HttpRequest, edge: web::Data<Edge>| {
-            let etag = etag.clone();
-            async move { serve(&request, &edge, media_type, content, &etag) }
-        };
-        services.service(web::resource(format!("{prefix}/{name}")).to(answer));
-    }
+/// The client.
+pub(super) const CLIENT: Resource =
+    Resource { path: "/client.js", route: || web::to(serve_module), describe: describe_module };
+/// Its types.
+pub(super) const CLIENT_TYPES: Resource =
+    Resource { path: "/client.d.ts", route: || web::to(serve_types), describe: describe_types };
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+async fn serve_module(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+    static TAG: LazyLock<HeaderValue> = LazyLock::new(|| etag::of(MODULE.as_bytes()));
+    serve(&request, &edge, JAVASCRIPT, &MODULE, &TAG)
+}
+
+async fn serve_types(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse {
+    static TAG: LazyLock<HeaderValue> = LazyLock::new(|| etag::of(TYPES.as_bytes()));
+    serve(&request, &edge, TEXT, TYPES, &TAG)
+}
+
+fn describe_module(_: &Surface, _: &mut Schemas) -> Vec<Operation> {
+    describe("client", "The browser client", "An ES module that exports `EventsGateway`.", JAVASCRIPT)
+}
+
+fn describe_types(_: &Surface, _: &mut Schemas) -> Vec<Operation> {
+    describe("clientTypes", "The browser client's types", "Declarations for TypeScript.", TEXT)
+}
+
+fn describe(id: &'static str, summary: &'static str, what: &'static str, media_type: &'static str) -> Vec<Operation> {
+    let tag =
+        || json!({ "description": "Changes with the content.", "required": true, "schema": { "type": "string" } });
+    let known =
+        Parameter::header("If-None-Match", json!({ "type": "string" }), "The `ETag` of a content that is known.");
+    vec![
+        Operation::get(id, summary)
+            .tag("Browser client")
+            .describe(what)
+            .parameter(known)
+            .answer(200, Answer::of(what, media_type, json!({ "type": "string" })).header("ETag", tag()))
+            .answer(304, Answer::empty("The client has it already.").header("ETag", tag()))
+            .problems(&[Kind::UnknownParameter, Kind::InvalidParameter]),
+    ]
 }
 
 fn serve(
@@ -79,37 +108,26 @@ fn serve(
     edge: &Edge,
     media_type: &'static str,
     content: &'static str,
-    etag: &HeaderValue,
+    tag: &HeaderValue,
 ) -> HttpResponse {
     match *request.method() {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish(),
         _ => return edge.problems.answer(&Kind::MethodNotAllowed.because("this is a file: get it").allowing(METHODS)),
     }
-    let mut response = if is_known(request, etag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((header::CACHE_CONTROL, CACHE)).insert_header((header::ETAG, etag.clone()));
-    if is_known(request, etag) {
+    if let Err(problem) = super::query::only(request, None) {
+        return edge.problems.answer(&problem);
+    }
+    let is_known = etag::is_known(request.headers(), tag);
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((header::CACHE_CONTROL, CACHE)).insert_header((header::ETAG, tag.clone()));
+    if is_known {
         return response.finish();
     }
     response
         .insert_header((header::CONTENT_TYPE, media_type))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(content)
-}
-
-/// Whether the client has it already (RFC 9110, 13.1.2: compared weakly, as proxies that compress make tags weak).
-fn is_known(request: &HttpRequest, etag: &HeaderValue) -> bool {
-    let listed = request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-    listed.flat_map(|list| list.split(',')).map(str::trim).any(|tag| {
-        let tag = tag.strip_prefix("W/").unwrap_or(tag);
-        tag == "*" || tag.as_bytes() == etag.as_bytes()
-    })
-}
-
-fn etag(content: &str) -> HeaderValue {
-    let digest = ring::digest::digest(&ring::digest::SHA256, content.as_bytes());
-    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16]));
-    HeaderValue::from_str(&tag).expect("base64 between quotes is a field value")
 }
 
 #[cfg(test)]

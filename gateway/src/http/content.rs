@@ -7,6 +7,8 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, He
 use actix_web::web::Payload;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use serde::Deserialize;
+use serde::de::Error as _;
 use tokio::time::timeout;
 
 use super::intake::Intake;
@@ -30,6 +32,17 @@ pub fn require_json(fields: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Kind::UnsupportedMediaType.because("send content-type: application/json").closing())
+}
+
+/// Reads an object of JSON: serde alone would take an array of its members' values for it.
+///
+/// # Errors
+/// When it is none, or another one than is asked for.
+pub fn object<'a, T: Deserialize<'a>>(content: &'a [u8]) -> Result<T, serde_json::Error> {
+    match content.trim_ascii_start().first() {
+        Some(b'{') | None => serde_json::from_slice(content),
+        Some(_) => Err(serde_json::Error::custom("expected an object")),
+    }
 }
 
 /// Reads it: at most `most` bytes, for each part of which `has_room` is asked first. What isn't read ends the connection.
@@ -98,6 +111,18 @@ mod tests {
             &["text/plain", "application/json"],
         ] {
             assert!(!check(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Wanted {
+            a: u8,
+        }
+        assert_eq!(object::<Wanted>(b" {\"a\":1}").unwrap(), Wanted { a: 1 });
+        for other in ["[1]", "\n[[1]]", "1", "", "null"] {
+            assert!(object::<Wanted>(other.as_bytes()).is_err(), "{other}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `{prefix}/events`: GET subscribes, POST [publishes](super::publish).
 
+mod description;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -34,6 +36,7 @@ use crate::hub::{Subscribe, Wire};
 use crate::identity::tickets::Bound;
 use crate::replica::Replica;
 use crate::replica::soft_limit::SoftLimit;
+pub(super) use description::RESOURCE;
 
 /// What the endpoint answers to where nothing can be published, and where it can.
 const METHODS: &str = "GET, HEAD, OPTIONS";

@@ -5,6 +5,7 @@ use actix_web::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 /// What every `type` begins with; the rest names the row of the table.
@@ -148,6 +149,18 @@ impl Kind {
         self.row().0
     }
 
+    /// What it is, for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    /// The problem's `type`.
+    #[must_use]
+    pub fn type_uri(self) -> String {
+        format!("{TYPE_PREFIX}{}", self.as_str())
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(self) -> StatusCode {
@@ -179,15 +192,33 @@ pub struct Problem {
     pub closes: bool,
 }
 
-/// The members of a problem's document.
-#[derive(Debug, Serialize)]
+/// What is wrong with a request (RFC 9457).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 pub struct Document<'a> {
+    /// Which problem it is.
+    #[schemars(schema_with = "types")]
     r#type: String,
+    /// What it is, for people.
     title: &'static str,
+    /// The HTTP status.
+    #[schemars(range(min = 400, max = 599))]
     status: u16,
+    /// What is particular to this request, for people.
     detail: &'a str,
+    /// The query parameter, or the member, that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "text")]
     parameter: Option<&'a str>,
+}
+
+fn types(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "uri", "enum": Kind::ALL.map(Kind::type_uri) })
+}
+
+/// Never null: left out where there is none.
+fn text(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string" })
 }
 
 /// Longest text of a request that is repeated in an answer, in bytes.
@@ -235,9 +266,9 @@ impl Problem {
     /// Its members.
     #[must_use]
     pub fn document(&self) -> Document<'_> {
-        let (name, status, title) = self.kind.row();
+        let (_, status, title) = self.kind.row();
         let (detail, parameter) = (self.detail.as_str(), self.parameter.as_deref());
-        Document { r#type: format!("{TYPE_PREFIX}{name}"), title, status, detail, parameter }
+        Document { r#type: self.kind.type_uri(), title, status, detail, parameter }
     }
 
     /// The answer: `application/problem+json`.

@@ -10,12 +10,13 @@ use actix_web::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 
-use super::alias;
 use super::events::{self, Edge};
 use super::listener::{self, Connections, Listening};
+use super::openapi::{self, Description, Resource, Surface};
 use super::problem::Kind;
 use super::publish;
 use super::screen::{self, Hosts};
+use super::{alias, browser};
 use super::{stats, tickets, websocket};
 
 /// How the public listener is served.
@@ -32,6 +33,18 @@ pub struct Options {
     /// What else is served, behind the same screen: `dev`'s page.
     pub extra: Option<Extra>,
 }
+
+/// What is served: whoever adds a path says beside its handler what it does.
+pub(super) const RESOURCES: [Resource; 8] = [
+    events::RESOURCE,
+    publish::description::BROADCASTS,
+    stats::RESOURCE,
+    tickets::RESOURCE,
+    websocket::RESOURCE,
+    openapi::RESOURCE,
+    browser::CLIENT,
+    browser::CLIENT_TYPES,
+];
 
 /// Adds services to the public listener; called once for each worker.
 pub type Extra = std::sync::Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
@@ -50,18 +63,17 @@ impl std::fmt::Debug for Options {
 /// Serves `edge` on `socket`; nothing is served until [`Listening::server`] is polled.
 pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> io::Result<Listening> {
     let Options { path_prefix, connections, hosts, tls, extra } = options;
+    let description = web::Data::new(Description::new(&Surface::of(&path_prefix, &hosts, &edge)));
     listener::serve(&connections, tls, socket, move || {
         App::new()
             .app_data(edge.clone())
             .app_data(web::Data::new(hosts.clone()))
             .wrap(from_fn(screen_and_share))
-            .service(web::resource(format!("{path_prefix}/events")).to(events::serve))
-            .service(web::resource(format!("{path_prefix}/ws")).to(websocket::serve))
-            .service(web::resource(format!("{path_prefix}/tickets")).to(tickets::serve))
-            .service(web::resource(format!("{path_prefix}/events/stats")).to(stats::serve))
-            .service(web::resource(format!("{path_prefix}/events/broadcast")).to(publish::serve_broadcast))
-            .configure(|services| super::browser::mount(services, &path_prefix))
+            .app_data(description.clone())
             .configure(|services| {
+                for Resource { path, route, .. } in &RESOURCES {
+                    services.service(web::resource(format!("{path_prefix}{path}")).route(route()));
+                }
                 if let Some(extra) = &extra {
                     extra(services);
                 }

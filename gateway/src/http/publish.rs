@@ -1,6 +1,7 @@
 //! `POST {prefix}/events` and `POST {prefix}/events/broadcast`: publishing.
 
 mod answer;
+pub(super) mod description;
 mod key;
 
 use actix_web::http::Method;
@@ -106,7 +107,7 @@ impl<'a> Received<'a> {
         publishing: &'a Publishing,
         who: Option<&Identity>,
     ) -> Result<Self, Problem> {
-        super::query::none(request.query_string(), None).map_err(Problem::closing)?;
+        super::query::only(request, None).map_err(Problem::closing)?;
         let key = key::read(request)?;
         let publisher = who.map(Identity::scope).unwrap_or_default();
         let sender = Sender { address: edge.trusted_proxies.client(request), publisher };

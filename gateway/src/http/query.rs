@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use actix_web::HttpRequest;
 use events_gateway_core::Channel;
 use events_gateway_core::cursor::{ChannelSet, CursorError, MAX_CURSOR_BYTES};
 use events_gateway_core::filter::{Filter, NamedFilter};
@@ -148,12 +149,23 @@ pub(super) fn named_filter(name: &str, known: &[NamedFilter]) -> Result<NamedFil
     known.iter().find(|filter| filter.name() == name).cloned().ok_or_else(unknown)
 }
 
+/// Refuses every parameter of a resource that has none but perhaps that of a token.
+pub(super) fn only(request: &HttpRequest, token: Option<&str>) -> Result<(), Problem> {
+    match pairs(request.query_string())?.into_iter().find(|(name, _)| Some(&**name) != token) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let detail = format!("there is no parameter \"{}\" here", quote(&name));
+            Err(Kind::UnknownParameter.because(detail).about(&name))
+        }
+    }
+}
+
 /// What `types`, `attribute.NAME` and `filter` ask for together.
 fn filter(parameters: &Parameters<'_>, known: &[NamedFilter]) -> Result<Option<Filter>, Problem> {
     let named = parameters.filter.as_ref().map(|name| named_filter(name, known));
-    let types = parameters.types.as_deref().map(list).unwrap_or_default();
-    let terms = parameters.attributes.iter().map(|(name, values)| (vec![name.clone()], list(values))).collect();
-    build_filter(types, terms, named.transpose()?)
+    let types = parameters.types.as_deref().map(list).transpose()?.unwrap_or_default();
+    let terms = parameters.attributes.iter().map(|(name, values)| Ok((vec![name.clone()], list(values)?)));
+    build_filter(types, terms.collect::<Result<_, Problem>>()?, named.transpose()?)
 }
 
 /// A filter of these parts; `None` where they let everything pass.
@@ -167,7 +179,7 @@ pub(super) fn build_filter(
 }
 
 /// The elements of a list: what stands between commas. `\,` is a comma, `\\` a backslash.
-pub(super) fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Result<Vec<String>, Problem> {
     let mut elements = vec![String::new()];
     let mut rest = text.chars();
     while let Some(char) = rest.next() {
@@ -176,14 +188,17 @@ pub(super) fn list(text: &str) -> Vec<String> {
                 elements.push(String::new());
                 continue;
             }
-            '\\' => rest.next().unwrap_or('\\'),
+            '\\' => rest
+                .next()
+                .filter(|escaped| matches!(escaped, ',' | '\\'))
+                .ok_or_else(|| Kind::InvalidFilter.because("in a list \\ stands before a comma or another \\ only"))?,
             char => char,
         };
         if let Some(last) = elements.last_mut() {
             last.push(char);
         }
     }
-    elements
+    Ok(elements)
 }
 
 /// A parameter's name and value, decoded.
@@ -203,17 +218,6 @@ pub(super) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Problem> {
             Ok((name, value))
         })
         .collect()
-}
-
-/// Refuses every parameter but one, if there is one.
-pub(super) fn none(query: &str, but: Option<&str>) -> Result<(), Problem> {
-    match pairs(query)?.into_iter().find(|(name, _)| Some(&**name) != but) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let detail = format!("there is no parameter \"{}\" here", quote(&name));
-            Err(Kind::UnknownParameter.because(detail).about(&name))
-        }
-    }
 }
 
 impl<'a> Parameters<'a> {
@@ -269,15 +273,15 @@ fn channels(list: &str, most: usize) -> Result<ChannelSet, Problem> {
         return Err(Kind::MissingChannels.because("the list of channels is empty"));
     }
     let mut channels = Vec::new();
-    for name in list.split(',') {
+    for (index, name) in list.split(',').enumerate() {
         let channel = Channel::parse(name)
             .map_err(|error| Kind::InvalidChannel.because(format!("\"{}\": {error}", quote(name))))?;
+        // Named twice is counted twice, as the description of the parameter has to. Also bounds the work that a long list makes.
+        if index >= most {
+            return Err(too_many(most));
+        }
         if !channels.contains(&channel) {
             channels.push(channel);
-        }
-        // Also bounds the work that a long list makes.
-        if channels.len() > most {
-            return Err(too_many(most));
         }
     }
     ChannelSet::new(channels).map_err(|_| too_many(most))
@@ -365,6 +369,8 @@ mod tests {
             ("types=a,,b", Kind::InvalidFilter),
             ("types=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", Kind::InvalidFilter),
             ("attribute.a=", Kind::InvalidFilter),
+            ("types=a\\", Kind::InvalidFilter),
+            ("attribute.a=\\b", Kind::InvalidFilter),
             ("attribute.a=1&attribute.a=2", Kind::RepeatedParameter),
             ("filter=cheap", Kind::InvalidParameter),
             ("types=a&types=b", Kind::RepeatedParameter),
@@ -396,6 +402,7 @@ mod tests {
             (Kind::TooManyChannels, Some("channels".into()))
         );
         assert!(read(&format!("channels={}", thirteen[..12].join(",")), None, &rules()).is_ok());
+        assert_eq!(refused(&format!("channels={}", ["a"; 13].join(","))).0, Kind::TooManyChannels);
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Hosts {
         Self::only(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned))
     }
 
+    /// Whether it answers to all.
+    pub(super) fn are_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Checks `Host` and, where there is one, `Origin`.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(allowed) = &self.0 else { return Ok(()) };

@@ -10,15 +10,21 @@ use events_gateway_core::Channel;
 use events_gateway_core::access::Right;
 use events_gateway_identity::Identity;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::events::Edge;
+use super::openapi::{Answer, Asks, ChannelName, Operation, Resource, Schemas, Surface};
 use super::problem::{Kind, Problem};
 use crate::backlog::{Lease, Rates};
 use crate::hub::Hub;
 use crate::replica::pulse::{Latency, Pulse};
+
+/// Where they are, below the prefix.
+pub(super) const RESOURCE: Resource = Resource { path: "/events/stats", route: || web::to(serve), describe };
 
 const METHODS: &str = "GET, HEAD, OPTIONS";
 /// Most channels that are named.
@@ -40,17 +46,24 @@ pub struct Stats {
 /// Channels by connections, the most first.
 type Counted = Vec<(Channel, usize)>;
 
-#[derive(Serialize)]
+/// How much is going on.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Statistics")]
 struct Document {
     replica: OfReplica,
     cluster: OfCluster,
+    /// Those that the caller may read, the most connections first; at most 100.
     channels: Vec<OfChannel>,
 }
 
-#[derive(Serialize)]
+/// The replica that answers.
+#[derive(Serialize, JsonSchema)]
 struct OfReplica {
+    /// Its id, of this life.
     replica: String,
+    /// Open streams and WebSockets.
     connections: u64,
+    /// Channels that somebody subscribes to.
     channels: u64,
     #[serde(flatten)]
     rates: PerSecond,
@@ -58,23 +71,31 @@ struct OfReplica {
     delivery_latency_ms: Option<Latency>,
 }
 
-#[derive(Serialize)]
+/// All replicas whose leases are known.
+#[derive(Serialize, JsonSchema)]
 struct OfCluster {
+    /// How many.
     replicas: usize,
+    /// Open streams and WebSockets.
     connections: u64,
     #[serde(flatten)]
     rates: PerSecond,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PerSecond {
+    /// Events written to clients, in the last seconds.
     delivered_per_second: u64,
+    /// Events taken over HTTP.
     published_per_second: u64,
 }
 
-#[derive(Serialize)]
+/// A channel of this replica.
+#[derive(Serialize, JsonSchema)]
 struct OfChannel {
+    #[schemars(with = "ChannelName")]
     channel: Channel,
+    /// Its subscribers here.
     connections: usize,
 }
 
@@ -153,7 +174,7 @@ pub async fn serve(request: HttpRequest, edge: web::Data<Edge>) -> HttpResponse 
 
 async fn tell(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Problem> {
     let token = edge.credentials.as_ref().and_then(|credentials| credentials.parameter.as_deref());
-    super::query::none(request.query_string(), token)?;
+    super::query::only(request, token)?;
     let who = edge.identify(request).await?;
     let who: Option<&Identity> = who.as_ref();
     if !edge.policy.may_any(Right::Stats, who) {
@@ -167,4 +188,26 @@ async fn tell(request: &HttpRequest, edge: &Edge) -> Result<HttpResponse, Proble
     };
     let document = edge.stats.document(edge, may);
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(document))
+}
+
+fn describe(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
+    let document = schemas.written::<Document>();
+    let example = json!({
+        "replica": {
+            "replica": "4b0c9a3e", "connections": 812, "channels": 640, "delivered_per_second": 2_310, "published_per_second": 40,
+            "delivery_latency_ms": { "p50": 1, "p99": 5 },
+        },
+        "cluster": { "replicas": 3, "connections": 2_450, "delivered_per_second": 7_020, "published_per_second": 118 },
+        "channels": [{ "channel": "orders", "connections": 95 }],
+    });
+    vec![
+        Operation::get("statistics", "How much is going on")
+            .tag("Statistics")
+            .describe(
+                "Of this replica and of all together; rates over the last seconds, latencies over the last minute.",
+            )
+            .asks(Asks::Token, surface.anonymous.contains(&Right::Stats))
+            .answer(200, Answer::of("Statistics.", "application/json", document).example(example).uncached("no-store"))
+            .problems(&[Kind::UnknownParameter, Kind::InvalidParameter]),
+    ]
 }

@@ -5,23 +5,31 @@ use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use events_gateway_core::Channel;
 use events_gateway_core::cursor::ChannelSet;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::content;
 use super::credentials::Credentials;
 use super::events::Edge;
+use super::openapi::{Answer, Asks, ChannelName, Operation, Resource, Schemas, Surface};
 use super::problem::{Kind, Problem};
 use super::query::Asked;
-use crate::identity::tickets::IssueError;
+use crate::identity::tickets::{IssueError, Issued};
+
+/// Where they are got, below the prefix.
+pub(super) const RESOURCE: Resource = Resource { path: "/tickets", route: || web::to(serve), describe };
 
 const METHODS: &str = "OPTIONS, POST";
 /// Largest content, in bytes: 12 channels.
 const MAX_CONTENT: usize = 4 << 10;
 
 /// What a ticket is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
+    /// The channels of the stream that it opens: exactly those.
+    #[schemars(with = "Vec<ChannelName>", length(min = 1))]
     channels: Vec<Channel>,
 }
 
@@ -42,6 +50,7 @@ async fn issue(
     edge: &Edge,
     credentials: &Credentials,
 ) -> Result<HttpResponse, Problem> {
+    super::query::only(request, credentials.parameter.as_deref()).map_err(Problem::closing)?;
     let who = credentials.identify(request).await.map_err(|unproven| Problem::from(unproven).closing())?;
     let Some(who) = who else {
         return Err(Kind::Unauthorized.because("tickets are for those who say who they are").closing());
@@ -49,7 +58,7 @@ async fn issue(
     content::require_json(request.headers())?;
     let body = content::read(request, content, MAX_CONTENT, |_| true).await?;
     let wanted: Wanted =
-        serde_json::from_slice(&body).map_err(|error| Kind::BadRequest.because(format!("content: {error}")))?;
+        content::object(&body).map_err(|error| Kind::BadRequest.because(format!("content: {error}")))?;
     let most = edge.rules.max_channels;
     if wanted.channels.len() > most {
         return Err(Kind::TooManyChannels.because(format!("a stream has at most {most} channels")).about("channels"));
@@ -67,4 +76,38 @@ async fn issue(
         }
     })?;
     Ok(HttpResponse::Created().insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store"))).json(issued))
+}
+
+fn describe(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
+    if surface.identity.is_none() {
+        return Vec::new();
+    }
+    let mut wanted = schemas.read::<Wanted>();
+    wanted["properties"]["channels"]["maxItems"] = json!(surface.max_channels);
+    let wanted = schemas.named("TicketWanted", wanted);
+    let issued = schemas.written::<Issued>();
+    vec![
+        Operation::post("ticket", "Get a ticket for one stream")
+            .tag("Identity")
+            .describe(
+                "For clients that can neither send a field nor have a cookie: it stands in the query, opens one stream or WebSocket, and is \
+                 spent. Whoever asks has to have the right to its channels.",
+            )
+            .asks(Asks::Token, false)
+            .content("application/json", json!({ "schema": wanted, "example": { "channels": ["user:42"] } }))
+            .answer(201, Answer::of("A ticket.", "application/json", issued)
+                    .example(json!({ "ticket": "x4vS6kZ0b1Qy3mE9tW7uR2pL5nH8cJ0dF6gA1sK4oIc", "expires_in_ms": 30_000 }))
+                    .uncached("no-store"))
+            .problems(&[
+                Kind::UnknownParameter,
+                Kind::InvalidParameter,
+                Kind::UnsupportedMediaType,
+                Kind::ContentTooLarge,
+                Kind::RequestTimeout,
+                Kind::TooManyChannels,
+                Kind::InvalidChannel,
+                Kind::ChannelNotServed,
+                Kind::TooManyRequests,
+            ]),
+    ]
 }

@@ -3,6 +3,7 @@
 //! Each of them is a stream of the hub like any other, written as frames; the connection carries their chunks as they come and
 //! holds no queue of its own.
 
+mod description;
 mod inbox;
 mod message;
 mod socket;
@@ -31,6 +32,7 @@ use crate::backlog::{ConnectionEntry, ReplicaState};
 use crate::clock::now;
 use crate::hub::Wire;
 use crate::replica::soft_limit::SoftLimit;
+pub(super) use description::RESOURCE;
 pub(in crate::http) use message::Telling;
 use socket::{NotSubscribed, Opening, Socket, Who};
 

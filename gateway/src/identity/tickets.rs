@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use events_gateway_core::Channel;
 use events_gateway_identity::Identity;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::backlog::{BacklogError, Taken, Tickets as Store};
@@ -37,11 +38,13 @@ pub struct Bound {
 }
 
 /// A ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Ticket")]
 pub struct Issued {
     /// Its text: 43 of `A-Z a-z 0-9 _ -`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{43}$"))]
     pub ticket: String,
-    /// How long it is good.
+    /// How long it is good, in milliseconds.
     pub expires_in_ms: u64,
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Producer, ProducerError, Settings, is_too_large, producer};
@@ -16,7 +17,7 @@ use crate::source::kafka::options::Client;
 /// Between two attempts to make a new client.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Where Kafka has a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Place {
     /// The partition that its key chose.
     pub partition: i32,

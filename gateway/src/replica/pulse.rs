@@ -36,7 +36,7 @@ struct Sample {
 }
 
 /// How long deliveries took, in ms: not longer than this, of half and of 99 % of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Latency {
     /// Half.
     pub p50: u64,

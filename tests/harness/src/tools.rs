@@ -42,3 +42,15 @@ pub fn kafka_jars() -> Result<PathBuf> {
     }
     Ok(jars)
 }
+
+/// A program of the environment with schemathesis.
+///
+/// # Errors
+/// When it isn't there, with the command that fetches it.
+pub fn schemathesis(program: &str) -> Result<PathBuf> {
+    let environment = checkout().join(".tools/schemathesis");
+    if !environment.join(".stamp").is_file() {
+        bail!("schemathesis isn't in {}: run tests/tools/install", environment.display());
+    }
+    Ok(environment.join("bin").join(program))
+}

@@ -22,6 +22,22 @@ use super::json::{self, Kind, kind_of};
 use super::{Draft, Rejection, quoted, time};
 use crate::record::Record;
 
+/// Attributes that are texts, whatever the JSON format has for extensions (CloudEvents 1.0, section "Context Attributes";
+/// partitioning extension).
+const TEXTS: [&str; 11] = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "time",
+    "subject",
+    "datacontenttype",
+    "dataschema",
+    "partitionkey",
+    "channels",
+    "channel",
+];
+
 /// The attributes of one event, collected from headers or members.
 #[derive(Default)]
 struct Attributes<'a> {
@@ -128,10 +144,8 @@ pub(crate) fn structured(text: &str) -> Result<Draft<'_>, Rejection> {
         match name.as_ref() {
             "data" => data = Some(value),
             "data_base64" => base64 = Some(value),
-            // These are strings by the specification; extensions may be numbers and booleans too.
-            name @ ("specversion" | "id" | "source" | "type")
-                if !matches!(kind_of(value), Kind::String | Kind::Null) =>
-            {
+            // These are strings by the specification, or ours; other extensions may be numbers and booleans too.
+            name if TEXTS.contains(&name) && !matches!(kind_of(value), Kind::String | Kind::Null) => {
                 return Err(Rejection::undecodable(format!(
                     "{}: expected a string, found {}",
                     quoted(name),

@@ -30,7 +30,7 @@ pub(crate) fn read(text: &str) -> Result<Draft<'_>, Rejection> {
             "key" if !null => draft.key = Some(string("key", value)?),
             "time" if !null => {
                 let time = match kind_of(value) {
-                    Kind::Number => time::millis(value),
+                    Kind::Number => time::millis(whole(value)),
                     Kind::String => time::rfc3339(&string("time", value)?),
                     _ => None,
                 };
@@ -54,6 +54,14 @@ pub(crate) fn read(text: &str) -> Result<Draft<'_>, Rejection> {
         }
     }
     Ok(draft)
+}
+
+/// A number without a fraction that is none: many languages write whole numbers of their floating-point types so.
+fn whole(number: &str) -> &str {
+    match number.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0') => whole,
+        _ => number,
+    }
 }
 
 /// What is delivered for a JSON value: the text of a string, the exact bytes of anything else.

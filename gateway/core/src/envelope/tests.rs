@@ -117,6 +117,17 @@ mod json_envelope {
     }
 
     #[test]
+    fn a_whole_number_of_a_floating_point_type_is_a_time() {
+        let time =
+            |text: &str| decode(&format!(r#"{{"channels":["a"],"time":{text}}}"#)).map(|event| event.time.0).ok();
+        assert_eq!(time("1795251600000.0"), Some(1_795_251_600_000));
+        assert_eq!(time("7.000"), Some(7));
+        for text in ["7.", "7.01", "-7.0", "0.7e1"] {
+            assert_eq!(time(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn channels_are_bounded_distinct_and_never_the_firehose() {
         assert_eq!(names(&decode(r#"{"channels":["a","b","a"]}"#).unwrap().channels), ["a", "b"]);
         let many = |count: usize| {
@@ -293,6 +304,9 @@ mod cloud_events {
             (r#""channel":"a","data_base64":"/w==""#, Reason::Undecodable, "data_base64: expected UTF-8"),
             (r#""channel":"a","data_base64":"w6Q""#, Reason::Undecodable, "data_base64: expected base64"),
             (r#""channel":"a","time":"1""#, Reason::Undecodable, "time"),
+            (r#""channel":7"#, Reason::Undecodable, "\"channel\": expected a string, found a number"),
+            (r#""channel":"a","partitionkey":7"#, Reason::Undecodable, "\"partitionkey\": expected a string"),
+            (r#""channel":"a","subject":true"#, Reason::Undecodable, "\"subject\": expected a string"),
             (r#""channel":"a","id":"2""#, Reason::Undecodable, "\"id\" stands twice"),
         ] {
             assert_rejected(&structured(members), reason, named);

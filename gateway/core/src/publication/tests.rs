@@ -97,7 +97,7 @@ fn what_is_no_publication_is_refused_with_what_was_expected() {
         let told = read(media_type, &[], body).unwrap_err().to_string();
         assert!(told.starts_with(expected), "{media_type} {body}: {told}");
     }
-    for value in [&b"%C3"[..], b"%zz", b"%", b"\xff", b"\"a\\\""] {
+    for value in [&b"%C3"[..], b"%zz", b"%", b"\xff", b"\"a\\\"", b"\"", b"\"a", b"\"a\"b\""] {
         let fields: &[(&str, &[u8])] = &[("ce-specversion", b"1.0"), ("ce-id", value)];
         assert!(matches!(read("text/plain", fields, ""), Err(Unreadable::Content(_))), "{value:?}");
     }

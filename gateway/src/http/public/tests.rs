@@ -132,6 +132,36 @@ async fn statistics_tell_of_this_replica_and_of_all() {
 }
 
 #[tokio::test]
+async fn the_description_is_served_to_everybody_and_known_by_its_tag() {
+    let origin = "https://shop.example";
+    let cors = Cors::new([origin.to_owned()], false, Duration::ZERO).unwrap();
+    let gateway = Gateway::start(Wanted { cors, ..Wanted::default() });
+    let fields = format!("{CLOSE}Origin: {origin}\r\n");
+    let (_, answer) = gateway.get("/api/v1/openapi.json", &fields, NEVER).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    for field in [
+        "content-type: application/json",
+        "cache-control: no-cache",
+        "access-control-allow-origin: https://shop.example",
+    ] {
+        assert!(head.contains(field), "{field} in {head}");
+    }
+    let document: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(document["servers"][0]["url"], "/api/v1");
+    assert!(document["paths"]["/events"]["post"].is_null(), "nothing can be published here");
+
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let (_, answer) = gateway.get("/api/v1/openapi.json", &format!("{CLOSE}If-None-Match: {tag}\r\n"), NEVER).await;
+    assert!(answer.starts_with("HTTP/1.1 304 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    let head = format!("HEAD /api/v1/openapi.json HTTP/1.1\r\nHost: a\r\n{CLOSE}\r\n");
+    let (_, answer) = gateway.exchange(&head, NEVER).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    let (_, answer) = gateway.get("/api/v1/openapi.json?x=1", CLOSE, NEVER).await;
+    assert_eq!(problem(&answer).0, 400);
+}
+
+#[tokio::test]
 async fn head_answers_like_get_and_opens_nothing() {
     let gateway = Gateway::start(Wanted::default());
     let head = |target: &str| format!("HEAD {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::problem::{Document, Kind, Problem};
@@ -11,15 +12,39 @@ use crate::publish::Place;
 /// What became of one event: where Kafka has it, or why it doesn't.
 type Outcome = Result<Place, Problem>;
 
-/// One event of a batch.
-#[derive(Serialize)]
+/// One event that Kafka has.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Taken")]
+pub(super) struct One<'a> {
+    /// The topic that it was written to.
+    topic: &'a str,
+    #[serde(flatten)]
+    place: &'a Place,
+}
+
+/// What became of a batch.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TakenBatch")]
+pub(super) struct Batch<'a> {
+    /// The topic that its events were written to.
+    topic: &'a str,
+    /// What became of each, in their order.
+    events: Vec<Each<'a>>,
+}
+
+/// What became of one event of a batch.
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-enum Each<'a> {
+#[schemars(rename = "OfBatch")]
+pub(super) enum Each<'a> {
+    /// Kafka has it.
     Taken {
+        /// 202.
         status: u16,
         #[serde(flatten)]
         place: &'a Place,
     },
+    /// It doesn't.
     Refused(Document<'a>),
 }
 
@@ -29,17 +54,6 @@ enum Each<'a> {
 /// # Errors
 /// With the problem of the only event.
 pub(super) fn answer(topic: &str, outcomes: Vec<Outcome>, is_batch: bool) -> Result<HttpResponse, Problem> {
-    #[derive(Serialize)]
-    struct One<'a> {
-        topic: &'a str,
-        #[serde(flatten)]
-        place: &'a Place,
-    }
-    #[derive(Serialize)]
-    struct Batch<'a> {
-        topic: &'a str,
-        events: Vec<Each<'a>>,
-    }
     if !is_batch {
         let place = outcomes.into_iter().next().unwrap_or_else(|| Err(Kind::Internal.because("no event")))?;
         return Ok(json(StatusCode::ACCEPTED, &One { topic, place: &place }));

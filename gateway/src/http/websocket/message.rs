@@ -9,6 +9,7 @@ use events_gateway_core::disconnect::Closing;
 use events_gateway_core::frame;
 use serde::{Deserialize, Serialize};
 
+use crate::http::content;
 use crate::http::problem::{Document, Kind, Problem, quote};
 use crate::http::query::{self, Asked, Rules};
 use crate::hub::Resume;
@@ -48,7 +49,7 @@ pub(super) struct Wanted {
 impl Asking {
     /// Reads a message.
     pub(super) fn read(text: &str) -> Result<Self, Problem> {
-        serde_json::from_str(text)
+        content::object(text.as_bytes())
             .map_err(|error| Kind::BadRequest.because(format!("message: {}", quote(&error.to_string()))))
     }
 }

@@ -22,6 +22,7 @@ use crate::http::admission::Admission;
 use crate::http::cors::Cors;
 use crate::http::events::ProblemCounts;
 use crate::http::listener::bind;
+use crate::http::openapi::tests::undescribed;
 use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
@@ -117,6 +118,8 @@ pub(super) struct Gateway {
     pub(super) edge: web::Data<Edge>,
     pub(super) hub: FakeHub,
     pub(super) handle: actix_web::dev::ServerHandle,
+    /// What it says of itself: every answer is held against it.
+    surface: Surface,
 }
 
 pub(super) struct Wanted {
@@ -172,9 +175,10 @@ impl Gateway {
             problems: ProblemCounts::default(),
         });
         let socket = bind("127.0.0.1:0".parse().unwrap(), &wanted.options.connections).unwrap();
+        let surface = Surface::of(&wanted.options.path_prefix, &wanted.options.hosts, &edge);
         let listening = listen(wanted.options, edge.clone(), socket).unwrap();
         tokio::spawn(listening.server);
-        Self { address: listening.address, replica, edge, hub, handle: listening.handle }
+        Self { address: listening.address, replica, edge, hub, handle: listening.handle, surface }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
@@ -186,6 +190,7 @@ impl Gateway {
         let mut socket = self.connect().await;
         socket.write_all(request.as_bytes()).await.unwrap();
         let answer = read_until(&mut socket, enough).await;
+        assert_eq!(undescribed(&self.surface, request, &answer), None);
         (socket, answer)
     }
 
