@@ -103,7 +103,6 @@ fn describe(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
                 Kind::InvalidParameter,
                 Kind::UnsupportedMediaType,
                 Kind::ContentTooLarge,
-                Kind::RequestTimeout,
                 Kind::TooManyChannels,
                 Kind::InvalidChannel,
                 Kind::ChannelNotServed,

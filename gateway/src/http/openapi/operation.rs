@@ -44,7 +44,7 @@ pub(in crate::http) struct Parameter(pub(super) Value);
 pub(in crate::http) struct Answer(pub(super) Value);
 
 /// What any request may be told, before its handler.
-const OF_ALL: [Kind; 3] = [Kind::BadRequest, Kind::TargetTooLong, Kind::HeadTooLarge];
+const OF_ALL: [Kind; 4] = [Kind::BadRequest, Kind::RequestTimeout, Kind::TargetTooLong, Kind::HeadTooLarge];
 
 impl Operation {
     fn new(method: &'static str, id: &'static str, summary: &'static str) -> Self {

@@ -91,7 +91,8 @@ fn what_is_not_configured_is_not_described() {
     let closed = Surface { publishing: None, identity: None, filters: Vec::new(), ..Surface::whole() };
     let document = document::write(&closed);
     let described: Vec<_> = operations(&document).map(|(path, method, _)| format!("{method} {path}")).collect();
-    assert_eq!(described, ["get /events", "get /events/stats", "get /openapi.json", "get /ws"]);
+    let always = ["/client.d.ts", "/client.js", "/events", "/events/stats", "/openapi.json", "/ws"];
+    assert_eq!(described, always.map(|path| format!("get {path}")));
     assert!(document["components"]["securitySchemes"].is_null());
     for (path, _, operation) in operations(&document) {
         assert!(operation["security"].is_null() && operation["responses"]["401"].is_null(), "{path}");

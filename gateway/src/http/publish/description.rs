@@ -123,7 +123,6 @@ fn taken(operation: Operation, surface: &Surface) -> Operation {
         Kind::ContentTooLarge,
         Kind::InvalidEvent,
         Kind::IdempotencyKeyReused,
-        Kind::RequestTimeout,
         Kind::TooManyRequests,
         Kind::Unavailable,
         Kind::Internal,
