@@ -7,6 +7,9 @@ mod description;
 mod inbox;
 mod message;
 mod socket;
+mod subscriptions;
+mod times;
+mod who;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +37,9 @@ use crate::hub::Wire;
 use crate::replica::soft_limit::SoftLimit;
 pub(super) use description::RESOURCE;
 pub(in crate::http) use message::Telling;
-use socket::{NotSubscribed, Opening, Socket, Who};
+use socket::{Opening, Socket};
+use subscriptions::{NotSubscribed, Subscription};
+use who::Who;
 
 const METHODS: &str = "GET, OPTIONS";
 
@@ -133,7 +138,7 @@ pub(super) async fn connect(
     let connection: Arc<str> = URL_SAFE_NO_PAD.encode(rand::random::<u128>().to_le_bytes()).into();
     let asks = plain.is_none();
     let plain = match plain
-        .map(|asked| socket::subscribe(edge, who.as_ref(), only.as_deref(), asked, Wire::Plain, &connection))
+        .map(|asked| Subscription::open(edge, who.as_ref(), only.as_deref(), asked, Wire::Plain, &connection))
     {
         None => None,
         Some(Ok(subscription)) => Some(subscription),
