@@ -45,6 +45,10 @@ pub enum Meaning {
     Ignored,
 }
 
+/// The gateway's own paths, below the prefix.
+pub const OWN: [&str; 8] =
+    ["events", "events/stats", "events/broadcast", "tickets", "ws", "openapi.json", "client.js", "client.d.ts"];
+
 /// The name of a parameter's value in its channel.
 pub const VALUE: &str = "value";
 
@@ -57,9 +61,8 @@ pub(super) fn prove(raw: &raw::Gateway, place: &Place, problems: &mut Problems) 
 
 fn prove_alias(raw: &raw::aliases::Alias, all: &raw::Gateway, place: &Place, problems: &mut Problems) -> Option<Alias> {
     let path = problems.take(place.key("path"), PathPattern::parse(&raw.path))?;
-    let own = ["events", "events/stats", "events/broadcast", "tickets", "ws"];
     let prefix = &*all.listen.path_prefix;
-    if own.iter().any(|own| *raw.path == format!("{prefix}/{own}")) {
+    if OWN.iter().any(|own| *raw.path == format!("{prefix}/{own}")) {
         problems.add(place.key("path"), "is one of the gateway's own");
     }
     let names: Vec<&str> = path.names().collect();

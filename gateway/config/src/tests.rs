@@ -244,6 +244,36 @@ fn what_is_published_has_to_be_read_as_it_is_written() {
 }
 
 #[test]
+fn views_filters_and_aliases_are_proven_and_named_by_those_that_exist() {
+    let told = problems_with(
+        "views: [{name: raw}, {name: v, keep: [/a/~2], compute: [{to: /b, value: data.c + 1}]}, {name: v}]\n\
+         filters: [{name: f, when: value.a}]\n\
+         aliases:\n\
+         - {path: /api/v1/events, channels: [a]}\n\
+         - {path: '/p/{user}', channels: ['user:{other}'], view: w, parameters: [{name: a, is: types, attributes: [b]}]}\n\
+         - {path: /q, parameters: [{name: a, is: ignored}, {name: a, is: channels}]}\n\
+         access: {rules: [{to: everyone, subscribe: [a], views: [v, w, raw]}, {to: everyone, replay: [a], views: [v]}]}",
+    );
+    for line in [
+        "views[0].name: raw is the event as it came",
+        "views[1].keep[0]: has a '~'",
+        "views[1].compute[0].value: '+' is not taken",
+        "views[2].name: the name stands at views[1].name already",
+        "filters[0].when: unknown variable \"value\"",
+        "aliases[0].path: is one of the gateway's own",
+        "aliases[1].channels[0]: there is no value {other} here",
+        "aliases[1].view: is none of views, nor raw",
+        "aliases[1].parameters[0]: attributes goes with is: attributes",
+        "aliases[2].parameters[1].name: the parameter stands at",
+        "aliases[2].parameters[1]: channel goes with is: channels",
+        "access.rules[0].views[1]: is none of views, nor raw",
+        "access.rules[1].views: goes only with subscribe",
+    ] {
+        assert!(told.contains(line), "{line} in:\n{told}");
+    }
+}
+
+#[test]
 fn revocations_have_a_topic_of_their_own() {
     let revoking = |topic: &str, more: &str| {
         let issuer = "{issuer: i, audiences: [a], secret: {value: x}}";

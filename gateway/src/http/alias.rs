@@ -149,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn the_gateways_own_paths_are_known_to_whoever_configures_aliases() {
+        let mut served: Vec<&str> =
+            super::super::public::RESOURCES.iter().map(|resource| &resource.path[1..]).collect();
+        let mut known = config::aliases::OWN.to_vec();
+        served.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(served, known);
+    }
+
+    #[test]
     fn values_of_path_and_query_fill_one_segment_each() {
         let users = alias(
             "  - {path: '/api/events/users/{user}', channels: ['user:{user}', everyone], parameters: [{name: processes, is: channels, \

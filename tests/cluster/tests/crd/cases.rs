@@ -27,6 +27,10 @@ fn revoking(topic: &str) -> Value {
     json!({ "issuers": [issuer], "revocation": { "topic": topic } })
 }
 
+fn alias(parameters: &Value) -> Value {
+    json!([{ "path": "/pages/{user}", "channels": ["user:{user}"], "parameters": parameters }])
+}
+
 /// Objects that break one bound of the schema each.
 pub(crate) fn bounds() -> Vec<Refused> {
     vec![
@@ -46,6 +50,14 @@ pub(crate) fn bounds() -> Vec<Refused> {
         refused(
             &[("/spec/kafka/bindings", json!([{ "name": "a", "topics": ["a"] }, { "name": "a", "topics": ["b"] }]))],
             "Duplicate value: {\"name\":\"a\"}",
+        ),
+        refused(
+            &[("/spec/views", json!([{ "name": "v", "keep": ["a"] }]))],
+            "spec.views[0].keep[0] in body should match",
+        ),
+        refused(
+            &[("/spec/filters", json!([{ "name": "f", "when": "true" }, { "name": "f", "when": "false" }]))],
+            "Duplicate value: {\"name\":\"f\"}",
         ),
         refused(&[("/spec/streams", json!({ "heartbeat": "soon" }))], "spec.streams.heartbeat in body should match"),
         refused(&[("/spec/streams", json!({ "heartbeat": "1ms" }))], "must be 1s to 5m"),
@@ -141,6 +153,14 @@ pub(crate) fn rules() -> Vec<Refused> {
                 }] }),
             )],
             "caFile goes only with jwksUrl",
+        ),
+        refused(
+            &[("/spec/aliases", alias(&json!([{ "name": "a", "is": "types", "attributes": ["b"] }])))],
+            "attributes goes with is: attributes, and only with it",
+        ),
+        refused(
+            &[("/spec/aliases", alias(&json!([{ "name": "a", "is": "channels" }])))],
+            "channel goes with is: channels, and only with it",
         ),
         refused(&[("/spec/identity", json!({}))], "nobody could say who they are: name issuers, or forwardAuth"),
         refused(
@@ -394,6 +414,19 @@ pub(crate) fn taken() -> Vec<Value> {
         gateway("taken"),
         change(&[("/metadata/name", json!("n".repeat(45)))]),
         change(&[("/spec/replicas", json!(0))]),
+        change(&[(
+            "/spec/aliases",
+            alias(
+                &json!([{ "name": "a", "is": "attributes", "attributes": ["b"] }, { "name": "c", "is": "channels", "channel": "d:{value}" }]),
+            ),
+        )]),
+        change(&[
+            (
+                "/spec/views",
+                json!([{ "name": "v", "keep": ["/a/*/b"], "compute": [{ "to": "/c", "value": "data.d" }] }]),
+            ),
+            ("/spec/filters", json!([{ "name": "f", "when": "data.d > 1" }])),
+        ]),
         change(&[("/spec/identity", revoking("revocations")), ("/spec/kafka/deadLetters", json!({ "topic": "dead" }))]),
         change(&[("/spec/redis", json!({ "mode": "memory" })), ("/spec/replicas", json!(1))]),
         change(&[("/spec/drain", json!({ "timeout": "9m", "settle": "5m" }))]),
