@@ -277,7 +277,7 @@ impl Socket {
     fn answer(&mut self, asking: Asking) {
         match asking {
             Asking::Authenticate { token } if self.who.is_awaited() => {
-                self.proof = Some(Proof::of(self.edge.clone(), token, false))
+                self.proof = Some(Proof::of(self.edge.clone(), token, false));
             }
             Asking::Authenticate { .. } => {
                 self.refuse(None, &Kind::BadRequest.because("authenticate is the first message, or none"));
@@ -289,7 +289,7 @@ impl Socket {
                 }
                 match asking {
                     Asking::Renew { token } if self.who.identity().is_some() => {
-                        self.proof = Some(Proof::of(self.edge.clone(), token, true))
+                        self.proof = Some(Proof::of(self.edge.clone(), token, true));
                     }
                     Asking::Renew { .. } => self.refuse(None, &Kind::BadRequest.because("nobody has a token to renew")),
                     Asking::Subscribe(wanted) => {
