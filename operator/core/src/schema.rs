@@ -84,11 +84,26 @@ fn unknown(value: &Value, schema: &Value, at: &str, problems: &mut Vec<String>) 
             }
         }
         Value::Array(items) => {
+            repeated(items, schema, at, problems);
             for (index, item) in items.iter().enumerate() {
                 unknown(item, &schema["items"], &format!("{at}[{index}]"), problems);
             }
         }
         _ => {}
+    }
+}
+
+/// Elements of a map-like list whose keys another one has already.
+fn repeated(items: &[Value], schema: &Value, at: &str, problems: &mut Vec<String>) {
+    let Some(keys) = schema["x-kubernetes-list-map-keys"].as_array() else { return };
+    let mut seen = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let of_item = keys.iter().filter_map(Value::as_str).map(|key| (key.to_owned(), item[key].clone()));
+        let of_item = Value::Object(of_item.collect());
+        if seen.contains(&of_item) {
+            problems.push(format!("{at}[{index}]: Duplicate value: {of_item}"));
+        }
+        seen.push(of_item);
     }
 }
 
@@ -173,6 +188,10 @@ mod tests {
         for (change, expected) in [
             (json!({ "replicas": -5 }), "spec.replicas"),
             (json!({ "replcias": 5 }), "spec.replcias: unknown field"),
+            (
+                json!({ "filters": [{ "name": "f", "when": "true" }, { "name": "f", "when": "false" }] }),
+                "spec.filters[1]: Duplicate value: {\"name\":\"f\"}",
+            ),
             (
                 json!({ "kafka": { "bootstrap": ["kafka"], "bindings": [{ "name": "a", "topics": ["t"] }] } }),
                 "spec.kafka.bootstrap[0]: expected a host and a port such as redis:6379",
