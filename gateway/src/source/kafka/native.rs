@@ -37,6 +37,49 @@ fn millis(timeout: Duration) -> i32 {
     i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
 }
 
+/// An answer to an admin request; dropped in this order, as they were made in the other one.
+struct Answer {
+    event: Owned<raw::rd_kafka_event_t>,
+    _queue: Owned<raw::rd_kafka_queue_t>,
+    _options: Owned<raw::rd_kafka_AdminOptions_t>,
+}
+
+/// Sends an admin request and waits for its answer, for at most `timeout` and a little.
+///
+/// # Safety
+/// `client` is live, and `send` makes the request of this operation.
+unsafe fn ask(
+    client: *mut raw::rd_kafka_t,
+    operation: raw::rd_kafka_admin_op_t,
+    timeout: Duration,
+    send: impl FnOnce(*const raw::rd_kafka_AdminOptions_t, *mut raw::rd_kafka_queue_t),
+) -> Result<Answer, String> {
+    // SAFETY: the caller's promise; `text` outlives the call that may write to it.
+    unsafe {
+        let options = Owned(raw::rd_kafka_AdminOptions_new(client, operation), raw::rd_kafka_AdminOptions_destroy);
+        let mut text = [0; 256];
+        raw::rd_kafka_AdminOptions_set_request_timeout(options.0, millis(timeout), text.as_mut_ptr(), text.len());
+        let queue = Owned(raw::rd_kafka_queue_new(client), raw::rd_kafka_queue_destroy);
+        send(options.0, queue.0);
+        let wait = millis(timeout).saturating_add(500);
+        let event = Owned(raw::rd_kafka_queue_poll(queue.0, wait), raw::rd_kafka_event_destroy);
+        if event.0.is_null() {
+            return Err("no answer".into());
+        }
+        succeeded(raw::rd_kafka_event_error(event.0))?;
+        Ok(Answer { event, _queue: queue, _options: options })
+    }
+}
+
+/// What a code says, if it is an error.
+fn succeeded(code: raw::rd_kafka_resp_err_t) -> Result<(), String> {
+    if code == NO_ERROR {
+        return Ok(());
+    }
+    // SAFETY: librdkafka answers a static text for every code.
+    Err(unsafe { CStr::from_ptr(raw::rd_kafka_err2str(code)) }.to_string_lossy().into_owned())
+}
+
 /// The cluster's id; `None` if no broker tells it within `timeout` (all that the client library speaks to have one).
 pub(super) fn cluster_id<C: ConsumerContext>(consumer: &BaseConsumer<C>, timeout: Duration) -> Option<String> {
     let client = consumer.client().native_ptr();
@@ -69,26 +112,11 @@ pub(super) fn topic_id<C: ConsumerContext>(
             raw::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), 1),
             raw::rd_kafka_TopicCollection_destroy,
         );
-        let options = Owned(
-            raw::rd_kafka_AdminOptions_new(client, raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS),
-            raw::rd_kafka_AdminOptions_destroy,
-        );
-        let mut text = [0; 256];
-        raw::rd_kafka_AdminOptions_set_request_timeout(options.0, millis(timeout), text.as_mut_ptr(), text.len());
-        let queue = Owned(raw::rd_kafka_queue_new(client), raw::rd_kafka_queue_destroy);
-        raw::rd_kafka_DescribeTopics(client, topics.0, options.0, queue.0);
-        let wait = millis(timeout).saturating_add(500);
-        let event = Owned(raw::rd_kafka_queue_poll(queue.0, wait), raw::rd_kafka_event_destroy);
-        if event.0.is_null() {
-            return Err("no answer".into());
-        }
-        let failure = |code| {
-            (code != NO_ERROR).then(|| CStr::from_ptr(raw::rd_kafka_err2str(code)).to_string_lossy().into_owned())
-        };
-        if let Some(error) = failure(raw::rd_kafka_event_error(event.0)) {
-            return Err(error);
-        }
-        let result = raw::rd_kafka_event_DescribeTopics_result(event.0);
+        let operation = raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        let answer = ask(client, operation, timeout, |options, queue| {
+            raw::rd_kafka_DescribeTopics(client, topics.0, options, queue);
+        })?;
+        let result = raw::rd_kafka_event_DescribeTopics_result(answer.event.0);
         if result.is_null() {
             return Err("an answer of another kind".into());
         }
@@ -98,9 +126,7 @@ pub(super) fn topic_id<C: ConsumerContext>(
             return Err("no such topic".into());
         }
         let description = *descriptions;
-        if let Some(error) = failure(raw::rd_kafka_error_code(raw::rd_kafka_TopicDescription_error(description))) {
-            return Err(error);
-        }
+        succeeded(raw::rd_kafka_error_code(raw::rd_kafka_TopicDescription_error(description)))?;
         let id = raw::rd_kafka_TopicDescription_topic_id(description);
         if id.is_null() {
             return Ok(String::new());
@@ -128,27 +154,12 @@ pub(crate) fn topic_settings<C: ConsumerContext>(
         if resource.0.is_null() {
             return Err("a topic has a name".into());
         }
-        let options = Owned(
-            raw::rd_kafka_AdminOptions_new(client, raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS),
-            raw::rd_kafka_AdminOptions_destroy,
-        );
-        let mut text = [0; 256];
-        raw::rd_kafka_AdminOptions_set_request_timeout(options.0, millis(timeout), text.as_mut_ptr(), text.len());
-        let queue = Owned(raw::rd_kafka_queue_new(client), raw::rd_kafka_queue_destroy);
         let mut resources = [resource.0];
-        raw::rd_kafka_DescribeConfigs(client, resources.as_mut_ptr(), 1, options.0, queue.0);
-        let wait = millis(timeout).saturating_add(500);
-        let event = Owned(raw::rd_kafka_queue_poll(queue.0, wait), raw::rd_kafka_event_destroy);
-        if event.0.is_null() {
-            return Err("no answer".into());
-        }
-        let failure = |code| {
-            (code != NO_ERROR).then(|| CStr::from_ptr(raw::rd_kafka_err2str(code)).to_string_lossy().into_owned())
-        };
-        if let Some(error) = failure(raw::rd_kafka_event_error(event.0)) {
-            return Err(error);
-        }
-        let result = raw::rd_kafka_event_DescribeConfigs_result(event.0);
+        let operation = raw::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS;
+        let answer = ask(client, operation, timeout, |options, queue| {
+            raw::rd_kafka_DescribeConfigs(client, resources.as_mut_ptr(), 1, options, queue);
+        })?;
+        let result = raw::rd_kafka_event_DescribeConfigs_result(answer.event.0);
         if result.is_null() {
             return Err("an answer of another kind".into());
         }
@@ -158,9 +169,7 @@ pub(crate) fn topic_settings<C: ConsumerContext>(
             return Err("no such topic".into());
         }
         let described = *described;
-        if let Some(error) = failure(raw::rd_kafka_ConfigResource_error(described)) {
-            return Err(error);
-        }
+        succeeded(raw::rd_kafka_ConfigResource_error(described))?;
         let entries = raw::rd_kafka_ConfigResource_configs(described, &raw mut count);
         let mut settings = BTreeMap::new();
         for index in 0..if entries.is_null() { 0 } else { count } {
