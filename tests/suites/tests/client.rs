@@ -144,6 +144,31 @@ async fn wait_for_one_connection(platform: &mut Platform) -> usize {
     panic!("not one connection, but {told:?}");
 }
 
+/// Replicas that ask who clients are, and let each have their own channel.
+async fn with_identity(replicas: usize) -> Platform {
+    let own = json!(["everyone", "user:{sub}"]);
+    let overlay = json!({
+        "identity": identity(),
+        "access": { "rules": [{ "subscribe": own, "replay": own }] },
+    });
+    let plan = Plan { replicas, overlay, ..Plan::default() };
+    Platform::start("client", &plan).await.expect("the platform starts")
+}
+
+/// A token of alice's for so long.
+fn alices(lasts: Duration) -> String {
+    token("alice", lasts, &json!({}))
+}
+
+/// An expression of a page that gives a token: two that end soon, then one that lasts; `asked` counts.
+fn next_token() -> String {
+    let tokens = json!([alices(Duration::from_secs(8)), alices(Duration::from_secs(16)), alices(HOUR)]);
+    format!(
+        "(window.tokens ??= {tokens}, window.asked = (window.asked ?? 0) + 1, \
+         tokens.length > 1 ? tokens.shift() : tokens[0])"
+    )
+}
+
 /// Numbered events, every fifth for everyone, until it is told to stop; gives how many.
 fn traffic(platform: &Platform) -> (watch::Sender<bool>, JoinHandle<u64>) {
     let producer = platform.kafka.producer().expect("a producer");
@@ -272,18 +297,8 @@ async fn a_proxys_503_is_survived_and_a_terminal_refusal_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tickets_and_cookies_are_renewed_while_events_flow_and_others_channels_stay_closed() {
     let _turn = turn::share().await;
-    let own = json!(["everyone", "user:{sub}"]);
-    let overlay = json!({
-        "identity": identity(),
-        "access": { "rules": [{ "subscribe": own, "replay": own }] },
-    });
-    let plan = Plan { replicas: 2, overlay, ..Plan::default() };
-    let mut platform = Platform::start("client", &plan).await.expect("the platform starts");
-    let short = |seconds| token("alice", Duration::from_secs(seconds), &json!({}));
-    let tokens = json!([short(8), short(16), token("alice", HOUR, &json!({}))]);
-    let next = format!(
-        "(window.tokens ??= {tokens}, window.asked = (window.asked ?? 0) + 1, tokens.length > 1 ? tokens.shift() : tokens[0])"
-    );
+    let mut platform = with_identity(2).await;
+    let next = next_token();
     let ticket = script(&format!("{{ identity: 'alice', token: async () => {next} }}"), &CHANNELS);
     let mut pages = Pages::open(&platform, 1, ticket).await;
     let (stop, traffic) = traffic(&platform);
@@ -297,8 +312,8 @@ async fn tickets_and_cookies_are_renewed_while_events_flow_and_others_channels_s
     pages.tabs.push(pages.browser.new_tab().await.expect("another tab"));
     pages.browser.open(&format!("{}/api/v1/client.d.ts", pages.origin)).await.expect("a page");
     let set = |token: &str| format!("document.cookie = 'session={token}; path=/'");
-    pages.browser.run(&set(&short(8))).await.expect("a cookie");
-    let lasting = token("alice", HOUR, &json!({}));
+    pages.browser.run(&set(&alices(Duration::from_secs(8)))).await.expect("a cookie");
+    let lasting = alices(HOUR);
     let renew = format!("{{ start: 'earliest', renew: async () => {{ window.renewed = true; {}; }} }}", set(&lasting));
     pages.script = script(&renew, &CHANNELS);
     pages.begin().await;
@@ -331,19 +346,8 @@ async fn tickets_and_cookies_are_renewed_while_events_flow_and_others_channels_s
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_renewed_on_a_websocket_and_a_refusal_ends_one_subscription_of_it() {
     let _turn = turn::share().await;
-    let own = json!(["everyone", "user:{sub}"]);
-    let overlay = json!({
-        "identity": identity(),
-        "access": { "rules": [{ "subscribe": own, "replay": own }] },
-    });
-    let plan = Plan { replicas: 1, overlay, ..Plan::default() };
-    let platform = Platform::start("client", &plan).await.expect("the platform starts");
-    let short = |seconds| token("alice", Duration::from_secs(seconds), &json!({}));
-    let tokens = json!([short(8), short(16), token("alice", HOUR, &json!({}))]);
-    let next = format!(
-        "(window.tokens ??= {tokens}, window.asked = (window.asked ?? 0) + 1, \
-         tokens.length > 1 ? tokens.shift() : tokens[0])"
-    );
+    let platform = with_identity(1).await;
+    let next = next_token();
     let options = format!("{{ transport: 'websocket', token: async () => {next} }}");
     let pages = Pages::open(&platform, 1, script(&options, &CHANNELS)).await;
     let (stop, traffic) = traffic(&platform);
