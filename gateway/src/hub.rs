@@ -9,6 +9,7 @@ mod filters;
 mod interest;
 mod owner;
 mod pages;
+mod quiet;
 mod signal;
 mod stream;
 mod subscribers;
@@ -349,7 +350,7 @@ impl Hub {
                 (feed, key)
             }
             Entry::Vacant(vacant) => {
-                let feed = Arc::clone(vacant.insert(Arc::new(Feed::new(channel.clone(), self.options.ring))));
+                let feed = Arc::clone(vacant.insert(Arc::new(Feed::new(channel.clone()))));
                 let key = feed.join(Arc::clone(signal), interest);
                 self.held.fetch_add(1, Ordering::Relaxed);
                 drop(shard);

@@ -90,12 +90,28 @@ impl Entry {
             };
             Some(Box::new(Viewed { event: Arc::new(event), rendition: Rendition::default() }))
         });
-        let viewed = viewed.as_ref()?;
-        Some(Seen { event: &viewed.event, entry: self, rendition: &viewed.rendition })
+        viewed.as_deref().map(|viewed| self.seen(viewed))
+    }
+
+    /// What a view left of it, if anybody has asked yet: `Some(None)` where it is withheld.
+    #[must_use]
+    pub fn known_through(&self, view: &View) -> Option<Option<Seen<'_>>> {
+        let viewed = self.views.get()?.get(view.index())?.get()?;
+        Some(viewed.as_deref().map(|viewed| self.seen(viewed)))
+    }
+
+    fn seen<'e>(&'e self, viewed: &'e Viewed) -> Seen<'e> {
+        Seen { event: &viewed.event, entry: self, rendition: &viewed.rendition }
     }
 }
 
 impl<'e> Seen<'e> {
+    /// What filters have said of it already.
+    #[must_use]
+    pub fn known_verdicts(&self) -> Option<&'e Verdicts> {
+        self.rendition.verdicts.get()
+    }
+
     /// What filters say of it: `judge` is asked once.
     pub fn verdicts(&self, judge: impl FnOnce(&Channel, &Event) -> Verdicts) -> &'e Verdicts {
         self.rendition.verdicts.get_or_init(|| judge(&self.entry.channel, self.event))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use events_gateway_core::join::{Bounds, Heard, Reel};
+use events_gateway_core::join::{Heard, Reel};
 use events_gateway_core::{Channel, Event, Position, Standing, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ use super::HubCounters;
 use super::interest::Interest;
 use super::pages::Pages;
 use super::signal::Signal;
-use super::subscribers::{Key, PassedBy, Subscribers};
+use super::subscribers::{Key, Subscribers};
 use crate::backlog::{Announcement, MAX_PAGE_BYTES, Page, Token};
 
 /// Of events that were never seen: a first page of 64.
@@ -28,7 +28,6 @@ pub(super) struct Feed {
     closed_before: AtomicU64,
     /// How large this channel's events have been lately, in bytes.
     weight: AtomicUsize,
-    most_passed_by: PassedBy,
     /// What came before may be forgotten: everybody has been woken since.
     forgettable: AtomicU64,
     /// Wakes the feed's task: something to repair, or the subscribers changed.
@@ -64,7 +63,7 @@ impl Ownership {
 }
 
 impl Feed {
-    pub(super) fn new(channel: Channel, ring: Bounds) -> Self {
+    pub(super) fn new(channel: Channel) -> Self {
         Self {
             channel,
             ownership: Mutex::new(Ownership::Waiting { heard: Position(0) }),
@@ -72,7 +71,6 @@ impl Feed {
             pages: Mutex::default(),
             closed_before: AtomicU64::new(0),
             weight: AtomicUsize::new(FIRST_WEIGHT),
-            most_passed_by: PassedBy::most(ring),
             forgettable: AtomicU64::new(0),
             work: Notify::new(),
         }
@@ -88,7 +86,7 @@ impl Feed {
         key
     }
 
-    pub(super) fn leave(&self, key: Key) {
+    pub(super) fn leave(&self, key: &Key) {
         let mut subscribers = self.subscribers.lock();
         subscribers.leave(key);
         if subscribers.len() == 0 {
@@ -111,17 +109,17 @@ impl Feed {
 
     /// Wakes those whom the newest events are for.
     fn wake_for(&self, released: usize, counters: &HubCounters) {
-        let mut subscribers = self.subscribers.lock();
+        let subscribers = self.subscribers.lock();
         if !subscribers.have_filters() {
             subscribers.wake_all();
             return;
         }
         drop(subscribers);
-        let entries = match &*self.ownership.lock() {
-            Ownership::Registered { reel, .. } => reel.newest(released),
-            Ownership::Waiting { .. } => Vec::new(),
+        // Whoever is registered anew wakes all.
+        let Some((newest, base)) = self.ownership.lock().reel().map(|reel| (reel.newest(released), reel.base())) else {
+            return;
         };
-        self.subscribers.lock().wake_for(&entries, self.most_passed_by, counters);
+        self.subscribers.lock().wake_for(&newest, base, counters);
     }
 
     pub(super) fn token(&self) -> Option<Token> {
@@ -254,7 +252,7 @@ impl Feed {
     /// Forgets events that came before `time`. Subscribers whom the last ones passed by are woken first, and have until the next
     /// call to go on.
     pub(super) fn forget_before(&self, time: Timestamp) {
-        let mut subscribers = self.subscribers.lock();
+        let subscribers = self.subscribers.lock();
         let time = if subscribers.have_filters() {
             subscribers.wake_all();
             Timestamp(self.forgettable.swap(time.0, Ordering::Relaxed))

@@ -67,6 +67,11 @@ impl Filters {
 }
 
 impl Seated {
+    /// Whether it lets an event pass, if it was judged already.
+    pub(super) fn known(&self, seen: &Seen<'_>) -> Option<bool> {
+        seen.known_verdicts()?.of(self.seat)
+    }
+
     /// Whether it lets an event pass, as its view leaves it. The first who asks of an event has all filters judge it.
     pub(super) fn passes(&self, seen: &Seen<'_>) -> bool {
         let judge =

@@ -29,6 +29,18 @@ impl Interest {
         self.filter.as_ref().is_none_or(|filter| filter.passes(&seen)).then_some(seen)
     }
 
+    /// Whether it isn't known yet that an event isn't for the subscriber. Judges nothing: fit to be asked under a channel's lock.
+    pub(super) fn may_want(&self, entry: &Entry) -> bool {
+        let seen = match &self.view {
+            None => entry.raw(),
+            Some(view) => match entry.known_through(view) {
+                Some(Some(seen)) => seen,
+                known => return known.is_none(),
+            },
+        };
+        self.filter.as_ref().and_then(|filter| filter.known(&seen)) != Some(false)
+    }
+
     /// Whether two want the same of every event.
     pub(super) fn is_as(&self, other: &Self) -> bool {
         let same_filter = match (&self.filter, &other.filter) {

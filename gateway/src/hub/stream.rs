@@ -229,7 +229,7 @@ impl Stream {
                 }
                 let written = writer.len();
                 let subscription = &mut self.subscriptions[index];
-                let pulled = subscription.pull(&self.hub, &self.signal, room, &mut writer.steps);
+                let pulled = subscription.pull(&self.hub, &self.signal, room, &mut writer);
                 if pulled == Pull::Overflowed {
                     overflowed = true;
                     break 'subscriptions;

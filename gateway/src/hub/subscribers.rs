@@ -1,42 +1,19 @@
 //! Who subscribes to a channel, and who of them is woken by which events.
 //!
 //! Subscribers with a filter stand in groups that want the same: of an event that nobody in a group wants none of them is woken,
-//! so that a filter saves not only what it leaves out but the work of leaving it out. Lest their places fall out of what is in
-//! memory, a group is woken all the same once in a while.
+//! so that a filter saves not only what it leaves out but the work of leaving it out. Where their places fall behind, [`Quiet`] knows
+//! that they missed nothing.
 
 use std::sync::Arc;
 
+use events_gateway_core::Position;
 use events_gateway_core::entry::Entry;
-use events_gateway_core::join::{Bounds, Pending};
 use slab::Slab;
 
 use super::HubCounters;
 use super::interest::Interest;
+use super::quiet::Quiet;
 use super::signal::Signal;
-
-/// What may pass a group by before it is woken all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct PassedBy {
-    pub(super) events: usize,
-    /// Their weight.
-    pub(super) bytes: usize,
-}
-
-impl PassedBy {
-    /// At most a quarter of what a ring holds.
-    pub(super) fn most(ring: Bounds) -> Self {
-        Self { events: 64.min(ring.events / 4), bytes: (256 << 10).min(ring.bytes / 4) }
-    }
-
-    /// Room for them beside what may wait for a subscriber: they aren't its slowness.
-    pub(super) fn beside(self, pending: Pending) -> Pending {
-        Pending { events: pending.events + self.events, bytes: pending.bytes + self.bytes, ..pending }
-    }
-
-    fn is_due(self, most: Self) -> bool {
-        self.events >= most.events || self.bytes >= most.bytes
-    }
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
@@ -50,34 +27,33 @@ pub(super) struct Subscribers {
 struct Group {
     interest: Interest,
     members: Slab<Arc<Signal>>,
-    passed_by: PassedBy,
+    quiet: Arc<Quiet>,
 }
 
 /// A subscriber's place.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Key {
     group: Option<usize>,
     member: usize,
+    /// What passes its group by.
+    pub(super) quiet: Option<Arc<Quiet>>,
 }
 
 impl Subscribers {
     pub(super) fn join(&mut self, signal: Arc<Signal>, interest: &Interest) -> Key {
         self.count += 1;
         if interest.filter.is_none() {
-            return Key { group: None, member: self.all.insert(signal) };
+            return Key { group: None, member: self.all.insert(signal), quiet: None };
         }
         let known = self.groups.iter().find(|(_, group)| group.interest.is_as(interest)).map(|(key, _)| key);
         let group = known.unwrap_or_else(|| {
-            self.groups.insert(Group {
-                interest: interest.clone(),
-                members: Slab::new(),
-                passed_by: PassedBy::default(),
-            })
+            self.groups.insert(Group { interest: interest.clone(), members: Slab::new(), quiet: Arc::default() })
         });
-        Key { group: Some(group), member: self.groups[group].members.insert(signal) }
+        let Group { members, quiet, .. } = &mut self.groups[group];
+        Key { group: Some(group), member: members.insert(signal), quiet: Some(quiet.clone()) }
     }
 
-    pub(super) fn leave(&mut self, key: Key) {
+    pub(super) fn leave(&mut self, key: &Key) {
         self.count -= 1;
         match key.group {
             None => {
@@ -106,21 +82,17 @@ impl Subscribers {
         !self.groups.is_empty()
     }
 
-    pub(super) fn wake_all(&mut self) {
+    pub(super) fn wake_all(&self) {
         self.all.iter().for_each(|(_, signal)| signal.wake());
-        for (_, group) in &mut self.groups {
-            group.wake();
-        }
+        self.groups.iter().for_each(|(_, group)| group.wake());
     }
 
-    /// Wakes those who want any of these.
-    pub(super) fn wake_for(&mut self, released: &[Arc<Entry>], most: PassedBy, counters: &HubCounters) {
+    /// Wakes those who want any of these, the newest of a reel that holds what lies above `base`.
+    pub(super) fn wake_for(&self, newest: &[Arc<Entry>], base: Position, counters: &HubCounters) {
         self.all.iter().for_each(|(_, signal)| signal.wake());
-        for (_, group) in &mut self.groups {
-            group.passed_by.events += released.len();
-            group.passed_by.bytes += released.iter().map(|entry| entry.weight()).sum::<usize>();
-            if group.passed_by.is_due(most) || released.iter().any(|entry| group.interest.of(entry, counters).is_some())
-            {
+        for (_, group) in &self.groups {
+            let wanted = |entry: &Arc<Entry>| (entry.position, group.interest.of(entry, counters).is_some());
+            if group.quiet.note(base, newest.iter().map(wanted)) {
                 group.wake();
             }
         }
@@ -128,8 +100,7 @@ impl Subscribers {
 }
 
 impl Group {
-    fn wake(&mut self) {
-        self.passed_by = PassedBy::default();
+    fn wake(&self) {
         self.members.iter().for_each(|(_, signal)| signal.wake());
     }
 }

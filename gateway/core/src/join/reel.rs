@@ -78,6 +78,12 @@ impl Reel {
         self.head
     }
 
+    /// Whoever stands here or above finds all that follows in memory.
+    #[must_use]
+    pub fn base(&self) -> Position {
+        self.ring.base()
+    }
+
     /// Takes what the primary announced. Only the next position is released; anything beyond it is a [`Heard::Hole`].
     pub fn announce(&mut self, announcement: &Announcement, now: Timestamp) -> Heard {
         let Some(last) = (announcement.events.len() as u64).checked_sub(1).map(|more| announcement.first.0 + more)
@@ -173,9 +179,21 @@ impl Reel {
         (within && (is_head || self.continues(position))).then(|| Walker::at(position))
     }
 
-    /// Gives a walker what follows, at most `budget` bytes but at least one step.
-    pub fn pull(&self, walker: &mut Walker, pending: &Pending, budget: usize, steps: &mut Vec<Step>) -> Pulled {
-        walker.pull(&self.channel, &self.ring, self.head, pending, budget, steps)
+    /// Gives a walker what follows and isn't known to be unwanted, at most `budget` bytes but at least one step.
+    pub fn pull(
+        &self,
+        walker: &mut Walker,
+        pending: &Pending,
+        budget: usize,
+        wanted: impl Fn(&Entry) -> bool,
+        steps: &mut Vec<Step>,
+    ) -> Pulled {
+        walker.pull(&self.channel, &self.ring, self.head, (pending, budget), wanted, steps)
+    }
+
+    /// Moves a walker on to an event's position where nothing up to there is for its subscriber, if it stands before it.
+    pub fn pass(&self, walker: &mut Walker, to: Position) {
+        walker.pass(&self.ring, to);
     }
 
     /// The events among the last `count` that were released or told, oldest first.

@@ -107,14 +107,14 @@ impl Walker {
         self.mark = position;
     }
 
-    /// Reads on from the ring, at most `budget` bytes (but at least one step), into `steps`.
+    /// Reads on from the ring what is `wanted`, at most `budget` bytes (but at least one step), into `steps`.
     pub(super) fn pull(
         &mut self,
         channel: &Channel,
         ring: &Ring,
         head: Position,
-        pending: &Pending,
-        budget: usize,
+        (pending, budget): (&Pending, usize),
+        wanted: impl Fn(&Entry) -> bool,
         steps: &mut Vec<Step>,
     ) -> Pulled {
         if self.position < ring.base() && !self.live {
@@ -131,7 +131,7 @@ impl Walker {
                 Overflow::Disconnect => return Pulled::Overflowed,
                 Overflow::DropOldest => self.drop_oldest(channel, ring, first, pending, steps),
                 Overflow::LatestPerKey => {
-                    self.keep_latest_per_key(channel, ring, first, pending, steps);
+                    self.keep_latest_per_key(channel, ring, first, pending, &wanted, steps);
                     return Pulled::CaughtUp;
                 }
             }
@@ -141,11 +141,19 @@ impl Walker {
             if given >= budget {
                 return Pulled::More;
             }
-            given += self.step(slot, steps);
+            given += self.step(slot, &wanted, steps);
         }
         self.position = self.position.max(head);
         self.live = true;
         Pulled::CaughtUp
+    }
+
+    /// Stands at a slot further on without what lies between. What is no longer in memory can't be stood at.
+    pub(super) fn pass(&mut self, ring: &Ring, to: Position) {
+        let slot = ring.index_after(to).checked_sub(1).and_then(|index| ring.slots_from(index).next());
+        if let Some(slot) = slot.filter(|slot| self.position < to && slot.position == to) {
+            self.stand_at(slot);
+        }
     }
 
     fn stand_at(&mut self, slot: &Slot) {
@@ -154,11 +162,12 @@ impl Walker {
     }
 
     /// Passes one slot; returns the weight of what that gave.
-    fn step(&mut self, slot: &Slot, steps: &mut Vec<Step>) -> usize {
+    fn step(&mut self, slot: &Slot, wanted: impl Fn(&Entry) -> bool, steps: &mut Vec<Step>) -> usize {
         let last = self.mark;
         self.stand_at(slot);
         match &slot.content {
             Content::Event { again: Some(before), .. } if self.entered <= *before => 0,
+            Content::Event { entry, .. } if !wanted(entry) => 0,
             Content::Event { entry, .. } => {
                 steps.push(Step::Event { entry: Arc::clone(entry), mark: self.mark });
                 entry.weight()
@@ -196,6 +205,7 @@ impl Walker {
         ring: &Ring,
         first: usize,
         pending: &Pending,
+        wanted: impl Fn(&Entry) -> bool,
         steps: &mut Vec<Step>,
     ) {
         let mut seen = HashSet::new();
@@ -227,7 +237,7 @@ impl Walker {
         steps.push(Step::Gap { gap, mark: self.mark });
         // The newest slot is always among them, so that the walker ends at the head.
         for slot in kept.into_iter().rev() {
-            self.step(slot, steps);
+            self.step(slot, &wanted, steps);
         }
     }
 }

@@ -189,7 +189,7 @@ impl World {
         let mut moved = false;
         match &mut client.stage {
             Stage::Live(walker) => {
-                let pulled = replica.reel.pull(walker, &pending(), budget, &mut steps);
+                let pulled = replica.reel.pull(walker, &pending(), budget, |_| true, &mut steps);
                 let mark = if self.plant == Plant::CursorIsPosition { walker.position() } else { walker.mark() };
                 client.take(steps, &self.server.assigned)?;
                 match pulled {

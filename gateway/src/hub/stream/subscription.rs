@@ -12,8 +12,9 @@ use super::super::feed::Feed;
 use super::super::interest::Interest;
 use super::super::pages::Answer;
 use super::super::signal::Signal;
-use super::super::subscribers::{Key, PassedBy};
+use super::super::subscribers::Key;
 use super::super::{Hub, Resume, counters};
+use super::writer::Writer;
 
 /// Where a subscription starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,21 +75,18 @@ impl Subscription {
             _ => Start::Live,
         };
         let (feed, key) = hub.join(channel, signal, &interest);
-        let pending = (hub.options.pending)(channel);
-        let most = PassedBy::most(hub.options.ring);
-        let pending = if interest.filter.is_some() { most.beside(pending) } else { pending };
         Self {
             feed,
             key,
             interest,
             stage: Stage::Opening(start),
-            pending,
+            pending: (hub.options.pending)(channel),
             cursor_unknown: matches!(cursor, Some(Err(_))),
         }
     }
 
     pub(super) fn leave(&mut self) {
-        self.feed.leave(self.key);
+        self.feed.leave(&self.key);
     }
 
     pub(super) fn closed_before(&self) -> Timestamp {
@@ -126,9 +124,10 @@ impl Subscription {
         }
     }
 
-    /// Reads on, about `room` bytes, into `steps`.
-    pub(super) fn pull(&mut self, hub: &Arc<Hub>, signal: &Arc<Signal>, room: usize, steps: &mut Vec<Step>) -> Pull {
+    /// Reads on, about `room` bytes, into the writer's steps.
+    pub(super) fn pull(&mut self, hub: &Arc<Hub>, signal: &Arc<Signal>, room: usize, writer: &mut Writer<'_>) -> Pull {
         self.open();
+        let steps = &mut writer.steps;
         loop {
             match &mut self.stage {
                 Stage::Opening(_) => return Pull::Done,
@@ -141,7 +140,13 @@ impl Subscription {
                     if std::mem::take(&mut self.cursor_unknown) {
                         steps.push(unknown_cursor(&self.feed.channel, walker.position()));
                     }
-                    match reel.pull(walker, &self.pending, room, steps) {
+                    let before = walker.position();
+                    if let Some(to) = self.key.quiet.as_ref().and_then(|quiet| quiet.after(before)) {
+                        reel.pass(walker, to);
+                    }
+                    let pulled = reel.pull(walker, &self.pending, room, |entry| self.interest.may_want(entry), steps);
+                    writer.passed_over |= steps.is_empty() && walker.position() > before;
+                    match pulled {
                         Pulled::CaughtUp => return Pull::Done,
                         Pulled::More => return Pull::More,
                         Pulled::Overflowed => return Pull::Overflowed,
