@@ -27,6 +27,9 @@ pub struct Streams {
     pub max_age: Duration<{ 10 * SECOND }, { 24 * 7 * HOUR }>,
     /// What is taken from `maxAge`, evenly spread from nothing up to this.
     pub max_age_jitter: Duration<0, { 24 * HOUR }>,
+    /// How long a client without the right to replay may come back with a cursor of its own, at least; twice as long at most. Others
+    /// may come back with any cursor of what is retained.
+    pub resume_within: Duration<{ 30 * SECOND }, HOUR>,
     /// Most channels of one stream; a cursor has room for 12.
     #[schemars(range(min = 1, max = 12))]
     pub max_channels: i32,
@@ -51,6 +54,7 @@ impl Default for Streams {
             retry_jitter: Duration::millis(2 * SECOND),
             max_age: Duration::millis(HOUR),
             max_age_jitter: Duration::millis(10 * MINUTE),
+            resume_within: Duration::millis(5 * MINUTE),
             max_channels: 12,
             max_pending_events: 1_024,
             max_pending_bytes: 4 << 20,

@@ -312,6 +312,14 @@ pub trait Confirmations: Send + Sync + 'static {
     async fn confirmed(&self, replica: &str) -> Result<Option<Applied>, BacklogError>;
 }
 
+/// A secret that all replicas share.
+#[async_trait]
+pub trait Secrets: Send + Sync + 'static {
+    /// Tells the secret that there is; where there is none, it is `mine` from now on, a text that isn't empty. It is forgotten when
+    /// nobody has asked for `ttl`.
+    async fn share_secret(&self, mine: &str, ttl: std::time::Duration) -> Result<String, BacklogError>;
+}
+
 /// Who is alive, with which connections, and what groups are to do.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {

@@ -20,12 +20,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::backlog::memory::Store;
-use crate::backlog::{Backlog, Confirmations, Directory, KnownBreaks, Quotas, Tickets, Watermarks, memory};
+use crate::backlog::{Backlog, Confirmations, Directory, KnownBreaks, Quotas, Secrets, Tickets, Watermarks, memory};
 use crate::clock;
 use crate::config::redis::Mode;
 use crate::config::{Config, Problems};
 use crate::http::listener::Listening;
-use crate::hub::{Hub, HubListener};
+use crate::hub::{Hub, HubListener, secret};
 use crate::metrics::{Metrics, sources};
 use crate::replica::drain::{Drain, Ending};
 use crate::replica::lease::{self, Keeper};
@@ -79,6 +79,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// What opens a stream once.
     pub tickets: Arc<dyn Tickets>,
+    /// What replicas seal cursors with.
+    pub secrets: Arc<dyn Secrets>,
     /// Who has applied which revocations.
     pub confirmations: Arc<dyn Confirmations>,
     /// How much each subject holds.
@@ -86,12 +88,13 @@ pub struct Ports {
 }
 
 impl Ports {
-    fn of<T: Backlog + Watermarks + Directory + Tickets + Confirmations + Quotas>(shared: Arc<T>) -> Self {
+    fn of<T: Backlog + Watermarks + Directory + Tickets + Secrets + Confirmations + Quotas>(shared: Arc<T>) -> Self {
         Self {
             backlog: shared.clone(),
             watermarks: shared.clone(),
             directory: shared.clone(),
             tickets: shared.clone(),
+            secrets: shared.clone(),
             confirmations: shared.clone(),
             quotas: shared,
         }
@@ -133,6 +136,9 @@ impl Gateway {
         let hub = Hub::new(ports.backlog.clone(), channels::hub_options(config), &replica.id());
         listener.connect(hub.clone());
         tasks.spawn("verify", Arc::clone(&hub).verify().boxed());
+        if config.access.is_some() {
+            tasks.spawn("secret", secret::share(ports.secrets.clone(), hub.clone()));
+        }
         tasks.spawn("rename", replica::rename(replica.clone(), hub.clone()));
 
         let metrics = Arc::new(Metrics::default());

@@ -10,6 +10,7 @@ mod interest;
 mod owner;
 mod pages;
 mod quiet;
+pub mod secret;
 mod signal;
 mod stream;
 mod subscribers;
@@ -22,8 +23,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use events_gateway_core::cursor::ChannelSet;
+use events_gateway_core::cursor::seal::{Seal, Secret};
 use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_core::filter::Filter;
 use events_gateway_core::join::{Bounds, Pending, ReplayPage};
@@ -64,6 +66,9 @@ pub struct Subscribe {
     pub channels: ChannelSet,
     /// From where.
     pub resume: Resume,
+    /// Whose the cursors are. Where it is given, the stream's cursors are sealed for this holder, and no other cursor is resumed
+    /// from; absent: the client may read the past.
+    pub own: Option<Arc<str>>,
     /// How events are written.
     pub format: Format,
     /// Whether they bear their types in an event stream.
@@ -89,6 +94,7 @@ impl Subscribe {
         Self {
             channels,
             resume: Resume::Live,
+            own: None,
             format: Format::default(),
             named: true,
             views: Vec::new(),
@@ -129,6 +135,8 @@ pub struct Options {
     pub expiring: Duration,
     /// How long a stream waits for its channels to be registered before it opens without those that are away.
     pub open_wait: Duration,
+    /// How long a client may come back with a cursor of its own ([`Subscribe::own`]), at least; twice as long at most.
+    pub resume_within: Duration,
     /// Channels held at once; a stream that needs more is refused.
     pub max_channels: usize,
     /// Distinct filters at once; a stream that needs more is refused.
@@ -157,6 +165,7 @@ impl Default for Options {
             max_age_jitter: Duration::from_secs(60),
             expiring: Duration::from_secs(30),
             open_wait: Duration::from_secs(2),
+            resume_within: Duration::from_secs(300),
             max_channels: 100_000,
             max_filters: 1_000,
             linger: Duration::from_secs(5),
@@ -191,6 +200,7 @@ pub struct Hub {
     replica: ArcSwap<String>,
     tokens: AtomicU64,
     breaks: Mutex<Breaks>,
+    secret: ArcSwapOption<Secret>,
     counters: HubCounters,
     filters: Arc<Filters>,
     reads: Semaphore,
@@ -220,6 +230,7 @@ impl Hub {
             replica: ArcSwap::from_pointee(replica.to_owned()),
             tokens: AtomicU64::new(0),
             breaks: Mutex::default(),
+            secret: ArcSwapOption::empty(),
             counters: HubCounters::default(),
             verify: verify::Queue::default(),
             verify_now: Notify::new(),
@@ -303,6 +314,18 @@ impl Hub {
             self.verify.ask_all();
             self.verify_now.notify_one();
         }
+    }
+
+    /// Notes the secret that replicas share: from now on cursors are sealed with it.
+    pub fn set_secret(&self, secret: Secret) {
+        if self.secret.load().as_deref() != Some(&secret) {
+            self.secret.store(Some(Arc::new(secret)));
+        }
+    }
+
+    fn seal(&self, holder: &str, channels: &ChannelSet) -> Option<Seal> {
+        let secret = **self.secret.load().as_ref()?;
+        Some(Seal::new(secret, self.options.resume_within.as_millis() as u64, holder, channels))
     }
 
     /// Compares every owned channel with the backlog, in turn and at once after anything that may have lost an

@@ -164,6 +164,7 @@ fn small_ring() -> Options {
 
 mod hub {
     mod filtered;
+    mod own;
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,8 @@ pub struct Streams {
     pub max_age: Duration,
     /// What is taken from it, evenly spread; less than it.
     pub max_age_jitter: Duration,
+    /// How long a client without the right to replay may come back with a cursor of its own.
+    pub resume_within: Duration,
     /// 1 to 12.
     pub max_channels: NonZeroUsize,
     /// Most events that wait for a client.
@@ -100,6 +102,7 @@ impl Streams {
             retry_jitter: raw.retry_jitter.get(),
             max_age: raw.max_age.get(),
             max_age_jitter: raw.max_age_jitter.get(),
+            resume_within: raw.resume_within.get(),
             max_channels: max_channels?,
             max_pending_events: max_pending_events?,
             max_pending_bytes: max_pending_bytes?,

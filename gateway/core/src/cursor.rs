@@ -5,7 +5,10 @@
 //! the set of channels that it was made for, whatever their order, and never says which they are.
 //!
 //! Text: `1` (format), then base64url without padding of: 6 bytes of a keyless hash of the sorted channels; then per channel,
-//! in sorted order, a LEB128 number `value * 2 + kind` (kind 0: a position; kind 1: milliseconds of an opening).
+//! in sorted order, a LEB128 number `value * 2 + kind` (kind 0: a position; kind 1: milliseconds of an opening). Clients without the
+//! right to replay are told others: see [`seal`].
+
+pub mod seal;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -64,6 +67,9 @@ pub enum CursorError {
     /// A cursor of another set of channels.
     #[error("a cursor of other channels")]
     OtherChannels,
+    /// Not one that this client was told lately, see [`seal`].
+    #[error("a cursor that this client wasn't told, or not lately")]
+    NotOwn,
 }
 
 impl ChannelSet {
@@ -99,13 +105,7 @@ impl ChannelSet {
     pub fn cursor(&self, marks: &[Mark]) -> String {
         debug_assert_eq!(marks.len(), self.channels.len());
         let mut bytes: SmallVec<[u8; 96]> = SmallVec::from_slice(&self.binding);
-        for mark in marks {
-            let (value, kind) = match mark {
-                Mark::At(position) => (position.0, 0),
-                Mark::Since(time) => (time.0, 1),
-            };
-            write_number(&mut bytes, value << 1 | kind);
-        }
+        write_marks(&mut bytes, marks);
         let mut text = String::with_capacity(MAX_CURSOR_BYTES);
         text.push(char::from(FORMAT));
         URL_SAFE_NO_PAD.encode_string(&bytes, &mut text);
@@ -118,24 +118,37 @@ impl ChannelSet {
             return Err(CursorError::Malformed);
         }
         let bytes = URL_SAFE_NO_PAD.decode(&text.as_bytes()[1..]).map_err(|_| CursorError::Malformed)?;
-        let (binding, mut rest) = bytes.split_at_checked(BINDING_BYTES).ok_or(CursorError::Malformed)?;
-        let mut marks = Marks::new();
-        while !rest.is_empty() {
-            let number = read_number(&mut rest).ok_or(CursorError::Malformed)?;
-            marks.push(if number & 1 == 0 {
-                Mark::At(Position(number >> 1))
-            } else {
-                Mark::Since(Timestamp(number >> 1))
-            });
-            if marks.len() > MAX_CURSOR_CHANNELS {
-                return Err(CursorError::Malformed);
-            }
-        }
+        let (binding, rest) = bytes.split_at_checked(BINDING_BYTES).ok_or(CursorError::Malformed)?;
+        let marks = read_marks(rest).ok_or(CursorError::Malformed)?;
         if binding != self.binding || marks.len() != self.channels.len() {
             return Err(if marks.is_empty() { CursorError::Malformed } else { CursorError::OtherChannels });
         }
         Ok(marks)
     }
+}
+
+fn write_marks(bytes: &mut SmallVec<[u8; 96]>, marks: &[Mark]) {
+    for mark in marks {
+        let (value, kind) = match mark {
+            Mark::At(position) => (position.0, 0),
+            Mark::Since(time) => (time.0, 1),
+        };
+        write_number(bytes, value << 1 | kind);
+    }
+}
+
+/// At most [`MAX_CURSOR_CHANNELS`].
+fn read_marks(mut rest: &[u8]) -> Option<Marks> {
+    let mut marks = Marks::new();
+    while !rest.is_empty() {
+        let number = read_number(&mut rest)?;
+        let (value, is_time) = (number >> 1, number & 1 == 1);
+        marks.push(if is_time { Mark::Since(Timestamp(value)) } else { Mark::At(Position(value)) });
+        if marks.len() > MAX_CURSOR_CHANNELS {
+            return None;
+        }
+    }
+    Some(marks)
 }
 
 fn write_number(bytes: &mut SmallVec<[u8; 96]>, mut number: u64) {

@@ -17,7 +17,7 @@ use parking_lot::{Mutex, MutexGuard};
 use self::channel::{Moment, Stored};
 use super::{
     Announcement, Appended, Applied, Backlog, BacklogError, Batch, Breaks, Confirmations, ConnectionEntry, Control,
-    DataSet, Directory, Lease, Listener, Marked, Offsets, Page, Remembered, Taken, Tickets, Token, Watermarks,
+    DataSet, Directory, Lease, Listener, Marked, Offsets, Page, Remembered, Secrets, Taken, Tickets, Token, Watermarks,
 };
 
 /// The name of the only primary.
@@ -87,6 +87,8 @@ pub struct Snapshot {
     causes: HashMap<String, String>,
     /// By name: the content until it is taken, and when it lapses.
     tickets: HashMap<String, (Option<String>, Timestamp)>,
+    /// The replicas' secret, and when it lapses.
+    secret: Option<(String, Timestamp)>,
     /// Replica -> up to where it has applied the revocations, and until when that is told.
     confirmed: HashMap<String, (Applied, Timestamp)>,
     quotas: quotas::Held,
@@ -348,6 +350,17 @@ impl Tickets for MemoryBacklog {
         let (mut state, now) = self.state()?;
         let known = state.kept.tickets.get_mut(name).filter(|(_, until)| *until > now);
         Ok(known.map_or(Taken::Never, |(content, _)| content.take().map_or(Taken::Before, Taken::Now)))
+    }
+}
+
+#[async_trait]
+impl Secrets for MemoryBacklog {
+    async fn share_secret(&self, mine: &str, ttl: Duration) -> Result<String, BacklogError> {
+        let (mut state, now) = self.state()?;
+        let secret = &mut state.kept.secret;
+        let known = secret.take().filter(|(_, until)| *until > now).map_or_else(|| mine.to_owned(), |(known, _)| known);
+        *secret = Some((known.clone(), Timestamp(now.0 + millis(ttl))));
+        Ok(known)
     }
 }
 

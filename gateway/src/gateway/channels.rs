@@ -23,6 +23,7 @@ pub fn hub_options(config: &Config) -> hub::Options {
         max_age: (!streams.max_age.is_zero()).then_some(streams.max_age),
         max_age_jitter: streams.max_age_jitter,
         expiring: config.identity.as_ref().map(|identity| identity.expiring).unwrap_or_default(),
+        resume_within: streams.resume_within,
         max_channels: config.limits.channels.get(),
         max_filters: config.limits.filters,
         linger: channels.linger,

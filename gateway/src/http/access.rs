@@ -33,6 +33,8 @@ pub struct Grant {
     pub proof: Option<Proof>,
     /// What it may have.
     pub asked: Asked,
+    /// Whose cursors it may resume from; absent: it may read the past.
+    pub own: Option<Arc<str>>,
     /// By which view it sees each channel, in their order; `None`: raw.
     pub views: Vec<Option<Arc<View>>>,
     /// Until when.
@@ -42,9 +44,9 @@ pub struct Grant {
 impl Policy {
     /// Decides on a subscription. A refusal here is terminal: asking again gives the same answer.
     ///
-    /// Without the right to replay, a cursor isn't refused, which would end a browser's `EventSource`: the stream is live, and a
-    /// gap says that what the cursor asked for isn't there.
-    pub fn authorise(&self, who: Option<&Identity>, mut asked: Asked) -> Result<Grant, Problem> {
+    /// Without the right to replay, another cursor than a recent one of the client's own isn't refused, which would end a browser's
+    /// `EventSource`: the stream is live, and a gap says that what the cursor asked for isn't there.
+    pub fn authorise(&self, who: Option<&Identity>, asked: Asked) -> Result<Grant, Problem> {
         let channels = asked.channels.as_slice();
         if !self.serve_all && channels.iter().any(Channel::is_all) {
             return Err(Kind::ChannelNotServed
@@ -56,19 +58,19 @@ impl Policy {
         }
         let views = channels.iter().map(|channel| self.view(who, channel, asked.view.as_deref()));
         let views = views.collect::<Result<Vec<_>, _>>()?;
-        if asked.resume != Resume::Live
-            && let Some(channel) = channels.iter().find(|channel| !self.may(Right::Replay, who, channel))
+        let without_past = channels.iter().find(|channel| !self.may(Right::Replay, who, channel));
+        if asked.resume == Resume::Earliest
+            && let Some(channel) = without_past
         {
-            if asked.resume == Resume::Earliest {
-                return Err(denied(who, "read the past of", channel).about("last_event_id"));
-            }
-            asked.resume = Resume::Cursor(String::new());
+            return Err(denied(who, "read the past of", channel).about("last_event_id"));
         }
+        let own = without_past.map(|_| who.map(Identity::scope).unwrap_or_default().into());
         Ok(Grant {
             subject: who.map(|who| who.subject.as_str().into()),
             issuer: who.map(|who| who.issuer.as_str().into()),
             proof: who.map(Identity::proof),
             asked,
+            own,
             views,
             ends: who.map(|who| Timestamp(who.expires)),
         })
@@ -232,13 +234,15 @@ mod tests {
     }
 
     #[test]
-    fn without_the_right_to_replay_a_cursor_is_told_as_a_gap_and_the_past_is_refused() {
+    fn without_the_right_to_replay_only_ones_own_cursors_count_and_the_past_is_refused() {
         let (policy, ann) = (rules(), somebody("ann"));
-        let resume = |query| policy.authorise(Some(&ann), asked(query)).map(|grant| grant.asked.resume);
-        assert_eq!(resume("channels=user:ann&last_event_id=x"), Ok(Resume::Cursor("x".into())));
-        assert_eq!(resume("channels=user:ann&last_event_id=earliest"), Ok(Resume::Earliest));
-        assert_eq!(resume("channels=log:ann&last_event_id=x"), Ok(Resume::Cursor(String::new())));
-        assert_eq!(resume("channels=log:ann,user:ann&last_event_id=x"), Ok(Resume::Cursor(String::new())));
-        assert_eq!(resume("channels=log:ann&last_event_id=earliest").unwrap_err().kind, Kind::Forbidden);
+        let own = |query| policy.authorise(Some(&ann), asked(query)).map(|grant| grant.own);
+        let anns = Some(ann.scope().into());
+        assert_eq!(own("channels=user:ann&last_event_id=x"), Ok(None));
+        assert_eq!(own("channels=user:ann&last_event_id=earliest"), Ok(None));
+        assert_eq!(own("channels=log:ann&last_event_id=x"), Ok(anns.clone()));
+        assert_eq!(own("channels=log:ann"), Ok(anns.clone()), "also of a stream that is live, for when it comes back");
+        assert_eq!(own("channels=log:ann,user:ann&last_event_id=x"), Ok(anns));
+        assert_eq!(own("channels=log:ann&last_event_id=earliest").unwrap_err().kind, Kind::Forbidden);
     }
 }

@@ -237,6 +237,7 @@ pub(super) async fn subscribe(
     let opening = (edge.open)(Subscribe {
         channels: grant.asked.channels,
         resume: grant.asked.resume,
+        own: grant.own,
         format: grant.asked.format,
         named: grant.asked.named,
         views: grant.views,

@@ -4,6 +4,7 @@
 //! subscriptions is in the first three by itself. Whatever carries the stream polls it for chunks and drops it when the
 //! client is gone.
 
+mod cursors;
 mod subscription;
 pub(super) mod wire;
 mod writer;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use events_gateway_core::Timestamp;
-use events_gateway_core::cursor::{ChannelSet, Marks};
+use events_gateway_core::cursor::Marks;
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
 use events_gateway_core::sse::Format;
 use smallvec::SmallVec;
@@ -26,6 +27,8 @@ use tokio::time::{Instant, Sleep};
 use super::interest::Interest;
 use super::signal::{Signal, StreamHandle};
 use super::{Hub, Resume, Subscribe};
+use crate::clock;
+use cursors::Cursors;
 use subscription::{Pull, Subscription};
 use wire::{Opening, Wire};
 use writer::Writer;
@@ -39,7 +42,7 @@ const ROUNDS: usize = 8;
 /// wanted. Ends after `gateway.closing`.
 pub struct Stream {
     hub: Arc<Hub>,
-    set: ChannelSet,
+    cursors: Cursors,
     subscriptions: SmallVec<[Subscription; 1]>,
     /// Which subscription is read first.
     first: usize,
@@ -112,12 +115,15 @@ impl std::fmt::Debug for Stream {
 impl Stream {
     pub(super) fn new(hub: Arc<Hub>, request: Subscribe, interests: Vec<Interest>) -> Self {
         let signal = Arc::new(Signal::default());
-        let channels = request.channels.as_slice();
+        let seal = request.own.as_ref().and_then(|own| hub.seal(own, &request.channels));
+        let cursors = Cursors::new(request.channels, request.own.is_some(), seal);
         let cursor = match &request.resume {
-            Resume::Cursor(text) => Some(request.channels.parse(text)),
+            Resume::Cursor(text) => Some(cursors.parse(text, clock::now())),
             Resume::Live | Resume::Earliest => None,
         };
-        let subscriptions = channels
+        let subscriptions = cursors
+            .set()
+            .as_slice()
             .iter()
             .zip(interests)
             .enumerate()
@@ -132,7 +138,7 @@ impl Stream {
         Self {
             timer: Box::pin(tokio::time::sleep_until(now + hub.options.open_wait)),
             hub,
-            set: request.channels,
+            cursors,
             subscriptions,
             first: 0,
             signal,
@@ -202,11 +208,12 @@ impl Stream {
         for subscription in &mut self.subscriptions {
             subscription.stand_since(self.opened);
         }
+        let cursor = self.cursors.text(&self.told, clock::now);
         Some(self.wire.opened(&Opening {
             connection: &self.connection,
             replica: &self.hub.replica.load(),
-            set: &self.set,
-            cursor: &self.set.cursor(&self.told),
+            set: self.cursors.set(),
+            cursor: &cursor,
             retry_ms: self.reconnect_after_ms(),
         }))
     }
@@ -216,7 +223,7 @@ impl Stream {
         let mut overflowed = false;
         let mut more = false;
         let mut writer =
-            Writer::new(&self.hub.counters, &self.set, &self.wire, (self.format, self.named), &mut self.told);
+            Writer::new(&self.hub.counters, &mut self.cursors, &self.wire, (self.format, self.named), &mut self.told);
         let (first, count) = (self.first, self.subscriptions.len());
         'subscriptions: for index in (first..count).chain(0..first) {
             for round in 1.. {
@@ -262,11 +269,11 @@ impl Stream {
     fn heartbeat(&mut self) -> Bytes {
         self.last_write = Instant::now();
         let marks = self.marks();
-        if marks == self.told {
+        if marks == self.told && !self.cursors.are_stale(clock::now) {
             return self.wire.heartbeat();
         }
         self.told = marks;
-        self.wire.cursor(&self.set.cursor(&self.told))
+        self.wire.cursor(&self.cursors.text(&self.told, clock::now))
     }
 
     /// When the client is to be told that its right to be open ends, if it hasn't been.

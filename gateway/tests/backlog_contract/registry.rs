@@ -133,6 +133,20 @@ pub(crate) async fn a_lease_is_taken_once_renewed_and_lost(world: &dyn World) {
     assert!(ports.leases().await.unwrap().is_empty());
 }
 
+pub(crate) async fn the_first_secret_is_everybodys_until_nobody_asks(world: &dyn World) {
+    let one = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let other = world.connect(Limits::default(), Arc::new(Ear::default()));
+    let long = Duration::from_secs(3_600);
+    let told = tokio::join!(one.share_secret("of one", long), other.share_secret("of other", long));
+    let (of_one, of_other) = (told.0.unwrap(), told.1.unwrap());
+    assert_eq!(of_one, of_other, "whoever was first");
+    assert!(["of one", "of other"].contains(&&*of_one), "{of_one}");
+    assert_eq!(other.share_secret("later", long).await.unwrap(), of_one);
+    assert_eq!(one.share_secret("briefly", Duration::from_millis(30)).await.unwrap(), of_one);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(one.share_secret("new", long).await.unwrap(), "new");
+}
+
 pub(crate) async fn a_ticket_is_taken_once_and_lapses(world: &dyn World) {
     let one = world.connect(Limits::default(), Arc::new(Ear::default()));
     let other = world.connect(Limits::default(), Arc::new(Ear::default()));

@@ -429,6 +429,7 @@ macro_rules! for_each {
             a_backlog_is_trimmed_by_age,
             a_lease_is_taken_once_renewed_and_lost,
             a_ticket_is_taken_once_and_lapses,
+            the_first_secret_is_everybodys_until_nobody_asks,
             confirmations_are_told_until_they_lapse,
             a_quota_counts_what_live_holders_say,
             connections_and_control_are_told,

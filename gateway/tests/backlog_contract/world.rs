@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events_gateway::backlog::redis::{Mode, RedisBacklog};
 use events_gateway::backlog::{
-    Announcement, Backlog, Confirmations, Directory, Listener, Quotas, Tickets, Watermarks, memory, redis,
+    Announcement, Backlog, Confirmations, Directory, Listener, Quotas, Secrets, Tickets, Watermarks, memory, redis,
 };
 use events_gateway_core::{Channel, Event, Position, Timestamp};
 use parking_lot::Mutex;
@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use crate::servers::Server;
 
 /// All ports of one client.
-pub(crate) trait Ports: Backlog + Watermarks + Directory + Tickets + Confirmations + Quotas {}
-impl<T: Backlog + Watermarks + Directory + Tickets + Confirmations + Quotas> Ports for T {}
+pub(crate) trait Ports: Backlog + Watermarks + Directory + Tickets + Secrets + Confirmations + Quotas {}
+impl<T: Backlog + Watermarks + Directory + Tickets + Secrets + Confirmations + Quotas> Ports for T {}
 
 /// Retention that a test wants.
 #[derive(Clone, Copy)]

@@ -210,16 +210,46 @@ async fn a_stream_ends_with_its_token_and_goes_on_with_the_next_one() {
     let events = again.wait_for_published(1, BOUND).await.expect("what it missed");
     assert_eq!(events[0].data, "2");
     assert!(again.events().iter().all(|event| event.kind != "gateway.gap"), "{}", again.describe());
+}
 
-    // Without the right to replay a cursor is told to be of no use.
-    let log = Options {
-        last_event_id: "anything".to_owned(),
-        ..options(platform.addresses()[1], &events_of(&["log:ann"]), &token("ann", HOUR, &json!({})))
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_right_to_replay_everybody_goes_on_from_their_own_recent_cursor_only() {
+    let _turn = turn::share().await;
+    let platform = platform().await;
+    let producer = platform.kafka.producer().expect("a producer");
+    let send = async |number: u64| {
+        let envelope = json!({ "channels": ["team:red"], "data": number });
+        producer.send(platform.topic(), &Record::json("team:red", &envelope)).await.expect("Kafka takes it");
     };
-    let log = Client::opened(log, BOUND).await.expect("a stream opens");
-    log.wait_for("a gap", BOUND, |history| history.events.iter().any(|received| received.event.kind == "gateway.gap"))
-        .await
-        .expect("it is told");
+    let open = async |replica: usize, who: &str, cursor: &str| {
+        let token = token(who, HOUR, &json!({ "teams": ["red"] }));
+        let asked = options(platform.addresses()[replica], &events_of(&["team:red"]), &token);
+        let asked = Options { last_event_id: cursor.to_owned(), reconnect: false, ..asked };
+        Client::opened(asked, BOUND).await.expect("a stream opens")
+    };
+    let told_of_a_gap = |client: &Client| client.events().iter().any(|event| event.kind == "gateway.gap");
+
+    let first = open(0, "ann", "").await;
+    send(1).await;
+    first.wait_for_published(1, BOUND).await.expect("her event");
+    let cursor = first.history().last_event_id.clone();
+    drop(first);
+    send(2).await;
+    let again = open(1, "ann", &cursor).await;
+    again.wait_for_published(1, BOUND).await.expect("what she missed");
+    assert_eq!(again.published()[0].data, "2");
+    assert!(!told_of_a_gap(&again), "{}", again.describe());
+
+    // A colleague who may subscribe has nothing of it, nor has she by a cursor that was made up or changed.
+    let changed = format!("{}{}", &cursor[..cursor.len() - 1], if cursor.ends_with('A') { 'B' } else { 'A' });
+    for (who, cursor) in [("bob", cursor.as_str()), ("ann", "anything"), ("ann", &changed)] {
+        let other = open(0, who, cursor).await;
+        let is_told = other.wait_for("a gap", BOUND, |history| {
+            history.events.iter().any(|received| received.event.kind == "gateway.gap")
+        });
+        is_told.await.expect("it is told");
+        assert!(other.published().is_empty(), "{who} {cursor}: {}", other.describe());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

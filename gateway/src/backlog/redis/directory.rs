@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::script::RAISE;
 use super::{RedisBacklog, entry, millis};
 use crate::backlog::{
-    Applied, BacklogError, Confirmations, ConnectionEntry, Control, Directory, Lease, Taken, Tickets,
+    Applied, BacklogError, Confirmations, ConnectionEntry, Control, Directory, Lease, Secrets, Taken, Tickets,
 };
 
 /// Most leases that are told.
@@ -68,6 +68,25 @@ impl Tickets for RedisBacklog {
                 content => Taken::Now(content),
             },
         })
+    }
+}
+
+#[async_trait]
+impl Secrets for RedisBacklog {
+    async fn share_secret(&self, mine: &str, ttl: Duration) -> Result<String, BacklogError> {
+        let key = self.keys.secret();
+        // Of all who find none one succeeds, and the others are told what it has set.
+        let mut set = command("SET", [&key, mine, "NX", "GET", "PX"]);
+        set.arg(millis(ttl).max(1));
+        match self.on(&key, set).await? {
+            Value::Nil => Ok(mine.to_owned()),
+            known => {
+                let mut keep = command("PEXPIRE", [&key]);
+                keep.arg(millis(ttl).max(1));
+                self.on(&key, keep).await?;
+                entry::text(known, "the replicas' secret")
+            }
+        }
     }
 }
 

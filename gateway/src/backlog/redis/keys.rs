@@ -66,6 +66,11 @@ impl Keys {
         format!("{}replicas", self.prefix)
     }
 
+    /// The replicas' secret.
+    pub(super) fn secret(&self) -> String {
+        format!("{}secret", self.prefix)
+    }
+
     /// A ticket.
     pub(super) fn ticket(&self, ticket: &str) -> Result<String, BacklogError> {
         Ok(format!("{}ticket:{}", self.prefix, name(ticket)?))

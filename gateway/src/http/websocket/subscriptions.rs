@@ -55,7 +55,7 @@ impl Subscription {
         if only.is_some_and(|only| !asked.channels.as_slice().iter().all(|channel| only.contains(channel))) {
             return Err(Kind::Forbidden.because("the ticket is for other channels").about("channels").into());
         }
-        let Grant { asked, views, .. } = edge.policy.authorise(who, asked)?;
+        let Grant { asked, own, views, .. } = edge.policy.authorise(who, asked)?;
         let id = match &wire {
             Wire::WebSocket(id) => id.clone(),
             Wire::EventStream | Wire::Plain => Arc::default(),
@@ -63,6 +63,7 @@ impl Subscription {
         let opening = (edge.open)(Subscribe {
             channels: asked.channels.clone(),
             resume: asked.resume.clone(),
+            own,
             format: asked.format,
             named: asked.named,
             views,

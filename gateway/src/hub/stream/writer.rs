@@ -4,19 +4,20 @@ use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use events_gateway_core::Timestamp;
-use events_gateway_core::cursor::{ChannelSet, Mark, Marks};
+use events_gateway_core::cursor::{Mark, Marks};
 use events_gateway_core::join::Step;
 use events_gateway_core::sse::Format;
 
 use super::super::HubCounters;
 use super::super::interest::Interest;
+use super::cursors::Cursors;
 use super::wire::Wire;
 use crate::clock;
 use crate::ingest::address::TRACEPARENT;
 
 pub(super) struct Writer<'a> {
     counters: &'a HubCounters,
-    set: &'a ChannelSet,
+    cursors: &'a mut Cursors,
     wire: &'a Wire,
     format: Format,
     named: bool,
@@ -40,13 +41,13 @@ enum Chunk {
 impl<'a> Writer<'a> {
     pub(super) fn new(
         counters: &'a HubCounters,
-        set: &'a ChannelSet,
+        cursors: &'a mut Cursors,
         wire: &'a Wire,
         (format, named): (Format, bool),
         told: &'a mut Marks,
     ) -> Self {
         let (steps, chunk, delivered, passed_over, now) = (Vec::new(), Chunk::Empty, 0, false, None);
-        Self { counters, set, wire, format, named, told, steps, chunk, delivered, passed_over, now }
+        Self { counters, cursors, wire, format, named, told, steps, chunk, delivered, passed_over, now }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -75,19 +76,23 @@ impl<'a> Writer<'a> {
                         // The last span of the event's trace (W3C Trace Context), for whoever turns this target on.
                         tracing::trace!(target: "delivery", traceparent, position = entry.position.0, "delivered");
                     }
-                    let is_alone =
-                        self.format == Format::Data && self.set.as_slice().len() == 1 && mark == entry.position;
+                    let is_alone = self.format == Format::Data
+                        && self.cursors.set().as_slice().len() == 1
+                        && self.cursors.are_shared()
+                        && mark == entry.position;
                     if is_alone && self.named && matches!(self.wire, Wire::EventStream) {
-                        self.put(seen.alone(self.set));
+                        self.put(seen.alone(self.cursors.set()));
                     } else {
-                        let (cursor, wire, format) = (self.set.cursor(self.told), self.wire, (self.format, self.named));
+                        let cursor = self.cursors.text(self.told, || now);
+                        let (wire, format) = (self.wire, (self.format, self.named));
                         wire.put_event(self.own(), &cursor, &seen, format);
                     }
                 }
                 Step::Gap { gap, mark } => {
                     self.told[index] = Mark::At(mark);
                     self.counters.told_gap(gap.reason);
-                    let (cursor, wire) = (self.set.cursor(self.told), self.wire);
+                    let now = *self.now.get_or_insert_with(clock::now);
+                    let (cursor, wire) = (self.cursors.text(self.told, || now), self.wire);
                     wire.put_gap(self.own(), &cursor, &gap);
                 }
             }
