@@ -45,7 +45,8 @@ pub struct Identity<F: Form = OnDisk> {
     #[serde(default = "expiring")]
     pub expiring: Duration<0, { 10 * MINUTE }>,
     /// How often those who hold open streams are judged again: whether the key that proved their token is still one of its
-    /// issuer's, and the token isn't revoked. While an issuer's keys aren't known nobody's stream ends by that.
+    /// issuer's, and the token isn't revoked; of a session or an opaque token, whether `forwardAuth` still knows it, and its claims
+    /// still grant the stream. While an issuer's keys aren't known, or that service doesn't answer, nobody's stream ends by that.
     #[serde(default = "recheck")]
     pub recheck: Duration<{ 10 * SECOND }, HOUR>,
     /// Revocations of tokens. Absent: there are none, and a token counts until it expires.

@@ -98,9 +98,15 @@ pub(super) fn edge(
         let connections = replica.connections().clone();
         let reconnect = super::revocations::reconnect(config);
         tasks.spawn("recheck", recheck(identities.clone(), connections, identity.recheck, reconnect));
+        let forwarded = identity.forward_auth.as_ref().map(forwarded);
+        if let Some(Forwarded { service, .. }) = &forwarded {
+            let again =
+                forward_auth::recheck::recheck(service.clone(), identities.clone(), identity.recheck, reconnect);
+            tasks.spawn("recheck-sessions", again);
+        }
         Credentials {
             identities,
-            forwarded: identity.forward_auth.as_ref().map(forwarded),
+            forwarded,
             tickets: Tickets::new(ports.tickets.clone(), identity.ticket_lifetime),
             cookie: identity.cookie.clone(),
             parameter: identity.query_parameter.clone(),

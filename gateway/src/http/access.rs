@@ -76,6 +76,15 @@ impl Policy {
         })
     }
 
+    /// Whether what a stream was granted is granted still, by what is known of its holder now: each channel, as it is seen.
+    #[must_use]
+    pub fn still_grants(&self, who: Option<&Identity>, channels: &[Channel], views: &[Option<Arc<View>>]) -> bool {
+        channels.iter().zip(views).all(|(channel, view)| {
+            let seen_by = view.as_ref().map_or(RAW, |view| view.name());
+            self.may(Right::Subscribe, who, channel) && self.view(who, channel, Some(seen_by)).is_ok()
+        })
+    }
+
     /// By which view a client sees a channel to which it may subscribe.
     fn view(
         &self,
@@ -231,6 +240,42 @@ mod tests {
             |query| open.authorise(None, asked(query)).map(|grant| grant.views.len()).map_err(|problem| problem.kind);
         assert_eq!(kind("channels=a,b&view=internal"), Ok(2));
         assert_eq!(kind("channels=a&view=nothing"), Err(Kind::InvalidParameter));
+    }
+
+    #[test]
+    fn what_was_granted_is_granted_still_where_the_new_claims_grant_the_same_channels_by_the_same_views() {
+        let view = Arc::new(View::build(&ViewSpec { name: "public".into(), ..ViewSpec::default() }, 0).unwrap());
+        let of = |role: &str, channel: &str, views: &[&str]| Rule {
+            claims: vec![("/role".into(), role.into())],
+            subscribe: vec![channel.parse().unwrap()],
+            views: views.iter().map(|view| (*view).to_owned()).collect(),
+            ..Rule::default()
+        };
+        let rules = Rules(vec![
+            of("clerk", "orders:*", &[]),
+            of("guest", "orders:*", &["public"]),
+            of("guest", "news", &[]),
+            of("clerk", "news", &[]),
+        ]);
+        let policy = Policy { serve_all: false, rules: Some(Arc::new(rules)), views: vec![view] };
+        let as_role = |role: &str| {
+            let mut who = somebody("ann");
+            who.claims.insert("role".into(), role.into());
+            who
+        };
+        let (clerk, guest) = (as_role("clerk"), as_role("guest"));
+        let grant = |who, query| policy.authorise(Some(who), asked(query)).unwrap();
+        let holds = |grant: &Grant, who: Option<&Identity>| {
+            policy.still_grants(who, grant.asked.channels.as_slice(), &grant.views)
+        };
+        let raw = grant(&clerk, "channels=news,orders:1");
+        assert!(holds(&raw, Some(&clerk)));
+        assert!(!holds(&raw, Some(&guest)), "what it sees without asking would be less by now");
+        assert!(!holds(&grant(&guest, "channels=orders:1"), Some(&clerk)), "another view isn't that one");
+        let news = grant(&guest, "channels=news");
+        assert!(holds(&news, Some(&clerk)) && holds(&news, Some(&guest)));
+        assert!(!holds(&news, Some(&as_role("nobody"))) && !holds(&news, None));
+        assert!(Policy::default().still_grants(None, raw.asked.channels.as_slice(), &raw.views), "there are no rules");
     }
 
     #[test]

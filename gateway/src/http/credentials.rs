@@ -15,7 +15,7 @@ use events_gateway_identity::{Identity, TokenError};
 
 use super::problem::{Kind, Problem};
 use super::query::pairs;
-use crate::identity::forward_auth::{Answer, Question};
+use crate::identity::forward_auth::{Answer, Question, Session};
 use crate::identity::tickets::{Bound, RedeemError, Tickets};
 use crate::identity::{Identities, Outcome};
 pub use forwarded::Forwarded;
@@ -39,6 +39,22 @@ pub struct Credentials {
 
 /// The parameter of the query that holds a ticket.
 pub const TICKET: &str = "ticket";
+
+/// Somebody who has said who they are.
+#[derive(Debug)]
+pub struct Known {
+    /// Who it is.
+    pub identity: Identity,
+    /// What can be asked again, if somebody else's word has proven it.
+    pub session: Option<Session>,
+}
+
+impl From<Identity> for Known {
+    /// By a token, or a ticket, which keeps nothing that could be asked: it would be a secret in Redis.
+    fn from(identity: Identity) -> Self {
+        Self { identity, session: None }
+    }
+}
 
 /// What a request brings to prove who sent it.
 enum Proof<'a> {
@@ -79,7 +95,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When it brings something that proves nothing: a token that is wrong is never taken for none.
-    pub async fn identify(&self, request: &HttpRequest) -> Result<Option<Identity>, Unproven> {
+    pub async fn identify(&self, request: &HttpRequest) -> Result<Option<Known>, Unproven> {
         let token = match self.proof(request).map_err(Unproven::Refused)? {
             None => {
                 self.identities.count(Outcome::Anonymous);
@@ -88,16 +104,16 @@ impl Credentials {
             Some(Proof::Foreign(forwarded, question)) => return self.ask(forwarded, question).await.map(Some),
             Some(Proof::Token(token)) => token,
         };
-        self.identities.prove(&token).await.map(Some).map_err(unproven)
+        self.identities.prove(&token).await.map(|identity| Some(identity.into())).map_err(unproven)
     }
 
     /// Whose token it is that a client says by itself, as if it stood in `Authorization`.
     ///
     /// # Errors
     /// When it proves nothing.
-    pub async fn prove(&self, token: &str) -> Result<Identity, Unproven> {
+    pub async fn prove(&self, token: &str) -> Result<Known, Unproven> {
         match self.who_knows(token) {
-            None => self.identities.prove(token).await.map_err(unproven),
+            None => self.identities.prove(token).await.map(Known::from).map_err(unproven),
             Some(forwarded) => {
                 let field = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
                     Unproven::Refused(Kind::InvalidToken.because("the token can't stand in a field of a request"))
@@ -134,11 +150,15 @@ impl Credentials {
     }
 
     /// Asks whose a session or an opaque token is.
-    async fn ask(&self, forwarded: &Forwarded, question: Question) -> Result<Identity, Unproven> {
-        let (outcome, told) = match forwarded.service.ask(question).await {
+    async fn ask(&self, forwarded: &Forwarded, question: Question) -> Result<Known, Unproven> {
+        let question = Arc::new(question);
+        let (outcome, told) = match forwarded.service.ask(question.clone()).await {
             // Its subject, or its id, may have been revoked.
             Answer::Proven(identity) => match self.identities.prove_again(&identity.issuer, &identity.proof()) {
-                Ok(()) => (Outcome::Proven, Ok((*identity).clone())),
+                Ok(()) => {
+                    let session = Some(Session::new(forwarded.service.clone(), question));
+                    (Outcome::Proven, Ok(Known { identity: (*identity).clone(), session }))
+                }
                 Err(error) if error.may_pass() => (Outcome::Unavailable, Err(Unproven::Unavailable)),
                 Err(error) => (Outcome::Refused, Err(unproven(error))),
             },

@@ -19,7 +19,7 @@ use super::admission::Admission;
 use super::body::{NoBody, StreamBody, stream_response};
 use super::client_address::TrustedProxies;
 use super::cors::Cors;
-use super::credentials::{Credentials, Unproven};
+use super::credentials::{Credentials, Known, Unproven};
 use super::door::Door;
 use super::intake::Intake;
 use super::problem::{Kind, Problem};
@@ -115,6 +115,10 @@ impl std::fmt::Debug for Edge {
 impl Edge {
     /// Who sent a request.
     pub(super) async fn identify(&self, request: &HttpRequest) -> Result<Option<Identity>, Unproven> {
+        Ok(self.know(request).await?.map(|known| known.identity))
+    }
+
+    async fn know(&self, request: &HttpRequest) -> Result<Option<Known>, Unproven> {
         match &self.credentials {
             None => Ok(None),
             Some(credentials) => credentials.identify(request).await,
@@ -126,9 +130,9 @@ impl Edge {
         if let (Some(credentials), &Method::GET) = (&self.credentials, request.method())
             && let Some(Bound { identity, channels }) = credentials.redeem(request).await?
         {
-            return Ok(Asker { who: Some(identity), only: Some(channels) });
+            return Ok(Asker { who: Some(identity.into()), only: Some(channels) });
         }
-        Ok(Asker { who: self.identify(request).await?, only: None })
+        Ok(Asker { who: self.know(request).await?, only: None })
     }
 
     /// The methods of all resources, for pages of other origins that ask before they send.
@@ -144,7 +148,7 @@ impl Edge {
 
 /// Who asks for a stream.
 pub(super) struct Asker {
-    pub(super) who: Option<Identity>,
+    pub(super) who: Option<Known>,
     /// The channels that a ticket was made for.
     pub(super) only: Option<Vec<Channel>>,
 }
@@ -172,7 +176,7 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
 /// asked, given the value of `Last-Event-ID`.
 pub(super) async fn subscribe(
     request: &HttpRequest,
-    edge: &Edge,
+    edge: &web::Data<Edge>,
     read: impl FnOnce(Option<&[u8]>) -> Result<Asked, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let asker = match edge.asker(request).await {
@@ -191,8 +195,8 @@ pub(super) async fn subscribe(
                     .because("the ticket is for other channels, and is spent")
                     .about("channels"));
             }
-            let scope = who.as_ref().map(Identity::scope);
-            Ok((edge.policy.authorise(who.as_ref(), asked)?, only.is_some(), scope))
+            let grant = edge.policy.authorise(who.as_ref().map(|known| &known.identity), asked)?;
+            Ok((grant, only.is_some(), who))
         }
         Err(reason) => Err(reason),
     };
@@ -208,7 +212,7 @@ pub(super) async fn subscribe(
                 .closing());
         }
     }
-    let (grant, by_ticket, scope) = match grant {
+    let (grant, by_ticket, who) = match grant {
         Ok(grant) => grant,
         Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
     };
@@ -225,6 +229,7 @@ pub(super) async fn subscribe(
         return Err(Kind::NotAcceptable.because("this resource is a text/event-stream"));
     }
 
+    let scope = who.as_ref().map(|known| known.identity.scope());
     match edge.admission.admit(edge.trusted_proxies.client(request), scope.as_deref()).await {
         Ok(admitted) => place.hold(admitted),
         Err(reason) => return Ok(edge.refusals.refuse(reason, accepted)),
@@ -234,6 +239,7 @@ pub(super) async fn subscribe(
     let channels = grant.asked.channels.as_slice().to_vec();
     let address = edge.trusted_proxies.told(request);
     tracing::debug!(connection = &*connection, ?channels, %address, resume = ?grant.asked.resume, "stream asked for");
+    let asked_again = who.and_then(|Known { identity, session }| Some((identity, session?, grant.views.clone())));
     let opening = (edge.open)(Subscribe {
         channels: grant.asked.channels,
         resume: grant.asked.resume,
@@ -262,8 +268,13 @@ pub(super) async fn subscribe(
             address,
             agent: agent(request),
         },
-        close,
+        close.clone(),
     );
+    if let Some((identity, session, views)) = asked_again {
+        let (edge, entry) = (edge.clone(), entry.clone());
+        let judge = move |who: &Arc<Identity>| edge.policy.still_grants(Some(who), &entry.channels, &views);
+        place.hold(session.hold(&identity, close, Box::new(judge)));
+    }
     // A drain that began since the state was read closes it like any other: it is in the list now.
     let mut response = stream_response(StreamBody::new(chunks, place, entry));
     if by_ticket {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::content;
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Known};
 use super::events::Edge;
 use super::openapi::{Answer, Asks, ChannelName, Operation, Resource, Schemas, Surface};
 use super::problem::{Kind, Problem};
@@ -52,7 +52,7 @@ async fn issue(
 ) -> Result<HttpResponse, Problem> {
     super::query::only(request, credentials.parameter.as_deref()).map_err(Problem::closing)?;
     let who = credentials.identify(request).await.map_err(|unproven| Problem::from(unproven).closing())?;
-    let Some(who) = who else {
+    let Some(Known { identity: who, .. }) = who else {
         return Err(Kind::Unauthorized.because("tickets are for those who say who they are").closing());
     };
     content::require_json(request.headers())?;

@@ -9,6 +9,7 @@ mod message;
 mod socket;
 mod subscriptions;
 mod times;
+mod vouched;
 mod who;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_core::frame;
 use events_gateway_identity::Identity;
 
-use super::credentials::{TICKET, Unproven, is_own};
+use super::credentials::{Known, TICKET, Unproven, is_own};
 use super::events::{Asker, Edge, agent};
 use super::intake::Intake;
 use super::problem::{Kind, Problem, quote};
@@ -127,6 +128,7 @@ pub(super) async fn connect(
         Ok(admitted) => admitted,
         Err(reason) => return refuse(&mut response, reason),
     };
+    let (who, session) = who.map_or((None, None), |Known { identity, session }| (Some(identity), session));
     let scope = who.as_ref().map(Identity::scope);
     match edge.admission.admit(edge.trusted_proxies.client(request), scope.as_deref()).await {
         Ok(admitted) => place.hold(admitted),
@@ -161,8 +163,8 @@ pub(super) async fn connect(
         agent: agent(request),
     };
     let reading = request.conn_data::<Intake>().map(Intake::content);
-    let socket =
-        Socket::new(Opening { edge: edge.clone(), content, reading, who, only, connection, entry, place, plain });
+    let edge = edge.clone();
+    let socket = Socket::new(Opening { edge, content, reading, who, session, only, connection, entry, place, plain });
     answer(&mut response, socket)
 }
 

@@ -2,10 +2,14 @@
 //!
 //! What it says is trusted; what it doesn't say in time, or not as it should, is nobody's word: whoever asked may come again, and is
 //! never let in. The same question is asked once at a time, and its answer holds for some seconds, so neither a page with many
-//! streams nor somebody who tries the same again and again is much work for the service.
+//! streams nor somebody who tries the same again and again is much work for the service. As long as a stream is open it is asked
+//! [again](recheck) every so often.
 
 mod answers;
 mod question;
+pub mod recheck;
+mod session;
+mod streams;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,11 +21,15 @@ use events_gateway_kafka_client::https;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
+use tracing::Level;
 use ureq::http::HeaderValue;
 
 use crate::clock::now;
 use answers::{Answers, Found};
 pub use question::Question;
+pub use session::Session;
+use streams::Streams;
+pub use streams::{Judge, Vouched};
 
 /// Most questions on their way at a time; whoever asks more may come again.
 const MOST_CALLS: usize = 64;
@@ -119,6 +127,7 @@ pub struct ForwardAuth {
     room: Arc<Semaphore>,
     answers: Mutex<Answers>,
     client: Mutex<Option<(ureq::Agent, Instant)>>,
+    streams: Streams,
     counts: [AtomicU64; Outcome::ALL.len()],
 }
 
@@ -131,6 +140,7 @@ impl ForwardAuth {
             room: Arc::new(Semaphore::new(MOST_CALLS)),
             answers: Mutex::default(),
             client: Mutex::new(None),
+            streams: Streams::default(),
             counts: Default::default(),
         })
     }
@@ -145,7 +155,12 @@ impl ForwardAuth {
     }
 
     /// Whose a request is. Waits for the configured time at most, and a little.
-    pub async fn ask(self: &Arc<Self>, question: Question) -> Answer {
+    pub async fn ask(self: &Arc<Self>, question: impl Into<Arc<Question>>) -> Answer {
+        self.answer(question.into(), Level::WARN).await
+    }
+
+    /// Asks, unless that is done or known already; a failure is logged at this level.
+    async fn answer(self: &Arc<Self>, question: Arc<Question>, failure: Level) -> Answer {
         let (key, now) = (question.key(), Instant::now());
         let mut pending = {
             let mut answers = self.answers.lock();
@@ -166,7 +181,7 @@ impl ForwardAuth {
                     };
                     let told = answers.begin(key, now);
                     let pending = told.subscribe();
-                    let call = Call { service: self.clone(), key, told };
+                    let call = Call { service: self.clone(), key, told, failure };
                     // It goes on also when nobody waits any more: the answer is good for the next one.
                     tokio::task::spawn_blocking(move || {
                         call.run(&question);
@@ -247,17 +262,17 @@ struct Call {
     service: Arc<ForwardAuth>,
     key: question::Key,
     told: watch::Sender<Option<Answer>>,
+    failure: Level,
 }
 
 impl Call {
     fn run(self, question: &Question) {
         let answer = self.service.call(question).unwrap_or_else(|error| {
-            let error = anyhow::Error::from(error);
-            tracing::warn!(
-                url = self.service.options.url,
-                error = format!("{error:#}"),
-                "failed to ask whose a session is"
-            );
+            let (url, error) = (&self.service.options.url, anyhow::Error::from(error));
+            match self.failure {
+                Level::WARN => tracing::warn!(url, error = format!("{error:#}"), "failed to ask whose a session is"),
+                _ => tracing::debug!(url, error = format!("{error:#}"), "failed to ask whose a session is"),
+            }
             Answer::Unavailable
         });
         self.service.count(match answer {

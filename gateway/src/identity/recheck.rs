@@ -1,4 +1,5 @@
-//! Whoever holds an open stream is judged again every so often: what has proven them may do so no longer.
+//! Whoever holds an open stream is judged again every so often: what has proven them may do so no longer. Here it is by what this
+//! replica knows; [who knows sessions](super::forward_auth::recheck) is asked besides.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::replica::reconnect::Reconnect;
 use crate::revocation::{PAGE, PAUSE};
 
 /// By how much the time between two rounds differs: replicas that start together don't judge together.
-const JITTER: std::ops::Range<f64> = 0.9..1.1;
+pub(super) const JITTER: std::ops::Range<f64> = 0.9..1.1;
 
 /// Judges all of them, for ever, page by page. What can't be told at the moment ends nobody's stream.
 pub async fn recheck(
@@ -44,7 +45,7 @@ pub async fn recheck(
 }
 
 /// Why a stream ends; `None`: it doesn't.
-fn reason(error: TokenError) -> Option<DisconnectReason> {
+pub(super) fn reason(error: TokenError) -> Option<DisconnectReason> {
     match error {
         error if error.may_pass() => None,
         TokenError::Revoked => Some(DisconnectReason::Revoked),

@@ -292,9 +292,12 @@ impl Held {
 }
 
 impl Place {
-    /// Holds something for as long as the stream is there.
+    /// Holds something for as long as the stream is there, beside what it holds already.
     pub fn hold(&mut self, held: impl Send + 'static) {
-        self.held = Some(Box::new(held));
+        self.held = Some(match self.held.take() {
+            None => Box::new(held),
+            Some(before) => Box::new((before, held)),
+        });
     }
 
     /// The stream is there: lists it, and lets it be closed from here. Answers what it is listed as.
@@ -503,6 +506,17 @@ pub(crate) mod tests {
             found.extend(page.into_iter().map(|(_, entry)| entry.connection.clone()));
         }
         assert_eq!(found, ["a", "b"]);
+    }
+
+    #[test]
+    fn whatever_a_place_holds_is_given_back_with_it() {
+        let (one, other) = (Arc::new(()), Arc::new(()));
+        let mut place = Connections::new(1).admit().unwrap();
+        place.hold(one.clone());
+        place.hold(other.clone());
+        assert_eq!((Arc::strong_count(&one), Arc::strong_count(&other)), (2, 2));
+        drop(place);
+        assert_eq!((Arc::strong_count(&one), Arc::strong_count(&other)), (1, 1));
     }
 
     #[test]

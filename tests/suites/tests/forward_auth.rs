@@ -8,7 +8,8 @@ use events_gateway_harness::SessionService;
 use events_gateway_harness::http::{self, Request};
 use events_gateway_harness::kafka::admin::Record;
 use events_gateway_harness::session_service::Mood;
-use events_gateway_harness::sse::{Client, Options};
+use events_gateway_harness::sse::{Client, Event, Options};
+use events_gateway_harness::websocket::WebSocket;
 use events_gateway_suites::platform::{Plan, Platform, events_of};
 use events_gateway_suites::token::{identity, token};
 use events_gateway_suites::turn;
@@ -18,8 +19,9 @@ use tokio::time::Instant;
 const BOUND: Duration = Duration::from_secs(60);
 const PAGE: &str = "https://shop.example";
 
-async fn platform(service: &SessionService) -> Platform {
+async fn platform(service: &SessionService, recheck: &str) -> Platform {
     let mut identity = identity();
+    identity["recheck"] = json!(recheck);
     identity["forwardAuth"] = json!({
         "url": service.url(),
         "issuer": "shop-session",
@@ -32,7 +34,7 @@ async fn platform(service: &SessionService) -> Platform {
         "identity": identity,
         "access": { "rules": [
             { "subscribe": ["user:{sub}"], "replay": ["user:{sub}"] },
-            { "issuer": "shop-session", "claims": { "/role": "clerk" }, "publish": ["user:*"] },
+            { "issuer": "shop-session", "claims": { "/role": "clerk" }, "publish": ["user:*"], "subscribe": ["desk"] },
         ] },
         "listen": { "cors": { "origins": [PAGE], "credentials": true } },
     });
@@ -71,7 +73,7 @@ async fn refused(address: SocketAddr, channel: &str, fields: &[(&str, &str)]) ->
 async fn a_session_opens_its_users_stream_and_ends_it_and_an_error_lets_nobody_in() {
     let _turn = turn::share().await;
     let service = SessionService::start().await.expect("the application starts");
-    let platform = platform(&service).await;
+    let platform = platform(&service, "5m").await;
     let addresses = platform.addresses();
     let ends = (Instant::now(), Duration::from_secs(6));
     let exp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default() + ends.1;
@@ -172,7 +174,7 @@ async fn a_session_opens_its_users_stream_and_ends_it_and_an_error_lets_nobody_i
 async fn who_tries_unknown_sessions_again_and_again_is_little_work_for_the_application() {
     let _turn = turn::share().await;
     let service = SessionService::start().await.expect("the application starts");
-    let platform = platform(&service).await;
+    let platform = platform(&service, "5m").await;
     let address = platform.addresses()[0];
     let before = service.asked();
     let began = Instant::now();
@@ -183,4 +185,96 @@ async fn who_tries_unknown_sessions_again_and_again_is_little_work_for_the_appli
     let (asked, lasted) = (service.asked() - before, began.elapsed());
     println!("forward auth: 200 requests with one unknown session in {lasted:?}: asked {asked} times");
     assert!(asked <= 2 + lasted.as_secs(), "{asked} in {lasted:?}");
+}
+
+/// Sends, and answers the next message of this type.
+async fn told(socket: &mut WebSocket, message: Value, kind: &str) -> Value {
+    socket.send(&message).await.expect("it is sent");
+    socket.next_of(kind).await.expect("an answer")
+}
+
+fn subscribe(channel: &str) -> Value {
+    json!({ "type": "subscribe", "id": channel.replace(':', "-"), "channels": [channel] })
+}
+
+/// Waits until a stream says why it ends.
+async fn reason(client: &Client) -> Value {
+    let is_closing = |event: &Event| event.kind == "gateway.closing";
+    client
+        .wait_for("its end", BOUND, |history| history.events.iter().any(|received| is_closing(&received.event)))
+        .await
+        .expect("it ends");
+    client.events().iter().find(|event| is_closing(event)).expect("it says why").json()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_application_is_asked_again_while_streams_are_open_and_what_it_no_longer_grants_ends() {
+    let _turn = turn::share().await;
+    let service = SessionService::start().await.expect("the application starts");
+    let platform = platform(&service, "10s").await;
+    let address = platform.addresses()[0];
+    for name in ["ann", "bob"] {
+        service.sign_in(&format!("s-{name}"), json!({ "sub": name }));
+    }
+    for name in ["cleo", "dan"] {
+        service.sign_in(&format!("s-{name}"), json!({ "sub": name, "role": "clerk" }));
+    }
+    service.sign_in("opaque-eve", json!({ "sub": "eve" }));
+    let stream = async |channel: &str, name: &str| {
+        let options = Options { reconnect: false, ..page(address, channel, &format!("s-{name}")) };
+        Client::opened(options, BOUND).await.expect("a stream opens")
+    };
+    let (ann, bob, cleo) =
+        (stream("user:ann", "ann").await, stream("user:bob", "bob").await, stream("desk", "cleo").await);
+    let fields = [("Origin", PAGE), ("Cookie", "sid=s-dan")];
+    let mut dan = WebSocket::open(address, "/api/v1/ws", &fields).await.expect("by a cookie");
+    for channel in ["user:dan", "desk"] {
+        told(&mut dan, subscribe(channel), "subscribed").await;
+    }
+    let mut eve = WebSocket::open(address, "/api/v1/ws", &[]).await.expect("without saying who it is");
+    let authenticate = json!({ "type": "authenticate", "token": "opaque-eve" });
+    eve.send(&authenticate).await.expect("it is sent");
+    told(&mut eve, subscribe("user:eve"), "subscribed").await;
+
+    // A round without an answer ends nobody's stream.
+    service.set(Mood::Fails);
+    let before = service.asked();
+    let began = Instant::now();
+    // Whoever reads answers pings, and is alive.
+    while service.asked() < before + 5 && began.elapsed() < BOUND {
+        for socket in [&mut dan, &mut eve] {
+            told(socket, json!({ "type": "ping" }), "pong").await;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    service.set(Mood::Answers);
+    assert_eq!(service.asked(), before + 5, "each is asked about once");
+    for client in [&ann, &bob, &cleo] {
+        assert!(client.events().iter().all(|event| event.kind != "gateway.closing"), "{}", client.describe());
+    }
+
+    // Signed out, or no clerk any more.
+    service.sign_out("s-bob");
+    service.sign_out("opaque-eve");
+    for name in ["cleo", "dan"] {
+        service.sign_in(&format!("s-{name}"), json!({ "sub": name }));
+    }
+    let ends = tokio::join!(reason(&bob), reason(&cleo), eve.end(), dan.next_of("closing"));
+    for closing in [&ends.0, &ends.1] {
+        assert_eq!((&closing["reason"], &closing["retryable"]), (&json!("no-longer-permitted"), &json!(false)));
+    }
+    let end = ends.2.expect("it ends");
+    assert_eq!((end.code, &end.messages.last().expect("why")["reason"]), (Some(1008), &json!("no-longer-permitted")));
+    let closing = ends.3.expect("one subscription ends");
+    assert_eq!((&closing["id"], &closing["reason"]), (&json!("desk"), &json!("no-longer-permitted")));
+    let refused = told(&mut dan, subscribe("desk"), "problem").await;
+    assert_eq!(refused["problem"]["status"], 403, "{refused}");
+
+    let producer = platform.kafka.producer().expect("a producer");
+    for channel in ["user:ann", "user:dan"] {
+        let envelope = json!({ "channels": [channel], "data": channel });
+        producer.send(platform.topic(), &Record::json(channel, &envelope)).await.expect("Kafka takes it");
+    }
+    assert_eq!(ann.wait_for_published(1, BOUND).await.expect("its event")[0].data, "user:ann");
+    assert_eq!(dan.next_of("event").await.expect("its event")["data"], "user:dan");
 }

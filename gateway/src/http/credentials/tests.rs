@@ -60,7 +60,7 @@ async fn told(credentials: &Credentials, target: &str, fields: &[(&str, &str)]) 
         request = request.append_header((*name, *value));
     }
     match credentials.identify(&request.to_http_request()).await {
-        Ok(who) => Ok(who.map(|who| who.subject)),
+        Ok(who) => Ok(who.map(|who| who.identity.subject)),
         Err(Unproven::Refused(problem)) => Err(problem.kind),
         Err(Unproven::Unavailable) => Err(Kind::Unavailable),
     }
@@ -237,4 +237,22 @@ async fn a_token_of_an_issuer_is_proven_here_and_a_foreign_page_asks_nothing() {
     let twice = [("sec-fetch-site", "same-origin"), ("cookie", "sid=ann; sid=bob")];
     assert_eq!(told(&credentials, "/", &twice).await, Err(Kind::InvalidToken));
     assert!(seen.lock().is_empty(), "{:?}", seen.lock());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_service_has_proven_can_be_asked_again_and_a_token_of_an_issuer_is_never_asked_about() {
+    let (credentials, _) = with_service().await;
+    let can_be_asked = |known: Known| known.session.is_some();
+    assert!(can_be_asked(credentials.prove("opaque").await.unwrap()));
+    assert!(!can_be_asked(credentials.prove(&token("bob")).await.unwrap()));
+    for (name, value, expected) in [
+        ("cookie", "sid=ann".to_owned(), true),
+        ("authorization", "Bearer opaque".to_owned(), true),
+        ("authorization", format!("Bearer {}", token("bob")), false),
+    ] {
+        let request = TestRequest::with_uri("/").insert_header(("sec-fetch-site", "same-origin"));
+        let request = request.insert_header((name, value)).to_http_request();
+        let known = credentials.identify(&request).await.unwrap().unwrap();
+        assert_eq!(can_be_asked(known), expected, "{name}");
+    }
 }

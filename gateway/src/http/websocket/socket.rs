@@ -23,14 +23,16 @@ use super::inbox::{Fault, Inbox, Incoming};
 use super::message::{Asking, Telling, Wanted, is_id};
 use super::subscriptions::{NotSubscribed, Polled, Subscription, Subscriptions};
 use super::times::{Due, Looks, Times};
+use super::vouched::Vouched;
 use super::who::{NotProven, Proof, Who};
 use crate::backlog::ConnectionEntry;
-use crate::http::credentials::Unproven;
+use crate::http::credentials::{Known, Unproven};
 use crate::http::events::Edge;
 use crate::http::intake::ReadsContent;
 use crate::http::problem::{Kind, Problem};
 use crate::hub::{Signal, StreamHandle, Wire};
-use crate::replica::connections::Place;
+use crate::identity::forward_auth::Session;
+use crate::replica::connections::{Close, Place};
 use crate::replica::subjects::SubjectStream;
 
 /// Messages and control frames in [`MESSAGE_WINDOW`] from which on a client counts as hostile.
@@ -57,6 +59,8 @@ pub(super) struct Opening {
     pub(super) content: web::Payload,
     pub(super) reading: Option<ReadsContent>,
     pub(super) who: Who,
+    /// What has proven it, if that can be asked again.
+    pub(super) session: Option<Session>,
     /// The channels that its ticket is for.
     pub(super) only: Option<Vec<Channel>>,
     pub(super) connection: Arc<str>,
@@ -75,6 +79,7 @@ pub(super) struct Socket {
     output: BytesMut,
     subscriptions: Subscriptions,
     who: Who,
+    vouched: Option<Box<Vouched>>,
     only: Option<Vec<Channel>>,
     /// Its client only listens.
     is_plain: bool,
@@ -110,15 +115,15 @@ fn spread(most: Duration) -> Duration {
 
 impl Socket {
     pub(super) fn new(opening: Opening) -> Self {
-        let Opening { edge, content, reading, who, only, connection, mut entry, mut place, plain } = opening;
+        let Opening { edge, content, reading, who, session, only, connection, mut entry, mut place, plain } = opening;
         let signal = Arc::new(Signal::default());
         let is_plain = plain.is_some();
         let mut subscriptions = Subscriptions::default();
         plain.into_iter().for_each(|plain| subscriptions.add(plain));
         entry.channels = subscriptions.channels();
         tell_whose(&mut entry, who.identity());
-        let handle = StreamHandle::new(&signal);
-        place.fill(entry.clone(), Arc::new(move |closing| handle.close(closing)));
+        place.fill(entry.clone(), close_by(&signal));
+        let vouched = vouch(session, who.identity(), &signal);
         let sockets = &edge.sockets;
         sockets.open.fetch_add(1, Ordering::Relaxed);
         let mut output = BytesMut::new();
@@ -134,6 +139,7 @@ impl Socket {
             subscriptions,
             times: Times::new(&sockets.options, who.identity()),
             who,
+            vouched,
             only,
             is_plain,
             proof: None,
@@ -181,6 +187,7 @@ impl Socket {
         self.ended_by = by;
         self.subscriptions.clear();
         self.proof = None;
+        self.vouched = None;
     }
 
     /// Tells that a message was refused; the connection goes on.
@@ -348,9 +355,9 @@ impl Socket {
         let (renews, Poll::Ready(proven)) = (proof.renews, proof.poll(cx)) else { return false };
         self.proof = None;
         match proven {
-            Ok((identity, room)) => {
+            Ok((known, room)) => {
                 self.room = room.or(self.room.take());
-                self.is(identity, renews);
+                self.is(known, renews);
             }
             Err(NotProven::Later(reason)) => {
                 let closing = Closing::new(reason, self.edge.refusals.count(reason));
@@ -369,7 +376,7 @@ impl Socket {
         true
     }
 
-    fn is(&mut self, identity: Identity, renews: bool) {
+    fn is(&mut self, Known { identity, session }: Known, renews: bool) {
         if let Some(known) = self.who.identity()
             && (&known.issuer, &known.subject) != (&identity.issuer, &identity.subject)
         {
@@ -378,12 +385,34 @@ impl Socket {
         }
         let expires_in_ms = self.times.renew(&identity);
         self.who = Who::Known(identity);
+        self.vouched = vouch(session, self.who.identity(), &self.signal);
         self.list();
         if renews {
-            let closing = || Closing::new(DisconnectReason::NoLongerPermitted, self.reconnect_after_ms());
-            self.subscriptions.judge_again(&self.edge.policy, self.who.identity(), closing);
+            self.judge_again();
             Telling::Renewed { expires_in_ms }.put(&mut self.output);
         }
+    }
+
+    /// Ends what whoever is connected has no right to any more: the connection, where it is for one thing.
+    fn judge_again(&mut self) {
+        let (policy, who) = (&self.edge.policy, self.who.identity());
+        if !self.is_plain {
+            let closing = || Closing::new(DisconnectReason::NoLongerPermitted, self.reconnect_after_ms());
+            self.subscriptions.judge_again(policy, who, closing);
+        } else if !self.subscriptions.are_granted(policy, who) {
+            self.close_for(DisconnectReason::NoLongerPermitted);
+        }
+    }
+
+    /// What the service says by now of whoever is connected. The connection ends when it was to.
+    fn hear(&mut self, who: &Identity) {
+        self.who = Who::Known(who.clone());
+        let before = self.entry.proof;
+        tell_whose(&mut self.entry, Some(who));
+        if self.entry.proof != before {
+            self.place.update(self.entry.clone());
+        }
+        self.judge_again();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -397,6 +426,10 @@ impl Socket {
             self.signal.register(cx.waker());
             if let Some(closing) = self.signal.closing() {
                 self.close(closing);
+                continue;
+            }
+            if let Some(who) = self.vouched.as_ref().and_then(|vouched| vouched.poll(cx)) {
+                self.hear(&who);
                 continue;
             }
             if let Some(due) = self.times.due(Instant::now(), self.looks()) {
@@ -432,6 +465,17 @@ impl Socket {
             }
         }
     }
+}
+
+fn close_by(signal: &Arc<Signal>) -> Close {
+    let handle = StreamHandle::new(signal);
+    Arc::new(move |closing| handle.close(closing))
+}
+
+/// Has the service asked again about whoever is connected, where it was its word.
+fn vouch(session: Option<Session>, who: Option<&Identity>, signal: &Arc<Signal>) -> Option<Box<Vouched>> {
+    let (session, who) = session.zip(who)?;
+    Some(Box::new(Vouched::new(session, who, close_by(signal))))
 }
 
 /// Lists a connection as somebody's.

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use events_gateway_core::Channel;
+use events_gateway_core::cursor::ChannelSet;
 use events_gateway_core::disconnect::{Closing, DisconnectReason};
+use events_gateway_core::view::View;
 use events_gateway_identity::Identity;
 use futures_util::Stream;
 
@@ -24,7 +26,9 @@ const MOST: usize = 16;
 /// One of them.
 pub(super) struct Subscription {
     id: Arc<str>,
-    asked: Asked,
+    channels: ChannelSet,
+    /// By which view each is seen, in their order.
+    views: Box<[Option<Arc<View>>]>,
     chunks: Pin<Box<dyn Stream<Item = Bytes> + Send>>,
     close: Close,
 }
@@ -62,12 +66,12 @@ impl Subscription {
         };
         let opening = (edge.open)(Subscribe {
             channels: asked.channels.clone(),
-            resume: asked.resume.clone(),
+            resume: asked.resume,
             own,
             format: asked.format,
             named: asked.named,
-            views,
-            filter: asked.filter.clone(),
+            views: views.clone(),
+            filter: asked.filter,
             wire,
             opened: clock::now(),
             // The connection's, for all of them.
@@ -75,7 +79,11 @@ impl Subscription {
             connection: connection.clone(),
         });
         let Opened { chunks, close } = opening.map_err(NotSubscribed::Later)?;
-        Ok(Self { id, asked, chunks, close })
+        Ok(Self { id, channels: asked.channels, views: views.into(), chunks, close })
+    }
+
+    fn is_granted(&self, policy: &Policy, who: Option<&Identity>) -> bool {
+        policy.still_grants(who, self.channels.as_slice(), &self.views)
     }
 }
 
@@ -128,7 +136,7 @@ impl Subscriptions {
 
     /// The channels of all of them, each once.
     pub(super) fn channels(&self) -> Vec<Channel> {
-        let channels = self.open.iter().flat_map(|subscription| subscription.asked.channels.as_slice());
+        let channels = self.open.iter().flat_map(|subscription| subscription.channels.as_slice());
         let mut channels: Vec<Channel> = channels.cloned().collect();
         channels.sort();
         channels.dedup();
@@ -137,12 +145,14 @@ impl Subscriptions {
 
     /// Closes those that `who` has no right to any more.
     pub(super) fn judge_again(&self, policy: &Policy, who: Option<&Identity>, closing: impl Fn() -> Closing) {
-        for Subscription { asked, close, .. } in &self.open {
-            let again = Asked { view: asked.view.clone(), ..Asked::live(asked.channels.clone()) };
-            if policy.authorise(who, again).is_err() {
-                close(closing());
-            }
+        for subscription in self.open.iter().filter(|subscription| !subscription.is_granted(policy, who)) {
+            (subscription.close)(closing());
         }
+    }
+
+    /// Whether `who` has a right to all of them.
+    pub(super) fn are_granted(&self, policy: &Policy, who: Option<&Identity>) -> bool {
+        self.open.iter().all(|subscription| subscription.is_granted(policy, who))
     }
 
     /// The next chunk of any, each in its turn.

@@ -8,7 +8,7 @@ use actix_web::web;
 use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_identity::Identity;
 
-use crate::http::credentials::Unproven;
+use crate::http::credentials::{Known, Unproven};
 use crate::http::events::Edge;
 use crate::http::problem::Kind;
 use crate::replica::subjects::SubjectStream;
@@ -37,7 +37,7 @@ impl Who {
 }
 
 /// Whose a token is, and room for one more of their streams, where that is new.
-pub(super) type Proven = (Identity, Option<SubjectStream>);
+pub(super) type Proven = (Known, Option<SubjectStream>);
 
 /// Why it isn't known, or of no use.
 pub(super) enum NotProven {
@@ -60,12 +60,12 @@ impl Proof {
                 let problem = Kind::BadRequest.because("nobody is asked who they are here");
                 return Err(NotProven::Unproven(Unproven::Refused(problem)));
             };
-            let identity = credentials.prove(&token).await.map_err(NotProven::Unproven)?;
+            let known = credentials.prove(&token).await.map_err(NotProven::Unproven)?;
             let room = match renews {
                 true => None,
-                false => edge.admission.admit_subject(&identity.scope()).await.map_err(NotProven::Later)?,
+                false => edge.admission.admit_subject(&known.identity.scope()).await.map_err(NotProven::Later)?,
             };
-            Ok((identity, room))
+            Ok((known, room))
         });
         Self { renews, proof }
     }

@@ -7,7 +7,8 @@ use ring::digest::{Context, SHA256};
 /// The digest of a question: no two questions have one.
 pub(super) type Key = [u8; 32];
 
-/// The fields that are sent on, in order.
+/// The fields that are sent on, in order. It is kept as long as a stream is open that it opened, and is no larger than the fields of
+/// a request, 16 KiB, or a message of a WebSocket, which is as much.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Question(Vec<(String, Vec<u8>)>);
 

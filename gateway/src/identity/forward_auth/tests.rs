@@ -44,7 +44,7 @@ fn answering(head: &'static str, body: impl Into<Vec<u8>>) -> Serve {
     Arc::new(move |_, socket| answer(socket, head, &body))
 }
 
-fn options(url: &str) -> Options {
+pub(super) fn options(url: &str) -> Options {
     Options {
         url: url.to_owned(),
         ca_file: None,
@@ -55,7 +55,7 @@ fn options(url: &str) -> Options {
     }
 }
 
-fn question(session: &str) -> Question {
+pub(super) fn question(session: &str) -> Question {
     let mut question = Question::default();
     question.add("x-tenant", b"shop");
     question.add("cookie", format!("session={session}").as_bytes());
