@@ -20,7 +20,9 @@ use serde_json::json;
 pub(super) use operation::{Answer, Asks, Operation, Parameter};
 pub(super) use schema::Schemas;
 pub use surface::{Bounds, Scheme, Surface};
-pub(super) use text::{ChannelName, attribute_name, channel, cloud_event_field, event_type, list, list_of, text};
+pub(super) use text::{
+    ChannelName, attribute_name, channel, cloud_event_field, event_type, list, list_of, list_of_values, or_empty, text,
+};
 
 use super::etag;
 use super::events::Edge;

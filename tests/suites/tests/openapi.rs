@@ -28,6 +28,17 @@ async fn platform(overlay: Value) -> Platform {
         "filters": [{ "name": "large", "when": "type == 'large'" }],
         "views": [{ "name": "public", "drop": ["/internal"] }],
         "limits": { "streams": 5_000 },
+        "aliases": [
+            { "path": "/api/feeds/{user}", "channels": ["user:{user}"], "view": "public", "format": "envelope", "parameters": [
+                { "name": "kinds", "is": "types" },
+                { "name": "agents", "is": "attributes", "attributes": ["sender", "recipient"] },
+                { "name": "processes", "is": "channels", "channel": "process:{value}" },
+                { "name": "from", "is": "cursor" },
+                { "name": "_", "is": "ignored" },
+            ] },
+            { "path": "/api/sockets/", "serves": "websocket",
+              "parameters": [{ "name": "rooms", "is": "channels", "channel": "room:{value}" }] },
+        ],
     });
     for (name, value) in overlay.as_object().into_iter().flatten() {
         whole[name] = value.clone();
@@ -70,7 +81,7 @@ async fn hold_against_its_description(platform: &Platform, fields: &[&str]) {
     let seed = seed::printed_or(SEED).to_string();
     let settings = own_files().join("schemathesis.toml");
     // By its address it would leave the description's own resource out.
-    let url = format!("http://{gateway}/api/v1");
+    let url = format!("http://{gateway}");
     let mut arguments = vec!["--config-file", settings.to_str().expect("text"), "run", "openapi.json", "--url", &url];
     arguments.extend(["--seed", &seed, "--max-examples", EXAMPLES, "--no-color"]);
     for field in fields {

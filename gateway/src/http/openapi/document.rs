@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Asks, Operation, Schemas, Surface};
+use crate::http::alias;
 use crate::http::credentials::TICKET;
 use crate::http::problem::{Document, Kind};
 use crate::http::public::RESOURCES;
@@ -20,24 +21,26 @@ begin; bounds of texts count bytes of UTF-8, which are characters only in ASCII;
 /// Writes it.
 pub(super) fn write(surface: &Surface) -> Value {
     let mut schemas = Schemas::new();
-    let mut paths = Map::new();
+    let mut resources: Vec<(String, Vec<Operation>)> = Vec::new();
     for resource in &RESOURCES {
-        let operations = (resource.describe)(surface, &mut schemas);
-        if operations.is_empty() {
-            continue;
-        }
+        // An alias may be anywhere, so paths stand whole: tools know little of servers that only some paths have.
+        let path = format!("{}{}", surface.path_prefix, resource.path);
+        resources.push((path, (resource.describe)(surface, &mut schemas)));
+    }
+    resources.extend(alias::description::describe(surface, &mut schemas));
+    let mut paths = Map::new();
+    for (path, operations) in resources.into_iter().filter(|(_, operations)| !operations.is_empty()) {
         let item: Map<String, Value> = operations
             .into_iter()
             .map(|operation| (operation.method.to_owned(), operation.write(surface, &mut schemas)))
             .collect();
-        paths.insert(resource.path.to_owned(), item.into());
+        paths.insert(path, item.into());
     }
     let schemes = schemes(surface);
     let mut components = json!({ "schemas": schemas.into_components() });
     if !schemes.is_empty() {
         components["securitySchemes"] = schemes.into();
     }
-    let url = if surface.path_prefix.is_empty() { "/" } else { &surface.path_prefix };
     json!({
         "openapi": "3.1.1",
         "info": {
@@ -46,7 +49,7 @@ pub(super) fn write(surface: &Surface) -> Value {
             "description": INTRODUCTION,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
-        "servers": [{ "url": url }],
+        "servers": [{ "url": "/" }],
         "paths": paths,
         "components": components,
     })
