@@ -86,7 +86,7 @@ impl Surface {
     }
 
     /// Everything there is, with the configuration's defaults.
-    pub(super) fn whole() -> Self {
+    pub(in crate::http) fn whole() -> Self {
         let defaults: Publish =
             serde_json::from_value(json!({ "topic": "events" })).expect("all but the topic has a default");
         let bound = |number: i32| usize::try_from(number).unwrap_or_default();

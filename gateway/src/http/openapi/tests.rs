@@ -4,20 +4,15 @@ use events_gateway_core::Timestamp;
 use events_gateway_core::envelope::Decoder;
 use events_gateway_core::publication::{Content, Publications, broadcast};
 use events_gateway_core::record::Record;
-use serde_json::Value;
 
 use super::*;
+use crate::http::public::description::describe as describe_public;
 
 /// Problems of requests for which there is no operation.
 const ELSEWHERE: [Kind; 1] = [Kind::MethodNotAllowed];
 
-/// What a listener says of itself.
-pub(in crate::http) fn described(surface: &Surface) -> Value {
-    document::write(surface)
-}
-
 fn whole() -> Value {
-    document::write(&Surface::whole())
+    describe_public(&Surface::whole())
 }
 
 /// The operations of a description: (path, method, operation).
@@ -112,7 +107,7 @@ fn what_is_not_configured_is_not_described() {
     let nothing = (Vec::new(), Vec::new());
     let closed =
         Surface { publishing: None, identity: None, filters: nothing.0, aliases: nothing.1, ..Surface::whole() };
-    let document = document::write(&closed);
+    let document = describe_public(&closed);
     let described: Vec<_> = operations(&document).map(|(path, method, _)| format!("{method} {path}")).collect();
     let always = ["/client.d.ts", "/client.js", "/events", "/events/stats", "/openapi.json", "/ws"];
     assert_eq!(described, always.map(|path| format!("get /api/v1{path}")));
@@ -120,7 +115,7 @@ fn what_is_not_configured_is_not_described() {
     for (path, _, operation) in operations(&document) {
         assert!(operation["security"].is_null() && operation["responses"]["401"].is_null(), "{path}");
     }
-    let bare = document::write(&Surface { path_prefix: String::new(), ..closed });
+    let bare = describe_public(&Surface { path_prefix: String::new(), ..closed });
     let described: Vec<_> = operations(&bare).map(|(path, _, _)| path).collect();
     assert_eq!(described, always);
 }
@@ -142,7 +137,7 @@ fn each_alias_is_described_at_its_path_and_none_that_an_earlier_one_hides() {
            - {path: /users/feed/, serves: websocket, channels: [users]}\n  \
            - {path: /api/v1/news, channels: [news], format: cloudevents, eventNames: false}\n",
     );
-    let document = document::write(&Surface { aliases, ..Surface::whole() });
+    let document = describe_public(&Surface { aliases, ..Surface::whole() });
     let described: Vec<_> = operations(&document)
         .filter(|(path, _, _)| {
             !crate::http::public::RESOURCES.iter().any(|own| *path == format!("/api/v1{}", own.path))

@@ -23,7 +23,7 @@ use crate::http::admission::Admission;
 use crate::http::cors::Cors;
 use crate::http::events::ProblemCounts;
 use crate::http::listener::bind;
-use crate::http::openapi::tests::{described, undescribed};
+use crate::http::openapi::tests::undescribed;
 use crate::http::publish::Publishing;
 use crate::http::query::Rules;
 use crate::http::refusal::Refusals;
@@ -178,7 +178,8 @@ impl Gateway {
             problems: ProblemCounts::default(),
         });
         let socket = bind("127.0.0.1:0".parse().unwrap(), &wanted.options.connections).unwrap();
-        let description = described(&Surface::of(&wanted.options.path_prefix, &wanted.options.hosts, &edge));
+        let description =
+            description::describe(&Surface::of(&wanted.options.path_prefix, &wanted.options.hosts, &edge));
         let listening = listen(wanted.options, edge.clone(), socket).unwrap();
         tokio::spawn(listening.server);
         Self { address: listening.address, replica, edge, hub, handle: listening.handle, description }
