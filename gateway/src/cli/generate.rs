@@ -19,6 +19,7 @@ pub(super) fn generate(options: &Options) -> ExitCode {
         ("configuration.schema.json", effective::json_schema()),
         ("metrics.md", crate::metrics::table::reference()),
         ("openapi.json", crate::http::public::description::reference()),
+        ("openapi-admin.json", crate::http::admin::description::reference()),
     ];
     for (name, text) in documents {
         let path = options.into.join(name);

@@ -51,8 +51,8 @@ pub(in crate::http) fn undescribed(document: &Value, request: &str, answer: &str
     let operation = &item[if method == "head" { "get" } else { &method }];
     let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?;
     if operation.is_null() {
-        // Where nothing is, what can't be read or isn't of this host is told before that.
-        let is_nowhere = item.is_null() && ["400", "403", "408", "414", "431"].contains(&status);
+        // Where nothing is, what can't be read, or isn't for whoever asks or at this host, is told before that.
+        let is_nowhere = item.is_null() && ["400", "401", "403", "408", "414", "431"].contains(&status);
         let is_known = method == "options" || is_nowhere || ["404", "405"].contains(&status);
         return (!is_known).then(|| format!("{method} {path} isn't described, and was answered with {status}"));
     }
@@ -60,10 +60,34 @@ pub(in crate::http) fn undescribed(document: &Value, request: &str, answer: &str
     let Some((_, body)) = answer.split_once("\r\n\r\n").filter(|(_, body)| method != "head" && !body.is_empty()) else {
         return operation["responses"][status].is_null().then(|| format!("{method} {path}: no answer {status}"));
     };
-    let problem: Value = serde_json::from_str(body).unwrap_or_default();
-    let told = problem["type"].as_str().filter(|told| told.starts_with(crate::http::problem::TYPE_PREFIX))?;
-    let is_described = types(operation, status).any(|described| described == told);
-    (!is_described).then(|| format!("{method} {path}: {status} doesn't tell {told}"))
+    let told: Value = serde_json::from_str(body).unwrap_or_default();
+    if let Some(kind) = told["type"].as_str().filter(|kind| kind.starts_with(crate::http::problem::TYPE_PREFIX)) {
+        let is_described = types(operation, status).any(|described| described == kind);
+        return (!is_described).then(|| format!("{method} {path}: {status} doesn't tell {kind}"));
+    }
+    let schema = &operation["responses"][status]["content"]["application/json"]["schema"];
+    if schema.is_null() || told.is_null() {
+        return operation["responses"][status].is_null().then(|| format!("{method} {path}: no answer {status}"));
+    }
+    let mut root = document.clone();
+    close(&mut root["components"]["schemas"]);
+    root["allOf"] = json!([schema]);
+    let found = jsonschema::validator_for(&root).unwrap().validate(&told).err().map(|error| error.to_string());
+    found.map(|error| format!("{method} {path}: {status} is otherwise: {error}"))
+}
+
+/// Has objects hold nothing that isn't described.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.contains_key("properties") && members.get("type") == Some(&json!("object")) {
+                members.entry("additionalProperties").or_insert(false.into());
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
 }
 
 #[test]
