@@ -12,6 +12,7 @@ use crate::http::openapi::{
 };
 use crate::http::problem::Kind;
 use crate::http::publish;
+use crate::http::query::MESSAGE;
 
 /// Where events are, below the prefix.
 pub(in crate::http) const RESOURCE: Resource = Resource { path: "/events", route: || web::to(super::serve), describe };
@@ -83,7 +84,8 @@ fn parameters(surface: &Surface) -> Vec<Parameter> {
         json!({ "type": "array", "items": channel(), "minItems": 1, "maxItems": most }),
         &channels,
     );
-    let format = json!({ "enum": Format::NAMES.map(|(name, _)| name), "default": Format::NAMES[0].0 });
+    let formats: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).chain([MESSAGE]).collect();
+    let format = json!({ "enum": formats, "default": Format::NAMES[0].0 });
     let terms = terms();
     let mut parameters = vec![
         channels
@@ -95,7 +97,8 @@ fn parameters(surface: &Surface) -> Vec<Parameter> {
         Parameter::query(
             "format",
             format,
-            "How `data:` is written: the event's data as it came, JSON with everything, or a structured CloudEvent 1.0.",
+            "How `data:` is written: the event's data as it came, JSON with everything, or a structured CloudEvent 1.0. `message` is \
+             `envelope` without `event:`, so that a page hears every event as a `message`.",
         ),
         Parameter::query(
             "types",

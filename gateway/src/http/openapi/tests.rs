@@ -152,6 +152,17 @@ pub(in crate::http) fn aliases(yaml: &str) -> Vec<crate::config::Alias> {
 }
 
 #[test]
+fn every_format_that_is_read_is_described() {
+    let document = whole();
+    let parameters = document["paths"]["/api/v1/events"]["get"]["parameters"].as_array().unwrap();
+    let format = &parameters.iter().find(|parameter| parameter["name"] == "format").unwrap()["schema"];
+    let validator = jsonschema::validator_for(format).unwrap();
+    for name in ["data", "envelope", "cloudevents", "message", "", "Data", "xml"] {
+        assert_eq!(validator.is_valid(&json!(name)), crate::http::query::format(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn each_alias_is_described_at_its_path_and_none_that_an_earlier_one_hides() {
     let aliases = aliases(
         "  - {path: '/users/{user}/feed', channels: ['user:{user}'], parameters: [{name: since, is: cursor}]}\n  \
