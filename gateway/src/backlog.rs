@@ -239,7 +239,7 @@ pub struct Rates {
 }
 
 /// What a replica does with new connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReplicaState {
     /// Takes them.
@@ -249,7 +249,8 @@ pub enum ReplicaState {
 }
 
 /// One open connection as the registry tells of it. Informational: correctness doesn't depend on it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "Connection")]
 pub struct ConnectionEntry {
     /// Its id, as `gateway.open` told it.
     pub connection: String,
@@ -263,8 +264,10 @@ pub struct ConnectionEntry {
     #[serde(skip)]
     pub proof: Option<Proof>,
     /// What it subscribes to.
+    #[schemars(with = "Vec<String>")]
     pub channels: Vec<Channel>,
-    /// When it was opened.
+    /// When it was opened, in milliseconds since 1970.
+    #[schemars(with = "u64")]
     pub since: Timestamp,
     /// The peer's address.
     pub address: String,

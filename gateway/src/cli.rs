@@ -58,7 +58,7 @@ enum Command {
     RouteTest(route_test::Options),
     /// Lists what could not be delivered, or sends it on its way again.
     DeadLetters(dead_letters::Options),
-    /// Writes the generated documents: the configuration's reference and its JSON schema, metrics, OpenAPI.
+    /// Writes the generated documents: the configuration's reference and its JSON schema, metrics, OpenAPI of both listeners.
     Generate(generate::Options),
     /// Prints completions for a shell.
     Completions {

@@ -18,7 +18,8 @@ pub(super) fn generate(options: &Options) -> ExitCode {
         ("configuration.md", reference::page()),
         ("configuration.schema.json", effective::json_schema()),
         ("metrics.md", crate::metrics::table::reference()),
-        ("openapi.json", crate::http::openapi::reference()),
+        ("openapi.json", crate::http::public::description::reference()),
+        ("openapi-admin.json", crate::http::admin::description::reference()),
     ];
     for (name, text) in documents {
         let path = options.into.join(name);

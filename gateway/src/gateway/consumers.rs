@@ -20,7 +20,7 @@ use crate::config::{self, Config};
 use crate::dead_letters::kafka::KafkaDeadLetters;
 use crate::dead_letters::{DeadLetters, Silent};
 use crate::hub::Hub;
-use crate::ingest::counters::{Counter, REASONS, SKIPS};
+use crate::ingest::counters::{Consuming, Counter, REASONS, SKIPS};
 use crate::ingest::{self, Ingest, Monitor};
 use crate::metrics::sources::Consumed;
 use crate::replica::lease::Keeper;
@@ -242,7 +242,7 @@ impl Consumers {
 
     /// Where every consumer stands, for operators.
     #[must_use]
-    pub fn status(&self) -> serde_json::Value {
+    pub fn status(&self) -> Consuming {
         let running = self.running.lock().stop.is_some();
         let consumers: Vec<_> = self
             .monitors
@@ -251,7 +251,7 @@ impl Consumers {
             .map(|monitored| monitored.monitor.status())
             .filter(|status| running || !status.partitions.is_empty())
             .collect();
-        serde_json::json!({ "running": running, "consumers": consumers })
+        Consuming { running, consumers }
     }
 }
 

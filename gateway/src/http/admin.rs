@@ -4,7 +4,10 @@
 //! metrics exists.
 
 mod actions;
+pub mod description;
+mod health;
 mod inspection;
+mod resource;
 mod revoke;
 pub mod token;
 
@@ -13,21 +16,24 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{App, Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, web};
+use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::listener::{self, Connections, Listening};
+use super::openapi::Description;
 use super::problem::{Kind, Problem};
 use super::screen::{self, Hosts};
 use crate::backlog::{Backlog, Directory};
+use crate::ingest::counters::Consuming;
 use crate::metrics::Metrics;
 use crate::replica::Replica;
 use crate::replica::drain::Drain;
 use crate::replica::lease::Reach;
-use crate::replica::peers;
 use crate::replica::ready::NotReady;
+use description::Surface;
+use resource::Resource;
 pub use revoke::Revoking;
 use token::Token;
 use tokio::sync::watch;
@@ -39,7 +45,25 @@ pub type Ready = Arc<dyn Fn() -> Result<(), NotReady> + Send + Sync>;
 pub type StatusOf = Arc<dyn Fn() -> events_gateway_status::Status + Send + Sync>;
 
 /// Tells what every binding's consumer is doing: its assignment, positions and lag.
-pub type KafkaStatus = Arc<dyn Fn() -> serde_json::Value + Send + Sync>;
+pub type KafkaStatus = Arc<dyn Fn() -> Consuming + Send + Sync>;
+
+/// What is served: whoever adds a path says beside its handler what it does.
+const RESOURCES: [Resource; 14] = [
+    health::LIVE,
+    health::READY,
+    health::METRICS,
+    inspection::STATUS,
+    inspection::CONNECTIONS,
+    inspection::CHANNEL,
+    inspection::KAFKA,
+    actions::DRAIN,
+    actions::UNDRAIN,
+    actions::PAUSE,
+    actions::RESUME,
+    actions::DISCONNECT,
+    revoke::RESOURCE,
+    description::RESOURCE,
+];
 
 /// What the admin listener tells of and acts on.
 pub struct Sources {
@@ -97,53 +121,21 @@ impl Default for Options {
 /// Serves `sources` on `socket`; nothing is served until [`Listening::server`] is polled.
 pub fn listen(options: Options, sources: web::Data<Sources>, socket: TcpListener) -> io::Result<Listening> {
     let Options { connections, hosts } = options;
+    let described = web::Data::new(Description::new(&description::describe(&Surface::of(&hosts, &sources))));
     listener::serve(&connections, None, socket, move || {
         App::new()
             .app_data(sources.clone())
             .app_data(web::Data::new(hosts.clone()))
             .wrap(from_fn(screen_and_authorise))
-            .service(get("/live", live))
-            .service(get("/ready", ready))
-            .service(get("/metrics", metrics))
-            .service(get("/status", inspection::status))
-            .service(get("/connections", inspection::connections))
-            .service(get("/channels/{channel}", inspection::channel))
-            .service(get("/kafka", inspection::kafka))
-            .service(post("/drain", actions::drain))
-            .service(post("/undrain", actions::undrain))
-            .service(post("/kafka/pause", actions::pause))
-            .service(post("/kafka/resume", actions::resume))
-            .service(post("/disconnect", actions::disconnect))
-            .service(post("/revoke", revoke::revoke))
+            .app_data(described.clone())
+            .configure(|services| {
+                for Resource { path, serve, .. } in &RESOURCES {
+                    services.service(serve(web::resource(*path)));
+                }
+            })
             .default_service(web::to(async || not_found().response()))
     })
 }
-
-fn get<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output = HttpResponse>,
-    Args: FromRequest + 'static,
-{
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
-        .default_service(web::to(async || other_method("GET, HEAD")))
-}
-
-fn post<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args, Output = HttpResponse>,
-    Args: FromRequest + 'static,
-{
-    web::resource(path).route(web::post().to(handler)).default_service(web::to(async || other_method("POST")))
-}
-
-fn other_method(allow: &'static str) -> HttpResponse {
-    Kind::MethodNotAllowed.because(format!("use {allow}")).allowing(allow).response()
-}
-
-/// What everybody may see.
-const OPEN: [&str; 3] = ["/live", "/ready", "/metrics"];
 
 async fn screen_and_authorise(
     request: ServiceRequest,
@@ -153,7 +145,7 @@ async fn screen_and_authorise(
     let sources = request.app_data::<web::Data<Sources>>().cloned();
     let token = sources.as_ref().and_then(|sources| sources.token.as_ref());
     let checked = screen::check(&request, &hosts).and_then(|()| {
-        if OPEN.contains(&request.path()) {
+        if RESOURCES.iter().any(|resource| resource.is_open && resource.path == request.path()) {
             return Ok(());
         }
         authorised(token, request.headers().get(AUTHORIZATION))
@@ -179,27 +171,6 @@ fn authorised(token: Option<&Token>, header: Option<&HeaderValue>) -> Result<(),
 
 fn not_found() -> Problem {
     Kind::NotFound.because("nothing is served here")
-}
-
-/// Never fails because a dependency is away: a restart wouldn't bring it back. (A task that died ends the process.)
-async fn live(sources: web::Data<Sources>) -> HttpResponse {
-    json(&serde_json::json!({ "live": true, "backlog": peers::word(*sources.reach.borrow()) }))
-}
-
-async fn ready(sources: web::Data<Sources>) -> HttpResponse {
-    match (sources.ready)() {
-        Ok(()) => json(&serde_json::json!({ "ready": true })),
-        Err(reason) => HttpResponse::ServiceUnavailable()
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .json(serde_json::json!({ "ready": false, "reason": reason })),
-    }
-}
-
-async fn metrics(sources: web::Data<Sources>) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, Metrics::CONTENT_TYPE))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .body(sources.metrics.text())
 }
 
 fn json(value: &impl Serialize) -> HttpResponse {

@@ -1,5 +1,7 @@
 //! Paths of existing frontends: what a request at one of them asks for. Rights are judged afterwards, like anybody's.
 
+pub(super) mod description;
+
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -39,7 +41,13 @@ pub async fn serve(request: HttpRequest, content: web::Payload, edge: web::Data<
 }
 
 /// What a request at an alias asks for.
-fn read(alias: &Alias, values: &Values, query: &str, cursor: Option<&[u8]>, rules: &Rules) -> Result<Asked, Problem> {
+pub(super) fn read(
+    alias: &Alias,
+    values: &Values,
+    query: &str,
+    cursor: Option<&[u8]>,
+    rules: &Rules,
+) -> Result<Asked, Problem> {
     let mut channels = Vec::new();
     for template in &alias.channels {
         let channel = template.channel(values);
@@ -104,13 +112,11 @@ fn read(alias: &Alias, values: &Values, query: &str, cursor: Option<&[u8]>, rule
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::openapi::tests::aliases;
     use events_gateway_config as config;
 
     fn alias(yaml: &str) -> Alias {
-        let base =
-            "redis: {nodes: ['r:1']}\nkafka: {bootstrap: ['k:1'], bindings: [{name: e, topics: [t]}]}\naliases:\n";
-        let config = config::parse(&format!("{base}{yaml}"), &config::Environment::new());
-        config.unwrap_or_else(|problems| panic!("{problems}")).aliases.remove(0)
+        aliases(yaml).remove(0)
     }
 
     fn rules() -> Rules {

@@ -1,6 +1,6 @@
 //! `{prefix}/events`: GET subscribes, POST [publishes](super::publish).
 
-mod description;
+pub(super) mod description;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,7 @@
 //! The public listener.
 
+pub mod description;
+
 use std::io;
 use std::net::TcpListener;
 
@@ -63,13 +65,13 @@ impl std::fmt::Debug for Options {
 /// Serves `edge` on `socket`; nothing is served until [`Listening::server`] is polled.
 pub fn listen(options: Options, edge: web::Data<Edge>, socket: TcpListener) -> io::Result<Listening> {
     let Options { path_prefix, connections, hosts, tls, extra } = options;
-    let description = web::Data::new(Description::new(&Surface::of(&path_prefix, &hosts, &edge)));
+    let described = web::Data::new(Description::new(&description::describe(&Surface::of(&path_prefix, &hosts, &edge))));
     listener::serve(&connections, tls, socket, move || {
         App::new()
             .app_data(edge.clone())
             .app_data(web::Data::new(hosts.clone()))
             .wrap(from_fn(screen_and_share))
-            .app_data(description.clone())
+            .app_data(described.clone())
             .configure(|services| {
                 for Resource { path, route, .. } in &RESOURCES {
                     services.service(web::resource(format!("{path_prefix}{path}")).route(route()));

@@ -18,7 +18,7 @@ use crate::hub::Resume;
 const EARLIEST: &str = "earliest";
 
 /// The format whose events are all a `message`, and say their types themselves.
-const MESSAGE: &str = "message";
+pub(super) const MESSAGE: &str = "message";
 
 /// What the names of parameters begin with that ask for attributes.
 const ATTRIBUTE: &str = "attribute.";

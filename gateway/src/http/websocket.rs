@@ -3,7 +3,7 @@
 //! Each of them is a stream of the hub like any other, written as frames; the connection carries their chunks as they come and
 //! holds no queue of its own.
 
-mod description;
+pub(super) mod description;
 mod inbox;
 mod message;
 mod socket;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use events_gateway_core::envelope::Reason;
 use parking_lot::Mutex;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::resume::Skip;
@@ -87,7 +88,7 @@ impl Counters {
 }
 
 /// What a partition is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Finding out where to go on, or finishing calls from before a rewind.
@@ -103,7 +104,8 @@ pub enum Phase {
 }
 
 /// Where one assigned partition stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Partition")]
 pub struct PartitionStatus {
     /// The topic.
     pub topic: String,
@@ -126,7 +128,8 @@ pub struct PartitionStatus {
 }
 
 /// Where a consumer stands, at most a second old.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Consumer")]
 pub struct Status {
     /// The binding.
     pub binding: String,
@@ -138,6 +141,16 @@ pub struct Status {
     pub partitions: Vec<PartitionStatus>,
     /// What the source or the backlog last complained of; cleared once a commit succeeds.
     pub trouble: Option<String>,
+}
+
+/// What all consumers of a replica do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Consumers")]
+pub struct Consuming {
+    /// Whether they consume: not before the start, and not after a drain.
+    pub running: bool,
+    /// Each of them, at most a second old.
+    pub consumers: Vec<Status>,
 }
 
 /// Shares the latest [`Status`].

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -46,7 +47,7 @@ pub async fn tell(replica: Arc<Replica>, directory: Arc<dyn backlog::Confirmatio
 }
 
 /// A replica that is alive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Peer {
     /// Its id.
     pub replica: String,
@@ -62,11 +63,11 @@ impl From<&Lease> for Peer {
 }
 
 /// Who has confirmed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Confirmations {
     /// Those that have applied it.
     pub confirmed: Vec<Peer>,
-    /// Those that are alive and haven't said so. `None`: nobody knows, since the directory can't be read.
+    /// Those that are alive and haven't said so. Null: nobody knows, since the directory can't be read.
     pub unconfirmed: Option<Vec<Peer>>,
 }
 

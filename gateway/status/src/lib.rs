@@ -3,10 +3,11 @@
 //! The gateway writes it and the operator reads it, and during an update the two are of different releases. So readers
 //! skip fields that they don't know, and fields that come later get a default.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a replica tells of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// Its id: random per life, and per lease that was lost.
     pub replica: String,
@@ -41,7 +42,7 @@ impl Status {
 }
 
 /// What a replica does with new connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Takes them.
@@ -50,11 +51,12 @@ pub enum State {
     Draining,
     /// Something that the reader's release doesn't know.
     #[serde(other)]
+    #[schemars(skip)]
     Unknown,
 }
 
 /// Redis, as seen from a replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Redis {
     /// Whether the last renewal of its lease succeeded.
     pub up: bool,
@@ -64,7 +66,7 @@ pub struct Redis {
 pub const MAX_TROUBLE: usize = 300;
 
 /// What a replica's consumers of one binding do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Binding {
     /// The binding.
     pub binding: String,
@@ -72,7 +74,7 @@ pub struct Binding {
     pub group: String,
     /// Whether they work without complaint.
     pub up: bool,
-    /// What they complain of, cut to [`MAX_TROUBLE`]; absent while they don't, or don't run.
+    /// What they complain of, at most 300 bytes; absent while they don't, or don't run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
     /// Whether consumption rests by the group's control.

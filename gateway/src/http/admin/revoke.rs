@@ -7,18 +7,26 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use events_gateway_identity::revocation::{MAX_AHEAD, Revocation, Target, Whom};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::time::timeout;
 
+use super::description::Surface;
+use super::resource::{Resource, post};
 use super::{Sources, one_parameter};
 use crate::backlog;
 use crate::clock::now;
 use crate::http::content;
+use crate::http::openapi::{Answer, Operation, Schemas};
 use crate::http::problem::{Kind, Problem};
 use crate::producer::topic::Place;
 use crate::revocation::Revocations;
 use crate::revocation::confirmation::{Asked, Confirmations};
 use crate::revocation::revoker::Revoker;
+
+pub(super) const RESOURCE: Resource =
+    Resource { path: "/revoke", is_open: false, serve: |resource| post(resource, revoke), describe };
 
 /// Largest content, in bytes: two names of 500 bytes, each of which may be six as JSON.
 const MAX_CONTENT: usize = 8 << 10;
@@ -46,27 +54,36 @@ impl std::fmt::Debug for Revoking {
 }
 
 /// What is to be revoked.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
+    /// One of `identity.issuers`.
     issuer: String,
+    /// Whose tokens (`sub`).
+    #[schemars(length(min = 1))]
     subject: Option<String>,
+    /// The id of one token (`jti`).
+    #[schemars(length(min = 1))]
     token_id: Option<String>,
+    /// With a subject: tokens issued before this time, in milliseconds since 1970, at most 60 s ahead. Left out: now.
     issued_before: Option<u64>,
 }
 
 /// What was, and who knows.
-#[derive(Serialize)]
-struct Answer<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Revocation")]
+struct Document<'a> {
     revoked: Revoked<'a>,
     #[serde(flatten)]
     place: Place,
+    /// Whether every replica that is alive has applied it.
     complete: bool,
     #[serde(flatten)]
     confirmations: Confirmations,
 }
 
-#[derive(Serialize)]
+/// What proves nothing any more.
+#[derive(Serialize, JsonSchema)]
 struct Revoked<'a> {
     issuer: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,14 +144,54 @@ async fn act(request: &HttpRequest, content: web::Payload, sources: &Sources) ->
         "revocation asked for"
     );
     let status = if complete { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let answer = Answer { revoked: (&revocation).into(), place, complete, confirmations };
+    let answer = Document { revoked: (&revocation).into(), place, complete, confirmations };
     Ok(HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(answer))
+}
+
+fn describe(surface: &Surface, schemas: &mut Schemas) -> Option<Operation> {
+    if !surface.revokes {
+        return None;
+    }
+    let mut wanted = schemas.read::<Wanted>();
+    // What is null counts as left out.
+    let has = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
+    let none = json!({ "properties": { "issued_before": { "type": "null" } } });
+    wanted["oneOf"] = json!([has("subject"), has("token_id")]);
+    wanted["anyOf"] = json!([has("subject"), none]);
+    let wanted = schemas.named("RevocationWanted", wanted);
+    let document = schemas.written::<Document<'_>>();
+    let told = |what: &str| Answer::of(what, "application/json", document.clone()).uncached("no-store");
+    let example = json!({
+        "revoked": { "issuer": "https://id.example.org", "subject": "ann", "issued_before": 1_795_928_400_000_u64 },
+        "partition": 0, "offset": 17, "complete": true,
+        "confirmed": [{ "replica": "4b0c9a3e", "pod": "events-0" }], "unconfirmed": [],
+    });
+    let about = "Comes back when Kafka has the revocation and every replica that is alive has applied it, or some haven't said so in time. \
+                 Revoking once more is harmless.";
+    let asked = json!({ "issuer": "https://id.example.org", "subject": "ann" });
+    let operation = Operation::post("revoke", "Revoke tokens of a subject, or one token")
+        .tag("Actions")
+        .describe(about)
+        .content("application/json", json!({ "schema": wanted, "example": asked }))
+        .answer(200, told("Every replica that is alive has applied it.").example(example))
+        .answer(
+            202,
+            told("Those in `unconfirmed` haven't said so yet, or nobody knows who hasn't: it holds all the same."),
+        )
+        .problems(&[
+            Kind::UnknownParameter,
+            Kind::InvalidParameter,
+            Kind::UnsupportedMediaType,
+            Kind::ContentTooLarge,
+            Kind::Unavailable,
+        ]);
+    Some(operation)
 }
 
 /// Of what, and before when.
 fn wanted(body: &[u8], issuers: &[String], now: u64) -> Result<(Target, u64), Problem> {
     let refused = |detail: String| Kind::BadRequest.because(format!("content: {detail}"));
-    let wanted: Wanted = serde_json::from_slice(body).map_err(|error| refused(error.to_string()))?;
+    let wanted: Wanted = content::object(body).map_err(|error| refused(error.to_string()))?;
     // A name that is spelt wrong would revoke nothing, and nobody would notice.
     if !issuers.contains(&wanted.issuer) {
         return Err(refused(format!("issuer: expected one of identity.issuers: {}", issuers.join(", "))));
@@ -163,6 +220,14 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000_000;
 
+    /// Whether the description of what is taken takes it.
+    fn takes(body: &str) -> bool {
+        let mut document = crate::http::admin::description::describe(&Surface::whole());
+        document["$ref"] = json!("#/components/schemas/RevocationWanted");
+        let validator = jsonschema::validator_for(&document).unwrap();
+        serde_json::from_str(body).is_ok_and(|value| validator.is_valid(&value))
+    }
+
     fn of(body: &str) -> Result<(Target, u64), String> {
         wanted(body.as_bytes(), &["https://id".to_owned(), "https://other".to_owned()], NOW)
             .map_err(|problem| problem.detail)
@@ -178,6 +243,14 @@ mod tests {
         assert_eq!(of(&ahead), Ok((ann, NOW + MAX_AHEAD)));
         let token = target(Whom::Token("t-1".into()));
         assert_eq!(of(r#"{"issuer":"https://id","token_id":"t-1"}"#), Ok((token, NOW)));
+        for taken in [
+            &ahead,
+            r#"{"issuer":"https://id","token_id":"t-1"}"#,
+            r#"{"issuer":"https://id","subject":"ann","token_id":null,"issued_before":null}"#,
+            r#"{"issuer":"https://id","token_id":"t-1","subject":null,"issued_before":null}"#,
+        ] {
+            assert!(of(taken).is_ok() && takes(taken), "{taken}");
+        }
     }
 
     #[test]
@@ -185,6 +258,7 @@ mod tests {
         for (body, expected) in [
             ("", "content: EOF"),
             ("[]", "content: "),
+            (r#"["https://id","ann",null,null]"#, "content: expected an object"),
             (r#"{"issuer":"https://id"}"#, "content: expected either subject or token_id"),
             (r#"{"issuer":"https://id","subject":"a","token_id":"b"}"#, "content: expected either subject or token_id"),
             (
@@ -205,6 +279,10 @@ mod tests {
         ] {
             let refused = of(body).expect_err(body);
             assert!(refused.starts_with(expected), "{body}: {refused}");
+            // Which issuers there are and what time it is, no schema says, and to one a float may be a whole number.
+            let unsayable = ["content: issuer", "content: issued_before: at most", "content: invalid type: floating"];
+            let is_sayable = !unsayable.iter().any(|beginning| refused.starts_with(beginning));
+            assert!(!is_sayable || !takes(body), "{body}");
         }
     }
 }

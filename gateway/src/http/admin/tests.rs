@@ -11,7 +11,9 @@ use super::*;
 use crate::backlog::memory::{self, Store};
 use crate::backlog::{Breaks, ConnectionEntry, Lease, ReplicaState, Token as OwnerToken};
 use crate::http::listener::bind;
+use crate::http::openapi::tests::undescribed;
 use crate::hub::HubListener;
+use crate::ingest::counters::{Consuming, PartitionStatus, Phase, Status as Consumer};
 use crate::replica::drain;
 
 fn status() -> Status {
@@ -37,10 +39,28 @@ fn status() -> Status {
     }
 }
 
+fn consuming() -> Consuming {
+    let partition = PartitionStatus {
+        topic: "orders".to_owned(),
+        partition: 0,
+        phase: Phase::Reading,
+        position: 7,
+        committed: 5,
+        log_end: 9,
+        lag: 2,
+        waiting: 1,
+        generation: 1,
+    };
+    let consumer = Consumer { binding: "orders".to_owned(), partitions: vec![partition], ..Consumer::default() };
+    Consuming { running: true, consumers: vec![consumer] }
+}
+
 const TOKEN: &str = "correct horse battery staple";
 
 struct Admin {
     address: std::net::SocketAddr,
+    /// What it says of itself: every answer is held against it.
+    description: Value,
     replica: Arc<Replica>,
     backlog: Arc<memory::MemoryBacklog>,
     ready: Arc<Mutex<Result<(), NotReady>>>,
@@ -64,7 +84,7 @@ impl Admin {
             directory: backlog.clone(),
             backlog: backlog.clone(),
             status: Arc::new(status),
-            kafka: Arc::new(|| json!([{ "binding": "orders", "partitions": [] }])),
+            kafka: Arc::new(consuming),
             groups: vec!["orders".to_owned(), "commands".to_owned()],
             drain: drain::Drain::new(
                 replica.clone(),
@@ -75,11 +95,12 @@ impl Admin {
             revoking: None,
             token: token.map(|token| Token::new(token).unwrap()),
         });
+        let description = description::describe(&Surface::of(&hosts, &sources));
         let options = Options { hosts, ..Options::default() };
         let socket = bind("127.0.0.1:0".parse().unwrap(), &options.connections).unwrap();
         let listening = listen(options, sources, socket).unwrap();
         tokio::spawn(listening.server);
-        Self { address: listening.address, replica, backlog, ready }
+        Self { address: listening.address, description, replica, backlog, ready }
     }
 
     async fn ask(&self, method: &str, target: &str, fields: &str) -> (u16, String) {
@@ -88,6 +109,7 @@ impl Admin {
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(undescribed(&self.description, &request, &answer), None);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
@@ -99,7 +121,7 @@ impl Admin {
     }
 }
 
-const CLOSED: [(&str, &str); 11] = [
+const CLOSED: [(&str, &str); 12] = [
     ("GET", "/status"),
     ("GET", "/connections"),
     ("GET", "/channels/orders"),
@@ -110,6 +132,7 @@ const CLOSED: [(&str, &str); 11] = [
     ("POST", "/kafka/resume"),
     ("POST", "/disconnect?channel=a"),
     ("POST", "/revoke"),
+    ("GET", "/openapi.json"),
     ("GET", "/nothing"),
 ];
 
@@ -205,7 +228,7 @@ async fn connections_are_found_by_subject_and_channel() {
         assert!(of_ann.is_none_or(|found| found["connection"]["issuer"] == "https://id"));
         assert_eq!(body["complete"], true);
     }
-    for path in ["/connections?x=1", "/channels/a?x=1", "/kafka?x=1", "/status?x=1"] {
+    for path in ["/connections?x=1", "/channels/a?x=1", "/kafka?x=1", "/status?x=1", "/openapi.json?x=1"] {
         assert_eq!(admin.act("GET", path).await.1["parameter"], "x", "{path}");
     }
     assert_eq!(admin.act("GET", "/connections?channel=a%20b").await.0, 400);
@@ -248,7 +271,7 @@ async fn draining_and_pausing_are_asked_for_by_post() {
     assert_eq!(admin.act("POST", "/kafka/resume").await.0, 200);
     assert!(!paused("orders").await && !paused("commands").await);
     assert_eq!(admin.act("POST", "/kafka/pause?group=theirs").await.0, 400);
-    assert_eq!(admin.act("GET", "/kafka").await.1[0]["binding"], "orders");
+    assert_eq!(admin.act("GET", "/kafka").await.1["consumers"][0]["binding"], "orders");
 }
 
 #[tokio::test]
@@ -264,4 +287,29 @@ async fn a_listener_bound_to_its_names_refuses_pages_of_others() {
     let admin = Admin::start(Some(TOKEN), Hosts::loopback());
     assert_eq!(admin.ask("GET", "/live", "").await.0, 200);
     assert_eq!(admin.ask("GET", "/live", "Origin: https://evil.example\r\n").await.0, 403);
+}
+
+#[tokio::test]
+async fn the_description_tells_what_is_configured_to_who_knows_the_token() {
+    let admin = Admin::start(Some(TOKEN), Hosts::default());
+    let (status, told) = admin.act("GET", "/openapi.json").await;
+    assert_eq!((status, &told), (200, &admin.description));
+    assert!(told["paths"]["/revoke"].is_null(), "nothing can be revoked here");
+    let whole = description::describe(&Surface::whole());
+    for resource in &RESOURCES {
+        let item =
+            whole["paths"][resource.path].as_object().unwrap_or_else(|| panic!("{} says nothing", resource.path));
+        let secured: Vec<_> = item.values().map(|operation| !operation["security"].is_null()).collect();
+        assert_eq!(secured, [!resource.is_open], "{}", resource.path);
+    }
+    let bare = description::describe(&Surface { has_token: false, ..Surface::whole() });
+    let paths: Vec<_> = bare["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths, ["/live", "/metrics", "/ready"]);
+}
+
+#[test]
+fn nothing_is_served_beside_what_is_described() {
+    let source = include_str!("../admin.rs");
+    let served: Vec<&str> = source.lines().filter(|line| line.contains("web::resource(")).map(str::trim).collect();
+    assert_eq!(served.len(), 1, "a path of the listener stands in RESOURCES, with what it does: {served:?}");
 }

@@ -12,6 +12,7 @@ use crate::http::openapi::{
 };
 use crate::http::problem::Kind;
 use crate::http::publish;
+use crate::http::query::MESSAGE;
 
 /// Where events are, below the prefix.
 pub(in crate::http) const RESOURCE: Resource = Resource { path: "/events", route: || web::to(super::serve), describe };
@@ -24,6 +25,11 @@ Comments keep it alive. An `id` is a cursor: a client that comes back with it go
 
 A refusal that may pass is a stream as well, of `gateway.closing` alone, because an `EventSource` gives up for ever on any other \
 status; who doesn't accept `text/event-stream` is told by 503.";
+
+/// Where a client says that it stands.
+const CURSOR: &str = "\
+A cursor (at most 128 of `A-Z a-z 0-9 . _ ~ -`) of exactly these channels, or `earliest` for all that is retained. \
+What is no cursor is told as a gap. Left out or empty: from now on.";
 
 fn describe(surface: &Surface, schemas: &mut Schemas) -> Vec<Operation> {
     let mut operations = vec![subscribe(surface, schemas)];
@@ -38,6 +44,18 @@ fn subscribe(surface: &Surface, schemas: &mut Schemas) -> Operation {
     for parameter in parameters(surface) {
         operation = operation.parameter(parameter);
     }
+    stream(operation, schemas).problems(&[
+        Kind::ConflictingParameters,
+        Kind::MissingChannels,
+        Kind::InvalidChannel,
+        Kind::TooManyChannels,
+        Kind::InvalidFilter,
+        Kind::CursorOfOtherChannels,
+    ])
+}
+
+/// How whoever asks for a stream is answered, whatever the parameters mean.
+pub(in crate::http) fn stream(operation: Operation, schemas: &mut Schemas) -> Operation {
     let stream = Answer::of("A stream, described by one of its events.", "text/event-stream", event(schemas))
         .example(json!({ "id": "1aBcDeFgHiJ", "event": "order.shipped", "data": r#"{"order":7}"# }))
         .uncached("no-store, no-transform")
@@ -47,13 +65,7 @@ fn subscribe(surface: &Surface, schemas: &mut Schemas) -> Operation {
         Kind::UnknownParameter,
         Kind::RepeatedParameter,
         Kind::InvalidParameter,
-        Kind::ConflictingParameters,
-        Kind::MissingChannels,
-        Kind::InvalidChannel,
-        Kind::TooManyChannels,
-        Kind::InvalidFilter,
         Kind::ChannelNotServed,
-        Kind::CursorOfOtherChannels,
         Kind::NotAcceptable,
         Kind::Unavailable,
     ])
@@ -72,33 +84,26 @@ fn parameters(surface: &Surface) -> Vec<Parameter> {
         json!({ "type": "array", "items": channel(), "minItems": 1, "maxItems": most }),
         &channels,
     );
-    let cursor = |name: &str| {
-        format!(
-            "{name} A cursor (at most 128 of `A-Z a-z 0-9 . _ ~ -`) of exactly these channels, or `earliest` for all that is retained. \
-             What is no cursor is told as a gap. Left out or empty: from now on."
-        )
-    };
-    let format = json!({ "enum": Format::NAMES.map(|(name, _)| name), "default": Format::NAMES[0].0 });
-    let terms = format!(
-        "At most {MAX_TERMS} types and values together, a named filter counting as one; each at most {MAX_TERM_BYTES} bytes. `\\,` stands \
-         for a comma, `\\\\` for a backslash."
-    );
+    let formats: Vec<&str> = Format::NAMES.iter().map(|(name, _)| *name).chain([MESSAGE]).collect();
+    let format = json!({ "enum": formats, "default": Format::NAMES[0].0 });
+    let terms = terms();
     let mut parameters = vec![
         channels
             .required(!surface.has_default_channels)
             .style("form", false)
             .example(json!(["user:42", "everyone"])),
-        Parameter::header("Last-Event-ID", json!({ "type": "string" }), &cursor("Where to go on; wins over `last_event_id`.")),
-        Parameter::query("last_event_id", json!({ "type": "string" }), &cursor("Where to go on.")),
+        last_event_id(Some("last_event_id")),
+        cursor("last_event_id"),
         Parameter::query(
             "format",
             format,
-            "How `data:` is written: the event's data as it came, JSON with everything, or a structured CloudEvent 1.0.",
+            "How `data:` is written: the event's data as it came, JSON with everything, or a structured CloudEvent 1.0. `message` is \
+             `envelope` without `event:`, so that a page hears every event as a `message`.",
         ),
         Parameter::query(
             "types",
             list_of(MAX_TERMS, MAX_TERM_BYTES),
-            &format!("Only events of one of these types, separated by commas, in which `*` is any run of characters, at most four times. {terms}"),
+            &types(),
         ),
         Parameter::query(
             "attributes",
@@ -126,6 +131,33 @@ fn parameters(surface: &Surface) -> Vec<Parameter> {
     parameters
 }
 
+/// The field in which a client says where it stands, and the parameter over which it wins.
+pub(in crate::http) fn last_event_id(parameter: Option<&str>) -> Parameter {
+    let wins = parameter.map_or_else(|| ".".to_owned(), |name| format!("; wins over `{name}`."));
+    Parameter::header("Last-Event-ID", json!({ "type": "string" }), &format!("Where to go on{wins} {CURSOR}"))
+}
+
+/// The parameter in which it does.
+pub(in crate::http) fn cursor(name: &str) -> Parameter {
+    Parameter::query(name, json!({ "type": "string" }), &format!("Where to go on. {CURSOR}"))
+}
+
+/// What a parameter of types asks for.
+pub(in crate::http) fn types() -> String {
+    let terms = terms();
+    format!(
+        "Only events of one of these types, separated by commas, in which `*` is any run of characters, at most four times. {terms}"
+    )
+}
+
+/// What holds for all that a filter is made of.
+pub(in crate::http) fn terms() -> String {
+    format!(
+        "At most {MAX_TERMS} types and values together, a named filter counting as one; each at most {MAX_TERM_BYTES} bytes. `\\,` stands \
+         for a comma, `\\\\` for a backslash."
+    )
+}
+
 /// An event as it stands in a stream.
 fn event(schemas: &mut Schemas) -> Value {
     let reasons: Vec<&str> = DisconnectReason::ALL.iter().map(|reason| reason.as_str()).collect();
@@ -137,11 +169,14 @@ fn event(schemas: &mut Schemas) -> Value {
             "type": "object",
             "properties": {
                 "id": { "description": "The cursor behind it.", "type": "string", "pattern": "^[A-Za-z0-9._~-]{1,128}$" },
-                "event": { "description": "Its type, or one of the gateway's own, which begin with `gateway.`.", "type": "string" },
+                "event": {
+                    "description": "Its type, or one of the gateway's own, which begin with `gateway.`. Left out: `message`.",
+                    "type": "string",
+                },
                 "data": { "description": "As `format` says; JSON in the gateway's own.", "type": "string" },
                 "retry": { "description": "How long to wait before a reconnection, in milliseconds.", "type": "integer", "minimum": 0 },
             },
-            "required": ["event", "data"],
+            "required": ["data"],
         }),
     )
 }

@@ -1,86 +1,60 @@
-//! The whole document, of what each resource says of itself.
+//! The whole document, of what each resource of a listener says of itself.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Asks, Operation, Schemas, Surface};
-use crate::http::credentials::TICKET;
+use super::{Guard, Operation, Schemas};
 use crate::http::problem::{Document, Kind};
-use crate::http::public::RESOURCES;
 
-const INTRODUCTION: &str = "\
-Events for browsers, dashboards and agents, in order, each once, and with every loss told. \
-Every refusal is a problem (RFC 9457) whose `type` says which; parameters, members and fields that aren't known are refused by name. \
-Any other path is answered with 404, any other method with 405 and `Allow`. HEAD goes where GET does, and OPTIONS everywhere.
+/// A listener, to be described.
+pub(in crate::http) struct Listener {
+    /// What it is called.
+    pub(in crate::http) title: &'static str,
+    /// What holds for all of it.
+    pub(in crate::http) introduction: &'static str,
+    /// How it asks who comes.
+    pub(in crate::http) guard: Guard,
+    /// What is done at each path.
+    pub(in crate::http) paths: Vec<(String, Vec<Operation>)>,
+}
 
-Beyond what OpenAPI can say: an event stream and a WebSocket go on for as long as both sides like, so they are described by how they \
-begin; bounds of texts count bytes of UTF-8, which are characters only in ASCII; whether a request is granted depends on the token.";
-
-/// Writes it.
-pub(super) fn write(surface: &Surface) -> Value {
-    let mut schemas = Schemas::new();
+/// Writes what it does. `schemas`: those of its operations.
+pub(in crate::http) fn write(listener: Listener, mut schemas: Schemas) -> Value {
+    let Listener { title, introduction, guard, paths: described } = listener;
     let mut paths = Map::new();
-    for resource in &RESOURCES {
-        let operations = (resource.describe)(surface, &mut schemas);
-        if operations.is_empty() {
-            continue;
-        }
+    for (path, operations) in described.into_iter().filter(|(_, operations)| !operations.is_empty()) {
         let item: Map<String, Value> = operations
             .into_iter()
-            .map(|operation| (operation.method.to_owned(), operation.write(surface, &mut schemas)))
+            .map(|operation| (operation.method.to_owned(), operation.write(&guard, &mut schemas)))
             .collect();
-        paths.insert(resource.path.to_owned(), item.into());
+        paths.insert(path, item.into());
     }
-    let schemes = schemes(surface);
+    let schemes = guard.schemes();
     let mut components = json!({ "schemas": schemas.into_components() });
     if !schemes.is_empty() {
         components["securitySchemes"] = schemes.into();
     }
-    let url = if surface.path_prefix.is_empty() { "/" } else { &surface.path_prefix };
     json!({
         "openapi": "3.1.1",
         "info": {
-            "title": "Events Gateway",
+            "title": title,
             "version": env!("CARGO_PKG_VERSION"),
-            "description": INTRODUCTION,
+            "description": introduction,
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
-        "servers": [{ "url": url }],
+        "servers": [{ "url": "/" }],
         "paths": paths,
         "components": components,
     })
 }
 
-/// How clients say who they are.
-fn schemes(surface: &Surface) -> Map<String, Value> {
-    let Some(identity) = &surface.identity else { return Map::new() };
-    let mut schemes = Map::new();
-    let mut add = |name: &str, scheme: Value| drop(schemes.insert(name.to_owned(), scheme));
-    add("bearer", json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }));
-    if let Some(name) = &identity.cookie {
-        let description = "A token in a cookie. It counts only where `Origin` or `Sec-Fetch-Site` say that the request is of a page of \
-                           this origin, or of a listed one.";
-        add("cookie", json!({ "type": "apiKey", "in": "cookie", "name": name, "description": description }));
-    }
-    if let Some(name) = &identity.parameter {
-        add("query", json!({ "type": "apiKey", "in": "query", "name": name, "description": "A token in the query." }));
-    }
-    let description = "A ticket: opens one stream or WebSocket, with the channels that it was made for.";
-    add("ticket", json!({ "type": "apiKey", "in": "query", "name": TICKET, "description": description }));
-    schemes
-}
-
 impl Operation {
-    fn write(mut self, surface: &Surface, schemas: &mut Schemas) -> Value {
-        if self.asks != Asks::Nobody && surface.identity.is_some() {
-            // The rules of browsers' cookies are told as a foreign origin.
-            self.problems.extend([Kind::Unauthorized, Kind::InvalidToken, Kind::Forbidden, Kind::Unavailable]);
-            if surface.identity.as_ref().is_some_and(|identity| identity.cookie.is_some()) {
-                self.problems.insert(Kind::ForeignHost);
-            }
+    fn write(mut self, guard: &Guard, schemas: &mut Schemas) -> Value {
+        if guard.asks(self.asks) {
+            self.problems.extend(&guard.problems);
         }
-        if surface.screens_hosts {
+        if guard.screens_hosts {
             self.problems.insert(Kind::ForeignHost);
         }
         let mut responses: BTreeMap<String, Value> = refusals(&self, schemas);
@@ -101,24 +75,11 @@ impl Operation {
         if !self.content.is_empty() {
             written["requestBody"] = json!({ "required": true, "content": self.content });
         }
-        if self.asks != Asks::Nobody && surface.identity.is_some() {
-            written["security"] = security(self.asks, self.is_open, surface);
+        if guard.asks(self.asks) {
+            written["security"] = guard.security(self.asks, self.is_open);
         }
         written
     }
-}
-
-fn security(asks: Asks, is_open: bool, surface: &Surface) -> Value {
-    let identity = surface.identity.clone().unwrap_or_default();
-    let in_query = identity.parameter.is_some() && asks != Asks::TokenOfFields;
-    let ways = [
-        ("bearer", true),
-        ("cookie", identity.cookie.is_some()),
-        ("query", in_query),
-        ("ticket", asks == Asks::TokenOrTicket),
-    ];
-    let ways = ways.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| json!({ name: [] }));
-    is_open.then(|| json!({})).into_iter().chain(ways).collect()
 }
 
 /// An operation's problems, by status.

@@ -1,5 +1,6 @@
 //! One operation of a resource, as its handler describes it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub(in crate::http) enum Asks {
 /// What a method does.
 pub(in crate::http) struct Operation {
     pub(super) method: &'static str,
-    pub(super) id: &'static str,
+    pub(super) id: Cow<'static, str>,
     pub(super) summary: &'static str,
     pub(super) tag: &'static str,
     pub(super) description: String,
@@ -37,7 +38,7 @@ pub(in crate::http) struct Operation {
     pub(super) is_open: bool,
 }
 
-/// A parameter of the query, or a header field.
+/// A value of the path, a parameter of the query, or a header field.
 pub(in crate::http) struct Parameter(pub(super) Value);
 
 /// An answer that is no problem.
@@ -47,7 +48,7 @@ pub(in crate::http) struct Answer(pub(super) Value);
 const OF_ALL: [Kind; 4] = [Kind::BadRequest, Kind::RequestTimeout, Kind::TargetTooLong, Kind::HeadTooLarge];
 
 impl Operation {
-    fn new(method: &'static str, id: &'static str, summary: &'static str) -> Self {
+    fn new(method: &'static str, id: Cow<'static, str>, summary: &'static str) -> Self {
         Self {
             method,
             id,
@@ -64,12 +65,12 @@ impl Operation {
         }
     }
 
-    pub(in crate::http) fn get(id: &'static str, summary: &'static str) -> Self {
-        Self::new("get", id, summary)
+    pub(in crate::http) fn get(id: impl Into<Cow<'static, str>>, summary: &'static str) -> Self {
+        Self::new("get", id.into(), summary)
     }
 
-    pub(in crate::http) fn post(id: &'static str, summary: &'static str) -> Self {
-        Self::new("post", id, summary)
+    pub(in crate::http) fn post(id: impl Into<Cow<'static, str>>, summary: &'static str) -> Self {
+        Self::new("post", id.into(), summary)
     }
 
     pub(in crate::http) fn tag(self, tag: &'static str) -> Self {
@@ -112,6 +113,12 @@ impl Operation {
 }
 
 impl Parameter {
+    /// A value of the path.
+    pub(in crate::http) fn path(name: &str, schema: Value, description: &str) -> Self {
+        let parameter = json!({ "name": name, "in": "path", "description": description, "required": true });
+        Self(parameter).with("schema", schema)
+    }
+
     /// A parameter of the query.
     pub(in crate::http) fn query(name: &str, schema: Value, description: &str) -> Self {
         Self(json!({ "name": name, "in": "query", "description": description })).with("schema", schema)

@@ -15,7 +15,7 @@ pub(in crate::http) struct Schemas {
 }
 
 impl Schemas {
-    pub(super) fn new() -> Self {
+    pub(in crate::http) fn new() -> Self {
         let settings = SchemaSettings::draft2020_12().with(|settings| {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;

@@ -7,6 +7,8 @@ use events_gateway_crds::listen::Listen;
 use events_gateway_crds::publish::Publish;
 use serde_json::json;
 
+use crate::config::Alias;
+use crate::http::alias;
 use crate::http::events::Edge;
 use crate::http::screen::Hosts;
 
@@ -25,6 +27,8 @@ pub struct Surface {
     pub filters: Vec<String>,
     /// Names of views, the raw one too.
     pub views: Vec<String>,
+    /// Paths of existing frontends.
+    pub aliases: Vec<Alias>,
     /// Bounds of publishing; absent: nothing can be published.
     pub publishing: Option<Bounds>,
     /// How clients say who they are; absent: nobody is asked.
@@ -66,6 +70,7 @@ impl Surface {
             serves_all: edge.policy.serve_all,
             filters: edge.rules.filters.iter().map(|filter| filter.name().to_owned()).collect(),
             views: [RAW.to_owned()].into_iter().chain(views).collect(),
+            aliases: edge.aliases.clone(),
             publishing: edge.publishing.as_ref().map(|publishing| Bounds {
                 bytes: publishing.max_body_bytes,
                 events: publishing.max_events,
@@ -81,7 +86,7 @@ impl Surface {
     }
 
     /// Everything there is, with the configuration's defaults.
-    pub(super) fn whole() -> Self {
+    pub(in crate::http) fn whole() -> Self {
         let defaults: Publish =
             serde_json::from_value(json!({ "topic": "events" })).expect("all but the topic has a default");
         let bound = |number: i32| usize::try_from(number).unwrap_or_default();
@@ -92,6 +97,7 @@ impl Surface {
             serves_all: true,
             filters: vec!["large".to_owned()],
             views: vec![RAW.to_owned(), "public".to_owned()],
+            aliases: vec![alias::description::example()],
             publishing: Some(Bounds {
                 bytes: bound(defaults.max_body_bytes),
                 events: bound(defaults.max_events),

@@ -4,15 +4,15 @@ use events_gateway_core::Timestamp;
 use events_gateway_core::envelope::Decoder;
 use events_gateway_core::publication::{Content, Publications, broadcast};
 use events_gateway_core::record::Record;
-use serde_json::Value;
 
 use super::*;
+use crate::http::public::description::describe as describe_public;
 
 /// Problems of requests for which there is no operation.
-const ELSEWHERE: [Kind; 2] = [Kind::NotFound, Kind::MethodNotAllowed];
+const ELSEWHERE: [Kind; 1] = [Kind::MethodNotAllowed];
 
 fn whole() -> Value {
-    document::write(&Surface::whole())
+    describe_public(&Surface::whole())
 }
 
 /// The operations of a description: (path, method, operation).
@@ -29,26 +29,65 @@ fn types<'a>(operation: &'a Value, status: &str) -> impl Iterator<Item = &'a str
     schema["allOf"][1]["properties"]["type"]["enum"].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
+/// What is done at a path, itself or as one of those whose segments in braces are values.
+fn item<'a>(document: &'a Value, path: &str) -> &'a Value {
+    let fits = |template: &str| {
+        let (wanted, given): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+        let is_value = |wanted: &str, given: &str| wanted.starts_with('{') && !given.is_empty();
+        wanted.len() == given.len()
+            && wanted.iter().zip(given).all(|(wanted, given)| *wanted == given || is_value(wanted, given))
+    };
+    let paths = document["paths"].as_object().unwrap();
+    let found = paths.get(path).or_else(|| paths.iter().find_map(|(template, item)| fits(template).then_some(item)));
+    found.unwrap_or(&Value::Null)
+}
+
 /// What is wrong with an answer by this description, if anything is.
-pub(in crate::http) fn undescribed(surface: &Surface, request: &str, answer: &str) -> Option<String> {
+pub(in crate::http) fn undescribed(document: &Value, request: &str, answer: &str) -> Option<String> {
     let mut words = request.split_whitespace();
     let (method, target) = (words.next()?.to_lowercase(), words.next()?);
-    let path = target.split('?').next()?.strip_prefix(surface.path_prefix.as_str())?;
-    let document = document::write(surface);
-    let operation = &document["paths"][path][if method == "head" { "get" } else { &method }];
+    let path = target.split('?').next()?;
+    let item = item(document, path);
+    let operation = &item[if method == "head" { "get" } else { &method }];
     let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?;
     if operation.is_null() {
-        let is_known = method == "options" || ["404", "405"].contains(&status);
+        // Where nothing is, what can't be read, or isn't for whoever asks or at this host, is told before that.
+        let is_nowhere = item.is_null() && ["400", "401", "403", "408", "414", "431"].contains(&status);
+        let is_known = method == "options" || is_nowhere || ["404", "405"].contains(&status);
         return (!is_known).then(|| format!("{method} {path} isn't described, and was answered with {status}"));
     }
     // What a part of a request brings, or one that can't be read at all, has no handler.
     let Some((_, body)) = answer.split_once("\r\n\r\n").filter(|(_, body)| method != "head" && !body.is_empty()) else {
         return operation["responses"][status].is_null().then(|| format!("{method} {path}: no answer {status}"));
     };
-    let problem: Value = serde_json::from_str(body).unwrap_or_default();
-    let told = problem["type"].as_str().filter(|told| told.starts_with(crate::http::problem::TYPE_PREFIX))?;
-    let is_described = types(operation, status).any(|described| described == told);
-    (!is_described).then(|| format!("{method} {path}: {status} doesn't tell {told}"))
+    let told: Value = serde_json::from_str(body).unwrap_or_default();
+    if let Some(kind) = told["type"].as_str().filter(|kind| kind.starts_with(crate::http::problem::TYPE_PREFIX)) {
+        let is_described = types(operation, status).any(|described| described == kind);
+        return (!is_described).then(|| format!("{method} {path}: {status} doesn't tell {kind}"));
+    }
+    let schema = &operation["responses"][status]["content"]["application/json"]["schema"];
+    if schema.is_null() || told.is_null() {
+        return operation["responses"][status].is_null().then(|| format!("{method} {path}: no answer {status}"));
+    }
+    let mut root = document.clone();
+    close(&mut root["components"]["schemas"]);
+    root["allOf"] = json!([schema]);
+    let found = jsonschema::validator_for(&root).unwrap().validate(&told).err().map(|error| error.to_string());
+    found.map(|error| format!("{method} {path}: {status} is otherwise: {error}"))
+}
+
+/// Has objects hold nothing that isn't described.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.contains_key("properties") && members.get("type") == Some(&json!("object")) {
+                members.entry("additionalProperties").or_insert(false.into());
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
 }
 
 #[test]
@@ -79,7 +118,8 @@ fn nothing_is_served_beside_what_is_described() {
     let document = whole();
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     for resource in &crate::http::public::RESOURCES {
-        assert!(paths.iter().any(|path| *path == resource.path), "{} describes nothing", resource.path);
+        let served = format!("/api/v1{}", resource.path);
+        assert!(paths.contains(&&served), "{served} describes nothing");
     }
     let ids: BTreeSet<&str> =
         operations(&document).map(|(_, _, operation)| operation["operationId"].as_str().unwrap()).collect();
@@ -88,17 +128,121 @@ fn nothing_is_served_beside_what_is_described() {
 
 #[test]
 fn what_is_not_configured_is_not_described() {
-    let closed = Surface { publishing: None, identity: None, filters: Vec::new(), ..Surface::whole() };
-    let document = document::write(&closed);
+    let nothing = (Vec::new(), Vec::new());
+    let closed =
+        Surface { publishing: None, identity: None, filters: nothing.0, aliases: nothing.1, ..Surface::whole() };
+    let document = describe_public(&closed);
     let described: Vec<_> = operations(&document).map(|(path, method, _)| format!("{method} {path}")).collect();
     let always = ["/client.d.ts", "/client.js", "/events", "/events/stats", "/openapi.json", "/ws"];
-    assert_eq!(described, always.map(|path| format!("get {path}")));
+    assert_eq!(described, always.map(|path| format!("get /api/v1{path}")));
     assert!(document["components"]["securitySchemes"].is_null());
     for (path, _, operation) in operations(&document) {
         assert!(operation["security"].is_null() && operation["responses"]["401"].is_null(), "{path}");
     }
-    let prefixed = document::write(&Surface { path_prefix: String::new(), ..closed });
-    assert_eq!(prefixed["servers"][0]["url"], "/");
+    let bare = describe_public(&Surface { path_prefix: String::new(), ..closed });
+    let described: Vec<_> = operations(&bare).map(|(path, _, _)| path).collect();
+    assert_eq!(described, always);
+}
+
+/// Aliases of a configuration.
+pub(in crate::http) fn aliases(yaml: &str) -> Vec<crate::config::Alias> {
+    let base = "redis: {nodes: ['r:1']}\nkafka: {bootstrap: ['k:1'], bindings: [{name: e, topics: [t]}]}\naliases:\n";
+    let config = crate::config::parse(&format!("{base}{yaml}"), &crate::config::Environment::new());
+    config.unwrap_or_else(|problems| panic!("{problems}")).aliases
+}
+
+#[test]
+fn every_format_that_is_read_is_described() {
+    let document = whole();
+    let parameters = document["paths"]["/api/v1/events"]["get"]["parameters"].as_array().unwrap();
+    let format = &parameters.iter().find(|parameter| parameter["name"] == "format").unwrap()["schema"];
+    let validator = jsonschema::validator_for(format).unwrap();
+    for name in ["data", "envelope", "cloudevents", "message", "", "Data", "xml"] {
+        assert_eq!(validator.is_valid(&json!(name)), crate::http::query::format(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn each_alias_is_described_at_its_path_and_none_that_an_earlier_one_hides() {
+    let aliases = aliases(
+        "  - {path: '/users/{user}/feed', channels: ['user:{user}'], parameters: [{name: since, is: cursor}]}\n  \
+           - {path: /users/me/feed, channels: [me]}\n  \
+           - {path: '/users/{name}/feed', channels: ['user:{name}']}\n  \
+           - {path: /users-feed, serves: websocket, parameters: [{name: users, is: channels, channel: 'user:{value}'}]}\n  \
+           - {path: /users/feed/, serves: websocket, channels: [users]}\n  \
+           - {path: /api/v1/news, channels: [news], format: cloudevents, eventNames: false}\n",
+    );
+    let document = describe_public(&Surface { aliases, ..Surface::whole() });
+    let described: Vec<_> = operations(&document)
+        .filter(|(path, _, _)| {
+            !crate::http::public::RESOURCES.iter().any(|own| *path == format!("/api/v1{}", own.path))
+        })
+        .map(|(path, method, operation)| (path, method, operation["operationId"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        described,
+        [
+            ("/api/v1/news", "get", "subscribeAtApiV1News"),
+            ("/users-feed", "get", "connectAtUsersFeed"),
+            ("/users/feed/", "get", "connectAtUsersFeed2"),
+            ("/users/{user}/feed", "get", "subscribeAtUsersUserFeed"),
+        ]
+    );
+    let paths = &document["paths"];
+    let parameters = |path: &str| -> Vec<String> {
+        let parameters = paths[path]["get"]["parameters"].as_array().unwrap().iter();
+        parameters.map(|one| format!("{} {} {}", one["in"], one["name"], one["required"]).replace('"', "")).collect()
+    };
+    assert_eq!(
+        parameters("/users/{user}/feed"),
+        ["path user true", "query since null", "header Last-Event-ID null"],
+        "and none of those that /events has"
+    );
+    assert_eq!(parameters("/users-feed")[0], "query users true", "nothing else names a channel");
+    let answers = |path: &str| paths[path]["get"]["responses"].clone();
+    assert_eq!(answers("/users/{user}/feed")["200"], answers("/api/v1/events")["200"]);
+    assert_eq!(answers("/users-feed")["101"], answers("/api/v1/ws")["101"]);
+    assert_eq!(paths["/users-feed"]["get"]["security"], paths["/api/v1/events"]["get"]["security"]);
+    assert!(answers("/api/v1/news")["404"].is_null() && answers("/users/{user}/feed")["404"].is_object());
+}
+
+#[test]
+fn parameters_of_an_alias_are_described_as_they_are_read() {
+    let document = whole();
+    let parameters = document["paths"]["/api/events/users/{user}"]["get"]["parameters"].as_array().unwrap();
+    let rules = crate::http::query::Rules {
+        default_channels: None,
+        max_channels: Surface::whole().max_channels,
+        filters: Vec::new(),
+        credentials: Vec::new(),
+    };
+    for (name, value) in [
+        ("types", ""),
+        ("types", "order.*,paid"),
+        ("types", "a,,b"),
+        ("types", r"a\,b\\"),
+        ("types", r"a\b"),
+        ("agents", "a\nb"),
+        ("agents", "ann"),
+        ("processes", ""),
+        ("processes", "7,a:b"),
+        ("processes", "7,"),
+        ("processes", r"7\,8"),
+        ("processes", r"7\8"),
+        ("processes", "1,2,3,4,5,6,7,8,9,10"),
+        ("processes", "1,2,3,4,5,6,7,8,9,10,11"),
+        ("from", ""),
+        ("from", "anything"),
+        ("_", "1795251600000"),
+    ] {
+        let schema = &parameters.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"];
+        let query: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let example = crate::http::alias::description::example();
+        let values = vec![("user".to_owned(), "ann".to_owned())];
+        let read = crate::http::alias::read(&example, &values, &format!("{name}={query}"), None, &rules);
+        let validator = jsonschema::validator_for(schema).unwrap();
+        assert_eq!(validator.is_valid(&json!(value)), read.is_ok(), "{name}={value}: {read:?}");
+    }
 }
 
 #[test]
@@ -286,7 +430,7 @@ fn a_cloud_event_is_described_as_it_is_read() {
 #[test]
 fn a_field_of_a_cloud_event_is_described_as_it_is_read() {
     let document = whole();
-    let parameters = document["paths"]["/events"]["post"]["parameters"].as_array().unwrap();
+    let parameters = document["paths"]["/api/v1/events"]["post"]["parameters"].as_array().unwrap();
     let schema = &parameters.iter().find(|parameter| parameter["name"] == "ce-type").unwrap()["schema"];
     let validator = jsonschema::validator_for(schema).unwrap();
     for value in [

@@ -57,6 +57,18 @@ pub(in crate::http) fn list_of(most: usize, characters: usize) -> Value {
     json!({ "type": "string", "pattern": format!("^{text}(,{text}){{0,{further}}}$") })
 }
 
+/// Between one and so many texts of whatever length, by commas: `\,` is a comma, `\\` a backslash.
+pub(in crate::http) fn list_of_values(most: usize) -> Value {
+    let text = r"([^,\\]|\\[,\\])+";
+    let further = most.saturating_sub(1);
+    json!({ "type": "string", "pattern": format!("^{text}(,{text}){{0,{further}}}$") })
+}
+
+/// What has this schema, or nothing.
+pub(in crate::http) fn or_empty(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "const": "" }] })
+}
+
 /// A text of so many characters.
 pub(in crate::http) fn text(least: usize, most: usize) -> Value {
     json!({ "type": "string", "minLength": least, "maxLength": most })

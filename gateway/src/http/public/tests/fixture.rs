@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::super::*;
 use crate::backlog::memory::{self, Store};
 use crate::backlog::{Lease, ReplicaState};
+use crate::config::Alias;
 use crate::http::access::Policy;
 use crate::http::admission::Admission;
 use crate::http::cors::Cors;
@@ -119,7 +120,7 @@ pub(super) struct Gateway {
     pub(super) hub: FakeHub,
     pub(super) handle: actix_web::dev::ServerHandle,
     /// What it says of itself: every answer is held against it.
-    surface: Surface,
+    description: serde_json::Value,
 }
 
 pub(super) struct Wanted {
@@ -130,6 +131,7 @@ pub(super) struct Wanted {
     pub(super) admission: Admission,
     pub(super) cors: Cors,
     pub(super) then: Bytes,
+    pub(super) aliases: Vec<Alias>,
     pub(super) options: Options,
 }
 
@@ -142,6 +144,7 @@ impl Default for Wanted {
             admission: Admission::default(),
             cors: Cors::default(),
             then: Bytes::from_static(b": hello\n\n"),
+            aliases: Vec::new(),
             options: Options {
                 path_prefix: "/api/v1".to_owned(),
                 connections: Connections { workers: 1, ..Connections::default() },
@@ -167,7 +170,7 @@ impl Gateway {
             door: wanted.options.connections.door.clone(),
             admission: wanted.admission,
             publishing: wanted.publishing,
-            aliases: Vec::new(),
+            aliases: wanted.aliases,
             sockets: sockets(),
             stats: stats(),
             cors: wanted.cors,
@@ -175,10 +178,11 @@ impl Gateway {
             problems: ProblemCounts::default(),
         });
         let socket = bind("127.0.0.1:0".parse().unwrap(), &wanted.options.connections).unwrap();
-        let surface = Surface::of(&wanted.options.path_prefix, &wanted.options.hosts, &edge);
+        let description =
+            description::describe(&Surface::of(&wanted.options.path_prefix, &wanted.options.hosts, &edge));
         let listening = listen(wanted.options, edge.clone(), socket).unwrap();
         tokio::spawn(listening.server);
-        Self { address: listening.address, replica, edge, hub, handle: listening.handle, surface }
+        Self { address: listening.address, replica, edge, hub, handle: listening.handle, description }
     }
 
     pub(super) async fn connect(&self) -> TcpStream {
@@ -190,7 +194,7 @@ impl Gateway {
         let mut socket = self.connect().await;
         socket.write_all(request.as_bytes()).await.unwrap();
         let answer = read_until(&mut socket, enough).await;
-        assert_eq!(undescribed(&self.surface, request, &answer), None);
+        assert_eq!(undescribed(&self.description, request, &answer), None);
         (socket, answer)
     }
 
