@@ -43,7 +43,7 @@ struct Numbers {
 
 fn numbers() -> Numbers {
     match std::env::var("EVENTS_GATEWAY_FLOOD").as_deref() {
-        Ok("full") => Numbers { slow: 500, half: 5_000, stuck: 500, filters: 1_000, seconds: 15 },
+        Ok("full") => Numbers { slow: 500, half: 5_000, stuck: 500, filters: 1_000, seconds: 25 },
         _ => Numbers { slow: 100, half: 1_500, stuck: 100, filters: 200, seconds: 5 },
     }
 }
