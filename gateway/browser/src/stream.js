@@ -12,6 +12,7 @@ export function openStream(world, url, withCredentials, on) {
     on.step("cursor", event.lastEventId, "");
     on.open(open);
   });
+  told("gateway.cursor", (_, event) => on.step("cursor", event.lastEventId, ""));
   told("gateway.gap", (_, event) => on.step("gap", event.lastEventId, event.data));
   told("gateway.closing", on.closing);
   told("gateway.expiring", on.expiring);

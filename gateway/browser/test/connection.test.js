@@ -136,6 +136,19 @@ test("each connection gets a ticket of its own, and no token is in a URL", async
   assert.equal(reader.state.state, "open");
 });
 
+test("a cursor that moves without an event is where the next connection begins, and no page is told", async () => {
+  const origin = new Origin();
+  const reader = new Reader(origin.tab());
+  await origin.run();
+  for (const stream of origin.streams) stream.dispatch("gateway.cursor", "{}", "7");
+  await origin.run();
+  assert.equal(reader.subscription.cursor, "7");
+  origin.drop();
+  await origin.run(1_000);
+  assert.equal(parameters(origin.opened[1]).last_event_id, "7");
+  assert.deepEqual([reader.events, reader.gaps], [[], []]);
+});
+
 test("before a token ends the connection is changed for a new one, at the cursor", async () => {
   const origin = new Origin();
   let tickets = 0;

@@ -273,7 +273,7 @@ impl Stream {
             return self.wire.heartbeat();
         }
         self.told = marks;
-        self.wire.cursor(&self.cursors.text(&self.told, clock::now))
+        self.wire.cursor(&self.cursors.text(&self.told, clock::now), (self.format, self.named))
     }
 
     /// When the client is to be told that its right to be open ends, if it hasn't been.

@@ -4,6 +4,7 @@ use crate::*;
 use events_gateway::hub::Wire;
 use events_gateway_core::disconnect::DisconnectReason;
 use events_gateway_core::filter::Filter;
+use events_gateway_core::sse::Format;
 use events_gateway_core::view::{View, ViewSpec};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -86,6 +87,20 @@ async fn the_cursor_moves_over_what_is_left_out_with_the_heartbeat() {
     let mut raw = one.open(&["a"], Resume::Cursor(client.id.clone())).opened().await;
     append(&one, "a", 10..11).await;
     assert_eq!(place_of(&raw.next().await.unwrap()), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_reads_messages_hears_of_a_cursor_that_moves_without_an_event() {
+    let store = Store::default();
+    let one = replica(&store, "1", Options::default());
+    let asked =
+        Subscribe { format: Format::Envelope, named: false, ..request(&["a"], Resume::Live, of_places(&["none"])) };
+    let mut client = one.subscribe(asked).opened().await;
+    let opened = client.id.clone();
+    append(&one, "a", 0..10).await;
+    assert_eq!(client.next().await.unwrap(), "gateway.cursor: {}");
+    assert_ne!(client.id, opened);
+    client.expect_silence().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,6 +41,10 @@ struct Own<'a, T> {
     content: T,
 }
 
+/// What says all by its type.
+#[derive(Serialize)]
+struct Empty {}
+
 impl Wire {
     /// The preamble.
     pub(super) fn opened(&self, opening: &Opening<'_>) -> Bytes {
@@ -103,7 +107,7 @@ impl Wire {
     }
 
     /// A cursor that moved without an event.
-    pub(super) fn cursor(&self, cursor: &str) -> Bytes {
+    pub(super) fn cursor(&self, cursor: &str, (format, named): (Format, bool)) -> Bytes {
         #[derive(Serialize)]
         struct Message<'a> {
             r#type: &'static str,
@@ -112,6 +116,11 @@ impl Wire {
         }
         let mut buffer = BytesMut::new();
         match self {
+            // A page that makes each connection itself can't see what its `EventSource` keeps for its own ones.
+            Self::EventStream if format == Format::Envelope && !named => {
+                sse::put_id(&mut buffer, cursor);
+                buffer.extend_from_slice(&sse::own("gateway.cursor", &Empty {}));
+            }
             Self::EventStream => sse::put_id_only(&mut buffer, cursor),
             Self::WebSocket(id) => frame::put_message(&mut buffer, &Message { r#type: "cursor", id, cursor }),
             Self::Plain => {}
