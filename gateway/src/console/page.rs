@@ -18,8 +18,9 @@ const METHODS: &str = "GET, HEAD";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// (path, media type, content)
-const FILES: [(&str, &str, &str); 13] = [
+const FILES: [(&str, &str, &str); 14] = [
     ("/", "text/html; charset=utf-8", include_str!("index.html")),
+    ("/console/base.css", "text/css; charset=utf-8", include_str!("base.css")),
     ("/console/console.css", "text/css; charset=utf-8", include_str!("console.css")),
     ("/console/console.js", JAVASCRIPT, include_str!("console.js")),
     ("/console/dom.js", JAVASCRIPT, include_str!("dom.js")),

@@ -285,7 +285,7 @@ fn no_hostile_token_is_taken() {
     println!("{} hostile tokens, 0 taken", cases.len());
 }
 
-/// How many mutations are tried; `EVENTS_GATEWAY_MUTATIONS=1000000` for all that an issue asks for.
+/// How many mutations are tried; `EVENTS_GATEWAY_MUTATIONS=1000000` for a million.
 fn mutations() -> usize {
     std::env::var("EVENTS_GATEWAY_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(20_000)
 }
