@@ -49,7 +49,8 @@ async fn a_kind_that_may_not_be_written_is_told_and_all_else_is_made_and_scaled(
     let (began, before) = (Instant::now(), rule.hits());
     sleep(Duration::from_secs(15)).await;
     let asked: Vec<_> = place.faulty.asked("patch", budgets).into_iter().filter(|one| one.at >= began).collect();
-    assert!(rule.hits() - before <= 4, "{:?}", waits(&asked));
+    // Twice as often as by itself at most: what is still changing meanwhile brings passes of its own.
+    assert!(rule.hits() - before <= 8, "{:?}", waits(&asked));
     drop(rule);
     place.until_well("events").await?;
     place.until(&place.path("policy/v1/poddisruptionbudgets", "events"), "the budget", Value::is_object).await?;
