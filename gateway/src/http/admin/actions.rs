@@ -15,32 +15,14 @@ use crate::clock::now;
 use crate::http::openapi::{Answer, ChannelName, Operation, Parameter, Schemas, channel};
 use crate::http::problem::{Kind, Problem, quote};
 
-pub(super) const DRAIN: Resource =
-    Resource { path: "/drain", is_open: false, serve: |resource| post(resource, drain), describe: describe_drain };
-pub(super) const UNDRAIN: Resource = Resource {
-    path: "/undrain",
-    is_open: false,
-    serve: |resource| post(resource, undrain),
-    describe: describe_undrain,
-};
-pub(super) const PAUSE: Resource = Resource {
-    path: "/kafka/pause",
-    is_open: false,
-    serve: |resource| post(resource, pause),
-    describe: describe_pause,
-};
-pub(super) const RESUME: Resource = Resource {
-    path: "/kafka/resume",
-    is_open: false,
-    serve: |resource| post(resource, resume),
-    describe: describe_resume,
-};
-pub(super) const DISCONNECT: Resource = Resource {
-    path: "/disconnect",
-    is_open: false,
-    serve: |resource| post(resource, disconnect),
-    describe: describe_disconnect,
-};
+pub(super) const DRAIN: Resource = Resource::guarded("/drain", |resource| post(resource, drain), describe_drain);
+pub(super) const UNDRAIN: Resource =
+    Resource::guarded("/undrain", |resource| post(resource, undrain), describe_undrain);
+pub(super) const PAUSE: Resource = Resource::guarded("/kafka/pause", |resource| post(resource, pause), describe_pause);
+pub(super) const RESUME: Resource =
+    Resource::guarded("/kafka/resume", |resource| post(resource, resume), describe_resume);
+pub(super) const DISCONNECT: Resource =
+    Resource::guarded("/disconnect", |resource| post(resource, disconnect), describe_disconnect);
 
 const TAG: &str = "Actions";
 

@@ -10,12 +10,11 @@ use crate::http::problem::Kind;
 use crate::http::screen::Hosts;
 
 /// Where it is served.
-pub(super) const RESOURCE: Resource = Resource {
-    path: "/openapi.json",
-    is_open: false,
-    serve: |resource| get(resource, serve),
-    describe: |_, _| Some(openapi::operation("What the admin listener serves.")),
-};
+pub(super) const RESOURCE: Resource = Resource::guarded(
+    "/openapi.json",
+    |resource| get(resource, serve),
+    |_, _| Some(openapi::operation("What the admin listener serves.")),
+);
 
 const INTRODUCTION: &str = "\
 What a replica tells whoever runs it, and does for them. This listener is never on an ingress; health and metrics are for whoever \

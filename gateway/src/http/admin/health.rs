@@ -14,12 +14,9 @@ use crate::metrics::Metrics;
 use crate::replica::peers;
 use crate::replica::ready::NotReady;
 
-pub(super) const LIVE: Resource =
-    Resource { path: "/live", is_open: true, serve: |resource| get(resource, live), describe: describe_live };
-pub(super) const READY: Resource =
-    Resource { path: "/ready", is_open: true, serve: |resource| get(resource, ready), describe: describe_ready };
-pub(super) const METRICS: Resource =
-    Resource { path: "/metrics", is_open: true, serve: |resource| get(resource, metrics), describe: describe_metrics };
+pub(super) const LIVE: Resource = Resource::open("/live", |resource| get(resource, live), describe_live);
+pub(super) const READY: Resource = Resource::open("/ready", |resource| get(resource, ready), describe_ready);
+pub(super) const METRICS: Resource = Resource::open("/metrics", |resource| get(resource, metrics), describe_metrics);
 
 const TAG: &str = "Health";
 

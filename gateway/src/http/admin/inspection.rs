@@ -19,22 +19,12 @@ use crate::http::openapi::{Answer, ChannelName, Operation, Parameter, Schemas, c
 use crate::http::problem::{Kind, Problem, quote};
 use crate::ingest::counters::Consuming;
 
-pub(super) const STATUS: Resource =
-    Resource { path: "/status", is_open: false, serve: |resource| get(resource, status), describe: describe_status };
-pub(super) const CONNECTIONS: Resource = Resource {
-    path: "/connections",
-    is_open: false,
-    serve: |resource| get(resource, connections),
-    describe: describe_connections,
-};
-pub(super) const CHANNEL: Resource = Resource {
-    path: "/channels/{channel}",
-    is_open: false,
-    serve: |resource| get(resource, channel),
-    describe: describe_channel,
-};
-pub(super) const KAFKA: Resource =
-    Resource { path: "/kafka", is_open: false, serve: |resource| get(resource, kafka), describe: describe_kafka };
+pub(super) const STATUS: Resource = Resource::guarded("/status", |resource| get(resource, status), describe_status);
+pub(super) const CONNECTIONS: Resource =
+    Resource::guarded("/connections", |resource| get(resource, connections), describe_connections);
+pub(super) const CHANNEL: Resource =
+    Resource::guarded("/channels/{channel}", |resource| get(resource, channel), describe_channel);
+pub(super) const KAFKA: Resource = Resource::guarded("/kafka", |resource| get(resource, kafka), describe_kafka);
 
 const TAG: &str = "Inspection";
 

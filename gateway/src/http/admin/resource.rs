@@ -12,9 +12,24 @@ pub(super) struct Resource {
     /// Whether nobody has to know the token.
     pub(super) is_open: bool,
     /// Serves it, whatever the method.
-    pub(super) serve: fn(actix_web::Resource) -> actix_web::Resource,
+    pub(super) serve: Serve,
     /// What it does; nothing where it doesn't exist.
-    pub(super) describe: fn(&Surface, &mut Schemas) -> Option<Operation>,
+    pub(super) describe: Describe,
+}
+
+type Serve = fn(actix_web::Resource) -> actix_web::Resource;
+type Describe = fn(&Surface, &mut Schemas) -> Option<Operation>;
+
+impl Resource {
+    /// For whoever reaches the listener.
+    pub(super) const fn open(path: &'static str, serve: Serve, describe: Describe) -> Self {
+        Self { path, is_open: true, serve, describe }
+    }
+
+    /// For who knows the token.
+    pub(super) const fn guarded(path: &'static str, serve: Serve, describe: Describe) -> Self {
+        Self { path, is_open: false, serve, describe }
+    }
 }
 
 /// Serves what is looked at.

@@ -25,8 +25,7 @@ use crate::revocation::Revocations;
 use crate::revocation::confirmation::{Asked, Confirmations};
 use crate::revocation::revoker::Revoker;
 
-pub(super) const RESOURCE: Resource =
-    Resource { path: "/revoke", is_open: false, serve: |resource| post(resource, revoke), describe };
+pub(super) const RESOURCE: Resource = Resource::guarded("/revoke", |resource| post(resource, revoke), describe);
 
 /// Largest content, in bytes: two names of 500 bytes, each of which may be six as JSON.
 const MAX_CONTENT: usize = 8 << 10;
