@@ -53,9 +53,9 @@ pub(crate) enum Kind {
     Half,
     /// Streams of a busy channel that nobody reads.
     Stuck,
-    /// Streams with a filter each that nobody else has: whoever gets one stays, whoever is refused asks for another, without heeding when
-    /// it was to come again; the refused ask so many times a second in all.
-    Filters { refused: usize, per_second: usize },
+    /// Streams with a filter each that nobody else has: whoever gets one stays, whoever is refused asks for another after so long, without
+    /// heeding when it was to come again.
+    Filters(Duration),
     /// A publisher that doesn't mind its limit: so many requests a second in all.
     Publish(u64),
 }
@@ -123,7 +123,7 @@ async fn once(address: SocketAddr, kind: Kind, many: usize, counts: &Counts) {
             // It is never read; what ends it is the gateway.
             sleep(Duration::from_secs(3_600)).await;
         }
-        Kind::Filters { refused, per_second } => {
+        Kind::Filters(pause) => {
             let number = counts.connected.load(Ordering::Relaxed) * 10_000 + rand::random_range(0..10_000);
             let query = format!("channels=filtered&types=kind-{number}&attribute.a={number}");
             let _ =
@@ -139,7 +139,11 @@ async fn once(address: SocketAddr, kind: Kind, many: usize, counts: &Counts) {
                     counts.streams[1].fetch_add(1, Ordering::Relaxed);
                     let is_retryable = contains(&answer, "\"reason\":\"filter-limit\",\"retryable\":true");
                     counts.mute.fetch_add(u64::from(!is_retryable), Ordering::Relaxed);
-                    return sleep(Duration::from_secs(1) * refused as u32 / per_second as u32).await;
+                    // A timer of no time takes some, too.
+                    if !pause.is_zero() {
+                        sleep(pause).await;
+                    }
+                    return;
                 }
             }
             counts.streams[0].fetch_add(1, Ordering::Relaxed);
