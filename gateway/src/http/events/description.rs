@@ -98,7 +98,8 @@ fn parameters(surface: &Surface) -> Vec<Parameter> {
             "format",
             format,
             "How `data:` is written: the event's data as it came, JSON with everything, or a structured CloudEvent 1.0. `message` is \
-             `envelope` without `event:`, so that a page hears every event as a `message`; where a cursor moves without an event, `gateway.cursor` says so.",
+             `envelope` without `event:`, so that a page hears every event as a `message`; where a cursor moves without an event, \
+             `gateway.cursor` says so.",
         ),
         Parameter::query(
             "types",
